@@ -1,0 +1,3 @@
+//! `ringside-cloud`: see `--help`.
+
+fn main() {}

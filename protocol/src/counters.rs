@@ -1,0 +1,121 @@
+//! Everything a sensor counts, each with the name it has on every page.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal),+ $(,)?) => {
+        /// One counter. New ones are appended: the number travels.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Counter { $($(#[doc = $doc])+ $variant),+ }
+
+        impl Counter {
+            /// Every counter, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its name in JSON, API, metrics and GUI.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// What it counts, one line.
+            #[must_use]
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+)),+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Frames that came from the capture.
+    FramesSeen = "frames_seen",
+    /// Bytes of those frames, as on the wire.
+    BytesSeen = "bytes_seen",
+    /// Frames that the kernel dropped because the capture ring was full.
+    KernelDropped = "kernel_dropped",
+    /// Frames that the network interface dropped before the kernel saw them.
+    InterfaceDropped = "interface_dropped",
+    /// RTP frames shed between capture and analysis.
+    RtpShed = "rtp_shed",
+    /// SIP frames shed between capture and analysis.
+    SipShed = "sip_shed",
+    /// Frames of a link type that is not read.
+    UnknownLinkType = "unknown_link_type",
+    /// Frames that are neither IPv4 nor IPv6.
+    NotIp = "not_ip",
+    /// IP packets that contradict themselves.
+    BadIp = "bad_ip",
+    /// IP packets that are neither UDP nor TCP.
+    OtherProtocol = "other_protocol",
+    /// UDP or TCP headers that contradict themselves.
+    BadTransport = "bad_transport",
+    /// Frames cut by the capture's snap length.
+    Truncated = "truncated",
+    /// IP fragments seen.
+    Fragments = "fragments",
+    /// IP packets whose other fragments never came.
+    FragmentsTimedOut = "fragments_timed_out",
+    /// Fragments turned away because the table was full.
+    FragmentTableFull = "fragment_table_full",
+    /// Fragments that overlap or contradict others.
+    FragmentsBad = "fragments_bad",
+    /// TCP connections let go because the table was full.
+    TcpTableFull = "tcp_table_full",
+    /// Gaps in TCP streams that were skipped.
+    TcpGaps = "tcp_gaps",
+    /// TCP bytes that were no SIP and skipped.
+    TcpSkippedBytes = "tcp_skipped_bytes",
+    /// SIP messages larger than the reader's limit.
+    SipTooLarge = "sip_too_large",
+    /// SIP messages read.
+    SipMessages = "sip_messages",
+    /// Datagrams on a SIP port that are no SIP.
+    SipBad = "sip_bad",
+    /// Keep-alives on a SIP port.
+    SipKeepAlive = "sip_keep_alive",
+    /// SDP bodies that could not be read.
+    SdpBad = "sdp_bad",
+    /// RTP packets that belong to a call.
+    RtpPackets = "rtp_packets",
+    /// RTP packets that belong to no call.
+    RtpUnclaimed = "rtp_unclaimed",
+    /// Packets on a media port that are no RTP.
+    RtpBad = "rtp_bad",
+    /// RTCP packets that belong to a call.
+    RtcpPackets = "rtcp_packets",
+    /// RTCP packets that contradict themselves.
+    RtcpBad = "rtcp_bad",
+    /// Calls seen to begin.
+    CallsStarted = "calls_started",
+    /// Calls that ended and became records.
+    CallsEnded = "calls_ended",
+    /// Calls over the channel allowance: counted, not tracked.
+    CallsOverAllowance = "calls_over_allowance",
+    /// Calls turned away because every slot held a call that talks.
+    CallsRefused = "calls_refused",
+    /// Ended calls that left early to make room.
+    EvictedEnded = "evicted_ended",
+    /// Unanswered calls that left to make room.
+    EvictedUnanswered = "evicted_unanswered",
+    /// Answered, idle calls that left to make room.
+    EvictedIdle = "evicted_idle",
+    /// Streams beyond a call's limit.
+    StreamsRefused = "streams_refused",
+    /// Ladder events beyond a call's limit.
+    SipEventsOmitted = "sip_events_omitted",
+    /// Media addresses beyond the table's limit.
+    MediaTableFull = "media_table_full",
+    /// SIP messages that belong to no call (REGISTER, OPTIONS and such).
+    SipOutsideCalls = "sip_outside_calls",
+    /// Records written to the outbox and flushed.
+    CdrsStored = "cdrs_stored",
+    /// Records that the cloud acknowledged.
+    CdrsAcknowledged = "cdrs_acknowledged",
+    /// Oldest records let go because the outbox was at its limit.
+    CdrsDropped = "cdrs_dropped",
+    /// Records rebased after the clock was set.
+    CdrsRebased = "cdrs_rebased",
+    /// Outbox writes that failed.
+    OutboxErrors = "outbox_errors",
+}

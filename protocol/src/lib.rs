@@ -1,0 +1,32 @@
+//! The messages between a Ringside sensor and its cloud.
+//!
+//! This crate does no I/O and keeps no state. It holds what both sides must agree on:
+//!
+//! * [`cdr`]: one call as it travels and as it is kept;
+//! * [`message`]: what the two say to each other, and [`envelope`]: how it is framed;
+//! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
+//! * [`token`]: the enrolment token, one line that configures a box;
+//! * [`counters`]: everything a sensor counts;
+//! * [`json`]: a call as the JSON object that `analyze` and the cloud's API both print;
+//! * [`diagnosis`]: a call's figures turned into sentences with evidence.
+//!
+//! Wire structs only ever gain fields at their end; `tests/golden` pins their bytes.
+
+pub mod cdr;
+pub mod counters;
+pub mod diagnosis;
+pub mod envelope;
+pub mod json;
+pub mod message;
+pub mod step;
+pub mod time;
+pub mod token;
+
+/// The protocol version that this build speaks; the cloud also reads the one before.
+pub const PROTOCOL_VERSION: u8 = 1;
+
+/// The oldest protocol version that the cloud still reads (N and N-1; there is no 0).
+pub const OLDEST_PROTOCOL_VERSION: u8 = 1;
+
+/// The TCP port that sensors dial when their configuration names none.
+pub const DEFAULT_PORT: u16 = 60023;

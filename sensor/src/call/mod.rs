@@ -1,0 +1,1 @@
+//! Calls: who belongs to which, their states, streams, figures and records.

@@ -1,0 +1,39 @@
+//! Where frames come from: an interface or a capture file.
+
+use embassy_time::Instant;
+
+/// One frame as it was captured.
+///
+/// `at` counts microseconds since the Unix epoch by the clock as it stood when the process
+/// started: a clock that is set later does not move it, and a file's time stamps are taken as
+/// they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// When it was captured.
+    pub at: Instant,
+    /// Which of the source's interfaces, from 0.
+    pub interface: u8,
+    /// How `bytes` begin.
+    pub link_type: LinkType,
+    /// Length on the wire; `bytes` may hold less (snap length).
+    pub original_len: u32,
+    /// What was captured.
+    pub bytes: &'a [u8],
+}
+
+/// What a frame begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkType {
+    /// IEEE 802.3 (DLT_EN10MB).
+    Ethernet,
+    /// Linux cooked capture v1 (DLT_LINUX_SLL).
+    LinuxSll,
+    /// Linux cooked capture v2 (DLT_LINUX_SLL2).
+    LinuxSll2,
+    /// An IPv4 or IPv6 header (DLT_RAW, DLT_IPV4, DLT_IPV6).
+    RawIp,
+    /// BSD loopback, address family in the capturing host's byte order (DLT_NULL, DLT_LOOP).
+    Null,
+    /// One that is not read.
+    Other(u16),
+}

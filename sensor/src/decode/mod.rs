@@ -1,0 +1,48 @@
+//! From frames to datagrams: link layer, VLAN, IP, fragments, UDP, TCP.
+
+use core::net::SocketAddr;
+
+use embassy_time::Instant;
+
+/// What a UDP datagram carried, or one whole SIP message of a TCP stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// When its last byte was captured.
+    pub at: Instant,
+    /// Which capture interface.
+    pub interface: u8,
+    /// From.
+    pub src: SocketAddr,
+    /// To.
+    pub dst: SocketAddr,
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Innermost VLAN id, if tagged.
+    pub vlan: Option<u16>,
+    /// Differentiated services code point.
+    pub dscp: u8,
+    /// Length of the payload on the wire; `payload` holds less when the capture cut it.
+    pub payload_len: u32,
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+/// How a datagram travelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// RFC 768.
+    Udp,
+    /// RFC 9293.
+    Tcp,
+}
+
+/// What a reader of messages says of the bytes that a TCP stream holds so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// A message of so many bytes begins here and is whole.
+    Complete(usize),
+    /// A message begins here; more bytes are needed.
+    NeedMore,
+    /// So many bytes (at least 1) begin no message: pass over them.
+    Skip(usize),
+}

@@ -1,0 +1,17 @@
+//! The Ringside sensor: from the wire to call detail records.
+//!
+//! ```text
+//! capture -> decode -> wire -> call -> outbox -> uplink -> cloud
+//!  frames    datagrams  SIP,    calls   records   batches
+//!                       RTP
+//! ```
+//!
+//! Each stage imports only what stands before it; `main.rs` joins them. Everything up to `call`
+//! takes time as an argument, so a capture file gives the same records every time.
+
+pub mod call;
+pub mod capture;
+pub mod counters;
+pub mod decode;
+pub mod limits;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! `ringside-sensor`: see `--help`.
+
+fn main() {}
