@@ -14,4 +14,5 @@ pub mod capture;
 pub mod counters;
 pub mod decode;
 pub mod limits;
+pub mod version;
 pub mod wire;
