@@ -11,6 +11,7 @@
 
 pub mod call;
 pub mod capture;
+pub mod cli;
 pub mod counters;
 pub mod decode;
 pub mod limits;

@@ -1,0 +1,291 @@
+//! The command line: what was asked for, nothing done yet.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+/// Printed by `--help` and after a wrong usage.
+pub const USAGE: &str = "\
+ringside-sensor captures SIP and RTP, judges every call, and sends records to the cloud.
+
+usage:
+  ringside-sensor run [--config FILE] [--read FILE [--speed realtime|max]]
+  ringside-sensor analyze FILE... [--format table|json|csv] [--config FILE]
+  ringside-sensor doctor [--config FILE] [--format table|json]
+  ringside-sensor enrol --server HOST[:PORT] --token TOKEN [--config FILE]
+  ringside-sensor config check [FILE] [--format table|json]
+  ringside-sensor version
+
+A FILE to read is pcap or pcapng, gzipped or not; `-` is standard input.
+Without --config, /etc/ringside/sensor.conf is read, or /etc/voipmonitor.conf where that exists alone.
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+";
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns for people.
+    #[default]
+    Table,
+    /// One JSON object a line.
+    Json,
+    /// RFC 4180, with a head line.
+    Csv,
+}
+
+/// How fast a file is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Speed {
+    /// As fast as it can be analysed.
+    #[default]
+    Max,
+    /// By its time stamps.
+    Realtime,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The sensor itself.
+    Run {
+        /// `--config`.
+        config: Option<PathBuf>,
+        /// `--read`: a file in the interface's place.
+        read: Option<PathBuf>,
+        /// `--speed`.
+        speed: Speed,
+    },
+    /// Calls of files.
+    Analyze {
+        /// At least one.
+        files: Vec<PathBuf>,
+        /// `--format`.
+        format: Format,
+        /// `--config`.
+        config: Option<PathBuf>,
+    },
+    /// Each step to the cloud.
+    Doctor {
+        /// `--config`.
+        config: Option<PathBuf>,
+        /// `--format`.
+        format: Format,
+    },
+    /// Join a customer.
+    Enrol {
+        /// `--server`; the token names one too.
+        server: Option<String>,
+        /// `--token`.
+        token: String,
+        /// `--config`.
+        config: Option<PathBuf>,
+    },
+    /// What a configuration means.
+    ConfigCheck {
+        /// The file.
+        file: Option<PathBuf>,
+        /// `--format`.
+        format: Format,
+    },
+    /// The version line.
+    Version,
+    /// [`USAGE`].
+    Help,
+}
+
+/// Reads the arguments after the program's name.
+///
+/// # Errors
+/// One sentence that says what is wrong with them.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let Some(first) = parser.next().map_err(sentence)? else {
+        return Err("name a command, for example `ringside-sensor analyze FILE`".to_owned());
+    };
+    let name = match first {
+        Value(name) => name.to_string_lossy().into_owned(),
+        Short('h') | Long("help") => return Ok(Command::Help),
+        Short('V') | Long("version") => return Ok(Command::Version),
+        other => return Err(sentence(other.unexpected())),
+    };
+    let mut options = Options::read(&mut parser)?;
+    let command = match name.as_str() {
+        "run" => Command::Run {
+            config: options.config.take(),
+            read: options.read.take(),
+            speed: options.speed.take().unwrap_or_default(),
+        },
+        "analyze" => {
+            if options.values.is_empty() {
+                return Err("analyze needs a capture file".to_owned());
+            }
+            Command::Analyze {
+                files: core::mem::take(&mut options.values),
+                format: options.format.take().unwrap_or_default(),
+                config: options.config.take(),
+            }
+        }
+        "doctor" => Command::Doctor {
+            config: options.config.take(),
+            format: options.tabular_or_json("doctor")?,
+        },
+        "enrol" | "enroll" => Command::Enrol {
+            server: options.server.take(),
+            token: options.token.take().ok_or("enrol needs --token TOKEN")?,
+            config: options.config.take(),
+        },
+        "config" => {
+            let mut values = core::mem::take(&mut options.values).into_iter();
+            if values.next().is_none_or(|verb| verb.as_os_str() != "check") {
+                return Err("the command is `config check [FILE]`".to_owned());
+            }
+            let file = values.next().or_else(|| options.config.take());
+            options.values = values.collect();
+            Command::ConfigCheck { file, format: options.tabular_or_json("config check")? }
+        }
+        "version" => Command::Version,
+        "help" => Command::Help,
+        _ => return Err(format!("there is no command {name}")),
+    };
+    options.none_left(&name)?;
+    Ok(command)
+}
+
+/// Every option of every command; those that a command does not take are refused afterwards.
+#[derive(Default)]
+struct Options {
+    config: Option<PathBuf>,
+    read: Option<PathBuf>,
+    speed: Option<Speed>,
+    format: Option<Format>,
+    server: Option<String>,
+    token: Option<String>,
+    values: Vec<PathBuf>,
+}
+
+impl Options {
+    fn read(parser: &mut lexopt::Parser) -> Result<Self, String> {
+        let mut options = Self::default();
+        while let Some(argument) = parser.next().map_err(sentence)? {
+            match argument {
+                Long("config") => options.config = Some(parser.value().map_err(sentence)?.into()),
+                Long("read") => options.read = Some(parser.value().map_err(sentence)?.into()),
+                Long("speed") => {
+                    let speed = parser.value().map_err(sentence)?;
+                    options.speed = Some(match speed.to_str() {
+                        Some("max") => Speed::Max,
+                        Some("realtime") => Speed::Realtime,
+                        _ => return Err("--speed is realtime or max".to_owned()),
+                    });
+                }
+                Long("format") => {
+                    let format = parser.value().map_err(sentence)?;
+                    options.format = Some(match format.to_str() {
+                        Some("table") => Format::Table,
+                        Some("json") => Format::Json,
+                        Some("csv") => Format::Csv,
+                        _ => return Err("--format is table, json or csv".to_owned()),
+                    });
+                }
+                Long("server") => options.server = Some(text(parser, "--server")?),
+                Long("token") => options.token = Some(text(parser, "--token")?),
+
+                Value(value) => options.values.push(value.into()),
+                other => return Err(sentence(other.unexpected())),
+            }
+        }
+        Ok(options)
+    }
+
+    fn tabular_or_json(&mut self, command: &str) -> Result<Format, String> {
+        match self.format.take().unwrap_or_default() {
+            Format::Csv => Err(format!("{command} prints table or json")),
+            format => Ok(format),
+        }
+    }
+
+    fn none_left(&self, command: &str) -> Result<(), String> {
+        let left = [
+            ("--config", self.config.is_some()),
+            ("--read", self.read.is_some()),
+            ("--speed", self.speed.is_some()),
+            ("--format", self.format.is_some()),
+            ("--server", self.server.is_some()),
+            ("--token", self.token.is_some()),
+        ];
+        if let Some((option, _)) = left.iter().find(|(_, is_left)| *is_left) {
+            return Err(format!("{command} takes no {option}"));
+        }
+        match self.values.first() {
+            Some(value) => Err(format!("{command} does not expect {}", value.display())),
+            None => Ok(()),
+        }
+    }
+}
+
+fn text(parser: &mut lexopt::Parser, option: &str) -> Result<String, String> {
+    parser
+        .value()
+        .map_err(sentence)?
+        .into_string()
+        .map_err(|_| format!("the value of {option} is not UTF-8"))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn sentence(error: lexopt::Error) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(words: &str) -> Result<Command, String> {
+        parse(words.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_contract_s_commands_are_understood() {
+        assert_eq!(
+            parse_words("run --config a.conf --read - --speed realtime"),
+            Ok(Command::Run {
+                config: Some("a.conf".into()),
+                read: Some("-".into()),
+                speed: Speed::Realtime
+            })
+        );
+        assert_eq!(
+            parse_words("analyze a.pcap b.pcap --format json"),
+            Ok(Command::Analyze {
+                files: vec!["a.pcap".into(), "b.pcap".into()],
+                format: Format::Json,
+                config: None
+            })
+        );
+        assert_eq!(
+            parse_words("config check x.conf"),
+            Ok(Command::ConfigCheck { file: Some("x.conf".into()), format: Format::Table })
+        );
+        assert_eq!(parse_words("version"), Ok(Command::Version));
+    }
+
+    #[test]
+    fn what_a_command_does_not_take_is_refused_with_a_sentence() {
+        for (words, says) in [
+            ("", "name a command"),
+            ("fly", "no command fly"),
+            ("analyze", "needs a capture file"),
+            ("analyze a.pcap --token x", "takes no --token"),
+            ("run extra", "does not expect extra"),
+            ("enrol --server a", "--token"),
+            ("config tidy", "config check"),
+            ("doctor --format csv", "table or json"),
+            ("run --speed fast", "realtime or max"),
+            ("run --nonsense", "nonsense"),
+        ] {
+            let error = parse_words(words).expect_err(words);
+            assert!(error.contains(says), "{words}: {error}");
+        }
+    }
+}
