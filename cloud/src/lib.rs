@@ -1,0 +1,3 @@
+//! The Ringside cloud: receives call detail records from sensors and shows them to people.
+
+pub mod db;
