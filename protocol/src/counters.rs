@@ -118,4 +118,6 @@ counters! {
     CdrsRebased = "cdrs_rebased",
     /// Outbox writes that failed.
     OutboxErrors = "outbox_errors",
+    /// SIP messages of calls that had become records already, or were turned away.
+    SipLate = "sip_late",
 }

@@ -1,1 +1,25 @@
 //! Calls: who belongs to which, their states, streams, figures and records.
+//!
+//! [`table`] owns everything. SIP goes to [`entry`] by Call-ID, which asks [`dialog`] what it means
+//! and [`offer`] what its session description says; RTP and RTCP go through [`media`] to [`flows`]
+//! by address. At its end [`cdr`] makes a call's record.
+
+pub mod cdr;
+pub mod codec;
+pub mod dialog;
+pub mod dtmf;
+pub mod entry;
+pub mod flows;
+pub mod hash;
+pub mod ladder;
+mod media;
+pub mod offer;
+pub mod places;
+pub mod room;
+pub mod slab;
+pub mod table;
+pub mod text;
+pub mod tombstone;
+pub mod wheel;
+
+pub use table::{CallSettings, CallTable};
