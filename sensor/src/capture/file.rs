@@ -147,8 +147,8 @@ impl FileSource {
         if path.as_os_str() == "-" {
             return Self::from_reader(io::stdin());
         }
-        let file = File::open(path)
-            .map_err(|source| FileError::Open { path: path.to_owned(), source })?;
+        let file =
+            File::open(path).map_err(|source| FileError::Open { path: path.to_owned(), source })?;
         Self::from_reader(file)
     }
 

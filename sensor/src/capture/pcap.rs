@@ -60,8 +60,7 @@ impl Pcap {
         if !buffer.fill_to(len)? {
             return buffer.end(at).map(|()| None);
         }
-        let micros =
-            u64::from(seconds) * 1_000_000 + u64::from(fraction / self.units_per_micro);
+        let micros = u64::from(seconds) * 1_000_000 + u64::from(fraction / self.units_per_micro);
         Ok(Some(Record {
             len,
             data: RECORD_HEAD..len,

@@ -334,8 +334,5 @@ fn options<'a>(fields: &mut Fields<'a>) -> impl Iterator<Item = (u16, &'a [u8])>
 }
 
 fn sum(one: RecordedDrops, other: RecordedDrops) -> RecordedDrops {
-    RecordedDrops {
-        kernel: one.kernel + other.kernel,
-        interface: one.interface + other.interface,
-    }
+    RecordedDrops { kernel: one.kernel + other.kernel, interface: one.interface + other.interface }
 }
