@@ -65,6 +65,31 @@ pub const MAX_TCP_CONNECTIONS: usize = 1024;
 /// Bytes held for one direction of a TCP connection.
 pub const MAX_TCP_BUFFER: usize = 65_536;
 
+/// Buffers for TCP streams that hold part of a message: 16 MiB, touched only where used. When all
+/// are in use, the connection that was idle longest gives up its own.
+pub const MAX_TCP_BUFFERS: usize = 256;
+
+/// Pieces of one direction of a TCP connection that wait behind a gap.
+pub const MAX_TCP_PIECES: usize = 16;
+
+/// VLAN tags of one frame.
+pub const MAX_VLAN_TAGS: usize = 4;
+
+/// IPv6 extension headers of one packet.
+pub const MAX_IPV6_EXTENSIONS: usize = 8;
+
+/// Bytes of one captured frame, libpcap's own limit.
+pub const MAX_FRAME_BYTES: usize = 262_144;
+
+/// Bytes of one block of a pcapng file that is read; blocks that are passed over may be larger.
+pub const MAX_FILE_BLOCK: usize = 524_288;
+
+/// Bytes read from a capture file at once.
+pub const FILE_BUFFER_BYTES: usize = 1_048_576;
+
+/// Interfaces of one section of a pcapng file.
+pub const MAX_FILE_INTERFACES: usize = 1024;
+
 /// Bytes of a text field (user, host, agent, Call-ID) in a record; the rest is cut.
 pub const MAX_TEXT: usize = 255;
 
