@@ -9,6 +9,7 @@
 //! Each stage imports only what stands before it; `main.rs` joins them. Everything up to `call`
 //! takes time as an argument, so a capture file gives the same records every time.
 
+pub mod analysis;
 pub mod call;
 pub mod capture;
 pub mod cli;

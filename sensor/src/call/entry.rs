@@ -75,8 +75,8 @@ pub struct Call {
     pub streams_omitted: u32,
     /// Digits, from both sides in order of time.
     pub digits: heapless::String<MAX_DTMF>,
-    /// The stream of each side whose RFC 4733 events count: a relayed copy repeats them.
-    pub event_streams: [Option<Slot>; 2],
+    /// Hash of the flow of each side whose RFC 4733 events count: a relayed copy repeats them.
+    pub event_flows: [Option<u64>; 2],
     /// The newest round trip from the tap to each side, microseconds.
     pub round_trips: [Option<u32>; 2],
     /// Capture losses that had been noted when the call began.
@@ -135,7 +135,7 @@ impl Call {
             streams: heapless::Vec::new(),
             streams_omitted: 0,
             digits: heapless::String::new(),
-            event_streams: [None; 2],
+            event_flows: [None; 2],
             round_trips: [None; 2],
             loss_epoch: 0,
             caller_tag: tag(message.from(), keyed).unwrap_or_default(),

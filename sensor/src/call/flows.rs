@@ -35,6 +35,14 @@ pub struct Flow {
     hash: u64,
 }
 
+impl Flow {
+    /// Keyed hash of its addresses and SSRC; a restarted sequence has the same.
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
 /// Which stream a packet belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -97,12 +105,14 @@ impl Flows {
         }
         let ssrc = arrival.packet.ssrc;
         let hash = keyed.flow(datagram.src, datagram.dst, ssrc);
-        if let Found::Continues(before) | Found::Restarts(before) =
-            self.find(arrival, datagram, hash)
-        {
-            self.index.remove(hash, before);
-        }
-        let stream = Stream::new(arrival, codec, &mut self.intervals);
+        let stream = match self.find(arrival, datagram, hash) {
+            Found::Unknown => Stream::new(arrival, codec, &mut self.intervals),
+            Found::Continues(before) | Found::Restarts(before) => {
+                self.index.remove(hash, before);
+                let before = &mut self.slab.get_mut(before)?.stream;
+                before.successor(arrival, codec, &mut self.intervals)
+            }
+        };
         let flow = Flow {
             src: datagram.src,
             dst: datagram.dst,

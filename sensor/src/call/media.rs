@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 use ringside_protocol::cdr::flags;
 use ringside_protocol::counters::Counter;
 
-use super::codec::Codec;
+use super::codec::{Codec, Kind};
 use super::dialog::Side;
 use super::flows::{Flow, Found};
 use super::places::{Claim, Claims};
@@ -21,6 +21,9 @@ use crate::counters::Counters;
 use crate::decode::Datagram;
 use crate::wire::rtcp::{self, ReportBlock, Reports};
 use crate::wire::rtp::{self, Packet, TelephoneEvent};
+
+/// Claims of one address within this time belong to legs of one call, microseconds.
+const LEGS_WITHIN: u64 = 100_000;
 
 impl CallTable {
     /// Takes one datagram that is no SIP.
@@ -56,7 +59,7 @@ impl CallTable {
             Some(codec) => codec,
             None => self.codec_of(slot, arrival.packet.payload_type),
         };
-        if codec.is_telephone_event() {
+        if codec.kind() == Kind::TelephoneEvent {
             self.handle_event(slot, arrival.packet);
         }
         self.flows.handle(slot, arrival, codec);
@@ -67,8 +70,7 @@ impl CallTable {
         let owner = self.flows.get(slot).and_then(|flow| flow.calls.first().copied());
         owner
             .and_then(|(call, sender)| Some((self.calls.get(call)?, sender)))
-            .map(|(call, sender)| call.media.codec(payload_type, sender.other()))
-            .unwrap_or_default()
+            .map_or(Codec::UNKNOWN, |(call, sender)| call.media.codec(payload_type, sender.other()))
     }
 
     #[cold]
@@ -82,17 +84,16 @@ impl CallTable {
             counters.add(Counter::RtpUnclaimed);
             return;
         };
-        let owners = self.owners(&claims);
+        let owners = self.owners(&claims, is_named);
         let Some(&first) = owners.first() else { return };
-        let sender_of = |claim: Claim| if is_named { claim.side.other() } else { claim.side };
         let Some(call) = self.calls.get(first.call) else { return };
-        let codec = call.media.codec(arrival.packet.payload_type, sender_of(first).other());
+        let codec = call.media.codec(arrival.packet.payload_type, sender_of(first, is_named).other());
         let Some(slot) = self.flows.begin(arrival, datagram, codec, &self.keyed) else {
             counters.add(Counter::StreamsRefused);
             return;
         };
         for &claim in &owners {
-            let sender = sender_of(claim);
+            let sender = sender_of(claim, is_named);
             let is_nat = self.is_behind_nat(claim.call, sender, datagram, is_named);
             let Some(call) = self.calls.get_mut(claim.call) else { continue };
             if call.streams.push(slot).is_err() {
@@ -112,7 +113,7 @@ impl CallTable {
             self.flows.release(slot, first.call);
             return;
         }
-        if codec.is_telephone_event() {
+        if codec.kind() == Kind::TelephoneEvent {
             self.handle_event(slot, arrival.packet);
         }
         counters.add(Counter::RtpPackets);
@@ -128,14 +129,26 @@ impl CallTable {
         }
     }
 
-    /// The claims of calls in progress; where there are none, of those that linger. A port that a
-    /// new call uses again belongs to the new one.
-    fn owners(&self, claims: &Claims) -> Claims {
-        let is_in_progress = |claim: &&Claim| {
-            self.calls.get(claim.call).is_some_and(|call| call.dialog.is_in_progress())
+    /// Whose stream begins, where several calls claim its address: calls in progress before those
+    /// that linger, those that still lack a stream of this side before others, the answered before
+    /// the ringing, then the newest. Two that described it at the same time are legs of one call
+    /// through a B2BUA that leaves media alone, and both get it.
+    fn owners(&self, claims: &Claims, is_named: bool) -> Claims {
+        let rank = |claim: &Claim| {
+            let sender = sender_of(*claim, is_named);
+            self.calls.get(claim.call).map(|call| {
+                let has_stream = call.streams.iter().any(|&slot| {
+                    let flow = self.flows.get(slot);
+                    flow.is_some_and(|flow| flow.calls.contains(&(claim.call, sender)))
+                });
+                let is_answered = call.dialog.answered.is_some();
+                (call.dialog.is_in_progress(), !has_stream, is_answered)
+            })
         };
-        let live: Claims = claims.iter().filter(is_in_progress).copied().collect();
-        if live.is_empty() { claims.clone() } else { live }
+        let best = claims.iter().filter_map(rank).max();
+        let candidates = || claims.iter().filter(|claim| rank(claim) == best);
+        let newest = candidates().map(|claim| claim.at).max().unwrap_or(0);
+        candidates().filter(|claim| newest - claim.at <= LEGS_WITHIN).copied().collect()
     }
 
     /// Whether a packet comes from (or goes to) another host than its side described.
@@ -172,7 +185,7 @@ impl CallTable {
         let Some(digit) = event.digit() else { return };
         for &(call, sender) in &flow.calls {
             let Some(call) = self.calls.get_mut(call) else { continue };
-            if *call.event_streams[sender as usize].get_or_insert(slot) == slot {
+            if *call.event_flows[sender as usize].get_or_insert(flow.hash()) == flow.hash() {
                 call.push_digit(digit);
             }
         }
@@ -209,11 +222,14 @@ impl CallTable {
         let below = |address: SocketAddr| {
             SocketAddr::new(address.ip(), address.port().saturating_sub(1))
         };
-        [datagram.dst, below(datagram.dst), datagram.src, below(datagram.src)]
+        let claims = [datagram.dst, below(datagram.dst), datagram.src, below(datagram.src)]
             .into_iter()
-            .find_map(|address| self.places.claims(address, &self.keyed))
-            .and_then(|claims| self.owners(claims).last().copied())
-            .map(|claim| claim.call)
+            .find_map(|address| self.places.claims(address, &self.keyed))?;
+        let sources = sources(datagram);
+        let has_source = |claim: &&Claim| {
+            self.newest_flow(claim.call, |flow| sources.contains(&flow.ssrc)).is_some()
+        };
+        claims.iter().rev().find(has_source).or_else(|| claims.last()).map(|claim| claim.call)
     }
 
     fn note_sender_report(
@@ -257,6 +273,29 @@ impl CallTable {
             .copied()
             .find(|&slot| self.flows.get(slot).is_some_and(&is_it))
     }
+}
+
+/// Who sends a stream to a claimed address, or from one.
+const fn sender_of(claim: Claim, is_named: bool) -> Side {
+    if is_named { claim.side.other() } else { claim.side }
+}
+
+/// The SSRCs that an RTCP datagram speaks of, the first few of them.
+fn sources(datagram: &Datagram<'_>) -> heapless::Vec<u32, 8, u8> {
+    let mut sources = heapless::Vec::new();
+    for packet in rtcp::packets(datagram.payload).map_while(Result::ok) {
+        let (own, reports) = match packet {
+            rtcp::Packet::SenderReport(report) => (report.ssrc, report.reports),
+            rtcp::Packet::ReceiverReport(report) => (report.ssrc, report.reports),
+            _ => continue,
+        };
+        // The first eight are enough to tell calls apart.
+        sources.extend([own].into_iter().chain(reports.map(|block| block.ssrc)).take(4));
+        if sources.len() > 4 {
+            break;
+        }
+    }
+    sources
 }
 
 /// From the tap to the reporter and back, microseconds: its report names the sender report that it

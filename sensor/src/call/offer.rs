@@ -8,7 +8,6 @@ use ringside_protocol::cdr::flags;
 use super::codec::Codec;
 use super::dialog::Side;
 use crate::limits::{MAX_MEDIA_PER_CALL, MAX_PAYLOAD_TYPES};
-use crate::wire::rtp::static_payload_type;
 use crate::wire::sdp::{Direction, Kind, Session};
 
 /// Both sides' newest descriptions.
@@ -68,7 +67,9 @@ impl Media {
             }
             for &payload_type in &media.formats {
                 let Some(map) = media.rtpmap(payload_type) else { continue };
-                described.note(payload_type, Codec::new(map.encoding_name, map.clock_rate, map.channels));
+                let codec = Codec::from_rtpmap(map);
+                let codec = if media.encrypted { codec.encrypted() } else { codec };
+                described.note(payload_type, codec);
             }
             if media.kind == Kind::Audio && !has_audio {
                 has_audio = true;
@@ -97,18 +98,16 @@ impl Media {
     /// What a payload type stands for in packets to the side `to`: by its own description, else by
     /// the sender's, else by RFC 3551.
     #[must_use]
-    pub fn codec(&self, payload_type: u8, to: Option<Side>) -> Codec {
-        let to = to.unwrap_or(Side::Callee);
+    pub fn codec(&self, payload_type: u8, to: Side) -> Codec {
         let described = [to, to.other()].into_iter().find_map(|side| {
             let known = &self.sides[side as usize].payload_types;
             known.iter().find(|(known, _)| *known == payload_type).map(|&(_, codec)| codec)
         });
-        described
-            .or_else(|| {
-                static_payload_type(payload_type)
-                    .map(|map| Codec::new(map.encoding_name, map.clock_rate, map.channels))
-            })
-            .unwrap_or_default()
+        described.unwrap_or_else(|| match payload_type {
+            // What everybody sends telephone events as, some without saying so.
+            101 => Codec::from_name("telephone-event"),
+            _ => Codec::from_payload_type(payload_type),
+        })
     }
 
     /// Whether audio was agreed: both sides described it, and neither refused.

@@ -14,6 +14,8 @@ pub struct Claim {
     pub call: Slot,
     /// Its side.
     pub side: Side,
+    /// When it was described, microseconds.
+    pub at: u64,
 }
 
 #[derive(Debug)]
@@ -105,8 +107,8 @@ mod tests {
     #[test]
     fn an_address_is_shared_by_the_legs_of_a_call_and_freed_with_the_last() {
         let (mut places, keyed) = (Places::default(), Keyed::new(1));
-        let first = Claim { call: 1, side: Side::Caller };
-        let second = Claim { call: 2, side: Side::Callee };
+        let first = Claim { call: 1, side: Side::Caller, at: 0 };
+        let second = Claim { call: 2, side: Side::Callee, at: 0 };
         let slot = places.claim(address(1), first, &keyed).unwrap();
         assert_eq!(places.claim(address(1), second, &keyed), Some(slot));
         assert_eq!(places.claims(address(1), &keyed).unwrap().as_slice(), [first, second]);
@@ -121,7 +123,7 @@ mod tests {
         let (mut places, keyed) = (Places::default(), Keyed::new(1));
         for call in 0..=MAX_CLAIMS {
             let call = u16::try_from(call).unwrap();
-            places.claim(address(1), Claim { call, side: Side::Caller }, &keyed).unwrap();
+            places.claim(address(1), Claim { call, side: Side::Caller, at: 0 }, &keyed).unwrap();
         }
         let claims = places.claims(address(1), &keyed).unwrap();
         assert_eq!(claims.len(), MAX_CLAIMS);
@@ -131,7 +133,7 @@ mod tests {
     #[test]
     fn a_full_table_refuses_new_addresses_and_takes_claims_of_known_ones() {
         let (mut places, keyed) = (Places::default(), Keyed::new(1));
-        let claim = Claim { call: 1, side: Side::Caller };
+        let claim = Claim { call: 1, side: Side::Caller, at: 0 };
         for port in 0..u16::try_from(MAX_MEDIA).unwrap() {
             places.claim(address(port), claim, &keyed).unwrap();
         }

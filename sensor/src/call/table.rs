@@ -264,11 +264,12 @@ impl CallTable {
             }
         };
         let side = call.side_of(message, &self.keyed);
+        let at = call.dialog.last_at;
         let is_answered = call.dialog.answered.is_some();
         let description = call.media.describe(&session, side, is_answered);
         call.flags |= description.flags;
         for &address in &description.receivers {
-            let place = self.places.claim(address, Claim { call: slot, side }, &self.keyed);
+            let place = self.places.claim(address, Claim { call: slot, side, at }, &self.keyed);
             let Some(place) = place else {
                 counters.add(Counter::MediaTableFull);
                 continue;

@@ -60,16 +60,11 @@ mod tests {
         assert_eq!(texts.bytes(long).len(), MAX_TEXT);
         let mut total = MAX_TEXT;
         while total < MAX_CALL_TEXT {
-            total += texts.bytes(texts.keep_for_test(b'b')).len();
+            let text = texts.keep(&[b'b'; 200]);
+            total += texts.bytes(text).len();
         }
         assert_eq!(texts.keep(b"c"), Text { start: u16::try_from(MAX_CALL_TEXT).unwrap(), len: 0 });
         assert_eq!(texts.string(long).len(), MAX_TEXT);
-    }
-
-    impl Texts {
-        fn keep_for_test(&mut self, byte: u8) -> Text {
-            self.keep(&[byte; 200])
-        }
     }
 
     #[test]
