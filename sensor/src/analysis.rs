@@ -79,7 +79,7 @@ impl Analysis {
         }
         if now >= self.decoder_timeout_at {
             self.decoder_timeout_at = now + DECODER_TIMEOUT_EVERY;
-            //TMP
+            self.decoder.handle_timeout(now, &mut self.counters);
         }
     }
 

@@ -1,10 +1,13 @@
 //! From frames to datagrams: link layer, VLAN, IP, fragments, UDP, TCP.
 
+mod fragment;
 mod ip;
 mod link;
 mod ports;
 mod stage;
+mod tcp;
 mod udp;
+mod units;
 mod vlan;
 
 use core::net::SocketAddr;
@@ -67,4 +70,13 @@ enum Reject {
     BadTransport,
     /// A header does not stand in the captured bytes as a whole.
     Short,
+}
+
+/// What every datagram of a frame has in common.
+#[derive(Clone, Copy, Debug)]
+struct Context {
+    at: Instant,
+    interface: u8,
+    vlan: Option<u16>,
+    dscp: u8,
 }

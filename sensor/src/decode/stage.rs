@@ -6,9 +6,11 @@ use embassy_time::Instant;
 use ringside_protocol::counters::Counter;
 use smoltcp::wire::IpProtocol;
 
-use super::ip::{self, Packet};
+use super::fragment::Reassembler;
+use super::ip::{self, Fragment, Packet};
 use super::ports::PortSet;
-use super::{Datagram, Framing, Reject, Transport, link, udp};
+use super::tcp::{Segment, Tcp};
+use super::{Context, Datagram, Framing, Reject, Transport, link, udp};
 use crate::capture::Frame;
 use crate::counters::Counters;
 
@@ -24,23 +26,24 @@ pub struct DecoderSettings {
 }
 
 /// Takes frames apart and joins what was split.
+///
+/// Not for other threads, and large: it belongs to the analysis thread.
 pub struct Decoder {
-    settings: DecoderSettings,
-}
-
-/// What every datagram of a frame has in common.
-#[derive(Clone, Copy)]
-struct Context {
-    at: Instant,
-    interface: u8,
-    vlan: Option<u16>,
+    fragments: Reassembler,
+    upper: UpperLayer,
 }
 
 impl Decoder {
     /// With empty tables.
     #[must_use]
     pub fn new(settings: DecoderSettings) -> Self {
-        Self { settings }
+        Self {
+            fragments: Reassembler::new(),
+            upper: UpperLayer {
+                tcp: Tcp::new(settings.framing, settings.seed),
+                sip_ports: settings.sip_ports,
+            },
+        }
     }
 
     /// Reads one frame and hands on what it completes: a UDP datagram, or SIP messages of a TCP
@@ -58,9 +61,22 @@ impl Decoder {
         if is_cut {
             counters.add(Counter::Truncated);
         }
+        self.upper.tcp.handle_timeout(frame.at, counters, sink);
         if let Err(reject) = self.read(frame, counters, sink) {
             count(reject, is_cut, counters);
         }
+    }
+
+    /// Lets go of what has waited too long, and hands on SIP messages that stood behind a gap.
+    /// Frames do this by themselves; this is for when none come, and for the end of a file.
+    pub fn handle_timeout(
+        &mut self,
+        now: Instant,
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) {
+        self.fragments.handle_timeout(now, counters);
+        self.upper.tcp.handle_timeout(now, counters, sink);
     }
 
     #[inline]
@@ -74,16 +90,56 @@ impl Decoder {
         let link_len = frame.bytes.len() - network.bytes.len();
         let wire_len = (frame.original_len as usize).saturating_sub(link_len);
         let packet = ip::parse(network.version, network.bytes, wire_len)?;
-        let context = Context { at: frame.at, interface: frame.interface, vlan: network.vlan };
+        let context = Context {
+            at: frame.at,
+            interface: frame.interface,
+            vlan: network.vlan,
+            dscp: packet.dscp,
+        };
         match packet.fragment {
-            None => self.read_packet(&packet, context, counters, sink),
-            Some(_) => Ok(()),
+            None => self.upper.read(&packet, context, counters, sink),
+            Some(fragment) => self.join(&packet, fragment, context, counters, sink),
         }
     }
 
+    /// Reads the packet that a fragment completes.
+    #[cold]
+    fn join(
+        &mut self,
+        packet: &Packet<'_>,
+        fragment: Fragment,
+        context: Context,
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) -> Result<(), Reject> {
+        let whole = self.fragments.handle(packet, fragment, context.vlan, context.at, counters);
+        let Some(whole) = whole else { return Ok(()) };
+        let (whole, None) = ip::past_extensions(whole)? else { return Err(Reject::BadIp) };
+        let packet = Packet {
+            protocol: whole.protocol,
+            fragment: None,
+            payload_len: whole.payload_len,
+            payload: whole.payload,
+            ..*packet
+        };
+        match self.upper.read(&packet, context, counters, sink) {
+            // One of the fragments was cut, and counted as such.
+            Err(Reject::Short) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// What stands above IP.
+struct UpperLayer {
+    tcp: Tcp,
+    sip_ports: PortSet,
+}
+
+impl UpperLayer {
     /// Reads a whole packet.
     #[inline]
-    fn read_packet(
+    fn read(
         &mut self,
         packet: &Packet<'_>,
         context: Context,
@@ -100,16 +156,22 @@ impl Decoder {
                     dst: SocketAddr::new(packet.dst, udp.dst_port),
                     transport: Transport::Udp,
                     vlan: context.vlan,
-                    dscp: packet.dscp,
+                    dscp: context.dscp,
                     payload_len: u32::try_from(udp.payload_len).unwrap_or(u32::MAX),
                     payload: udp.payload,
                 };
                 sink(&datagram, counters);
-                Ok(())
             }
-            IpProtocol::Tcp => Ok(()),
-            _ => Err(Reject::OtherProtocol),
+            IpProtocol::Tcp => {
+                let segment = Segment::parse(packet.payload, packet.payload_len)?;
+                if self.sip_ports.contains_either(segment.src_port, segment.dst_port) {
+                    let addresses = (packet.src, packet.dst);
+                    self.tcp.handle(addresses, &segment, context, counters, sink);
+                }
+            }
+            _ => return Err(Reject::OtherProtocol),
         }
+        Ok(())
     }
 }
 
