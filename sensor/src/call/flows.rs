@@ -158,6 +158,18 @@ impl Flows {
         }
     }
 
+    /// Streams held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
     /// One stream.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&Flow> {

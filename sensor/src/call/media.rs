@@ -108,6 +108,8 @@ impl CallTable {
                 // As many calls as claims: there is room.
                 let _ = flow.calls.push((claim.call, sender));
             }
+            // With media a call ends sooner after its last packet than without.
+            self.schedule(claim.call);
         }
         if self.flows.get(slot).is_some_and(|flow| flow.calls.is_empty()) {
             self.flows.release(slot, first.call);

@@ -28,6 +28,8 @@ pub mod slab;
 pub mod stream;
 pub mod table;
 pub mod text;
+#[cfg(test)]
+mod tests;
 pub mod tombstone;
 mod vote;
 pub mod wheel;

@@ -90,6 +90,18 @@ impl Places {
         }
     }
 
+    /// Addresses held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
     fn find(&self, address: SocketAddr, hash: u64) -> Option<Slot> {
         self.index
             .find(hash, |slot| self.slab.get(slot).is_some_and(|place| place.address == address))

@@ -281,7 +281,7 @@ impl CallTable {
         }
     }
 
-    fn schedule(&mut self, slot: Slot) {
+    pub(super) fn schedule(&mut self, slot: Slot) {
         if let Some(call) = self.calls.get(slot) {
             self.wheel.set(slot, self.deadline(call));
         }
