@@ -15,5 +15,6 @@ pub mod cli;
 pub mod counters;
 pub mod decode;
 pub mod limits;
+pub mod terminal;
 pub mod version;
 pub mod wire;
