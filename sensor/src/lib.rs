@@ -12,6 +12,7 @@
 pub mod call;
 pub mod capture;
 pub mod cli;
+pub mod config;
 pub mod counters;
 pub mod decode;
 pub mod limits;
