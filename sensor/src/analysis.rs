@@ -79,7 +79,10 @@ impl Analysis {
         }
         if now >= self.decoder_timeout_at {
             self.decoder_timeout_at = now + DECODER_TIMEOUT_EVERY;
-            self.decoder.handle_timeout(now, &mut self.counters);
+            let Self { decoder, calls, counters, .. } = self;
+            decoder.handle_timeout(now, counters, &mut |datagram, counters| {
+                calls.handle_datagram(datagram, counters);
+            });
         }
     }
 
