@@ -237,3 +237,7 @@ fn packed_with(magic: &[u8]) -> Option<&'static str> {
     ];
     known.iter().find(|(begin, _)| magic.starts_with(begin)).map(|(_, name)| *name)
 }
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

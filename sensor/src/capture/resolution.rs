@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(micros(3, 0, 1_500), 1_500_000);
         assert_eq!(micros(0, 0, 2), 2_000_000);
         assert_eq!(micros(0x80 | 20, 0, 3 << 19), 1_500_000);
-        assert_eq!(micros(127, 0, u64::MAX), 0);
+        assert_eq!(micros(127, 0, 1 << 63), 0);
         assert_eq!(micros(0xff, 0, u64::MAX), 0);
     }
 

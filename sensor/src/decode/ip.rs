@@ -13,6 +13,8 @@ use crate::limits::MAX_IPV6_EXTENSIONS;
 
 const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
+/// Length of the shortest.
+const EXTENSION_HEADER: usize = 8;
 const FRAGMENT_HEADER: usize = 8;
 
 /// One IP packet, or one fragment of it.
@@ -130,30 +132,35 @@ pub(super) fn past_extensions(
     mut upper: Upper<'_>,
 ) -> Result<(Upper<'_>, Option<Fragment>), Reject> {
     for _ in 0..=MAX_IPV6_EXTENSIONS {
-        let next = match upper.protocol {
+        match upper.protocol {
             IpProtocol::HopByHop | IpProtocol::Ipv6Route | IpProtocol::Ipv6Opts => {
-                let header =
-                    Ipv6ExtHeader::new_checked(upper.payload).map_err(|_| Reject::Short)?;
+                let bytes = upper.header(EXTENSION_HEADER)?;
+                let header = Ipv6ExtHeader::new_unchecked(bytes);
                 let len = 8 * (usize::from(header.header_len()) + 1);
-                (header.next_header(), len)
+                upper = upper.behind(header.next_header(), len)?;
             }
             IpProtocol::Ipv6Frag => {
-                let fragment = fragment(&upper)?;
+                let bytes = upper.header(FRAGMENT_HEADER)?;
+                let fragment = fragment(bytes);
+                upper = upper.behind(IpProtocol::from(bytes[0]), FRAGMENT_HEADER)?;
+                // With neither, it is the whole packet: an atomic fragment (RFC 6946).
                 if fragment.more || fragment.offset > 0 {
-                    let protocol = IpProtocol::from(upper.payload[0]);
-                    return Ok((upper.behind(protocol, FRAGMENT_HEADER)?, Some(fragment)));
+                    return Ok((upper, Some(fragment)));
                 }
-                // An atomic fragment (RFC 6946) is the whole packet.
-                (IpProtocol::from(upper.payload[0]), FRAGMENT_HEADER)
             }
             _ => return Ok((upper, None)),
-        };
-        upper = upper.behind(next.0, next.1)?;
+        }
     }
     Err(Reject::BadIp)
 }
 
-impl Upper<'_> {
+impl<'a> Upper<'a> {
+    /// The header at the front, or as much of it as `len` says.
+    fn header(&self, len: usize) -> Result<&'a [u8], Reject> {
+        let missing = if self.payload_len < len { Reject::BadIp } else { Reject::Short };
+        self.payload.get(..len).ok_or(missing)
+    }
+
     /// What stands behind a header of `len` bytes.
     fn behind(self, protocol: IpProtocol, len: usize) -> Result<Self, Reject> {
         let payload_len = self.payload_len.checked_sub(len).ok_or(Reject::BadIp)?;
@@ -163,12 +170,16 @@ impl Upper<'_> {
 }
 
 /// Next header, reserved, offset in 8 bytes and the more flag, identification (RFC 8200 §4.5).
-fn fragment(upper: &Upper<'_>) -> Result<Fragment, Reject> {
-    let bytes = upper.payload.get(..FRAGMENT_HEADER).ok_or(Reject::Short)?;
+fn fragment(bytes: &[u8]) -> Fragment {
+    // smoltcp counts from behind the two bytes that all extension headers begin with.
     let header = Ipv6FragmentHeader::new_unchecked(&bytes[2..]);
-    Ok(Fragment {
+    Fragment {
         ident: header.ident(),
         offset: usize::from(header.frag_offset()) * 8,
         more: header.more_frags(),
-    })
+    }
 }
+
+#[cfg(test)]
+#[path = "ip_tests.rs"]
+mod tests;

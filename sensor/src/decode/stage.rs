@@ -189,3 +189,7 @@ fn count(reject: Reject, is_cut: bool, counters: &mut Counters) {
     };
     counters.add(counter);
 }
+
+#[cfg(test)]
+#[path = "stage_tests.rs"]
+mod tests;
