@@ -56,7 +56,7 @@ impl IntervalPool {
         Self::default()
     }
 
-    fn with_blocks(blocks: usize) -> Self {
+    pub(super) fn with_blocks(blocks: usize) -> Self {
         Self {
             blocks: vec![[[0; 4]; BLOCK_INTERVALS]; blocks],
             next: vec![0; blocks],
