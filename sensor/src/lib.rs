@@ -17,6 +17,7 @@ pub mod config;
 pub mod counters;
 pub mod decode;
 pub mod limits;
+pub mod report;
 pub mod terminal;
 pub mod version;
 pub mod wire;

@@ -4,6 +4,69 @@
 //! terminal as commands.
 
 use std::borrow::Cow;
+use std::io::IsTerminal as _;
+
+/// How wide a text may be, and whether it may have colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Columns of a line.
+    pub columns: usize,
+    /// Whether colours may be used.
+    pub colour: bool,
+}
+
+/// Colours that both dark and light terminals show well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// Something is wrong.
+    Red,
+    /// Something may be wrong.
+    Yellow,
+    /// All is well.
+    Green,
+    /// Less important.
+    Faint,
+}
+
+impl Style {
+    /// For a file or a pipe.
+    pub const PLAIN: Self = Self { columns: 120, colour: false };
+
+    /// For standard output: a terminal's own width, and colours unless `NO_COLOR` is set
+    /// (no-color.org) or the terminal is `dumb`; [`Style::PLAIN`] where it is no terminal.
+    #[must_use]
+    pub fn of_stdout() -> Self {
+        let stdout = std::io::stdout();
+        if !stdout.is_terminal() {
+            return Self::PLAIN;
+        }
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let columns = rustix::termios::tcgetwinsize(&stdout)
+            .map(|size| usize::from(size.ws_col))
+            .ok()
+            .filter(|&columns| columns > 0);
+        Self {
+            columns: columns.unwrap_or(Self::PLAIN.columns),
+            colour: !is_set("NO_COLOR") && !is_dumb,
+        }
+    }
+
+    /// `text` in a colour, where colours may be used.
+    #[must_use]
+    pub fn paint<'a>(self, colour: Option<Colour>, text: &'a str) -> Cow<'a, str> {
+        let Some(colour) = colour.filter(|_| self.colour) else {
+            return Cow::Borrowed(text);
+        };
+        let code = match colour {
+            Colour::Red => 31,
+            Colour::Yellow => 33,
+            Colour::Green => 32,
+            Colour::Faint => 2,
+        };
+        Cow::Owned(format!("\x1b[{code}m{text}\x1b[0m"))
+    }
+}
 
 /// `text` with everything that is not plain printing replaced by `\u{…}` escapes: control
 /// characters, and marks that turn the direction of writing.
@@ -25,7 +88,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 /// C0, DEL, C1 (ECMA-48), line separators, and the bidirectional and zero-width format characters
 /// of Unicode, with which a name can look like another.
-const fn commands_terminal(character: char) -> bool {
+pub(crate) const fn commands_terminal(character: char) -> bool {
     matches!(
         character,
         '\0'..='\x1f'
@@ -142,6 +205,15 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("incomprehensible a", 4), ["incomprehensible", "a"]);
         assert!(wrap("  ", 4).is_empty());
+    }
+
+    #[test]
+    fn colours_stay_away_where_they_may_not_be_used() {
+        let plain = Style::PLAIN;
+        assert_eq!(plain.paint(Some(Colour::Red), "bad"), "bad");
+        let coloured = Style { colour: true, ..plain };
+        assert_eq!(coloured.paint(Some(Colour::Red), "bad"), "\x1b[31mbad\x1b[0m");
+        assert_eq!(coloured.paint(None, "bad"), "bad");
     }
 
     proptest! {

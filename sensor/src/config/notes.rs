@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use ringside_protocol::DEFAULT_PORT;
+
 use super::ini::{Entry, Reason, Skipped};
-use super::{Config, DEFAULT_PORT, Loaded, Note, ignored};
+use super::{Config, Loaded, Note, ignored};
 
 /// A line that the reader passed over.
 pub(super) fn skipped(skipped: &Skipped) -> Note {

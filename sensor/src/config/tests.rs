@@ -1,5 +1,6 @@
 //! Whole files: what they mean, and what is said about them.
 
+use core::time::Duration;
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
