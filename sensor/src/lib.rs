@@ -12,8 +12,11 @@
 pub mod call;
 pub mod capture;
 pub mod cli;
+pub mod clock;
 pub mod counters;
 pub mod decode;
+pub mod identity;
 pub mod limits;
+pub mod store;
 pub mod version;
 pub mod wire;
