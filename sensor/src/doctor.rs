@@ -1,0 +1,326 @@
+//! `ringside-sensor doctor`: each step to the cloud, and what to do when one fails.
+//!
+//! The steps are taken with the running sensor's own code. What must not happen is that `doctor`
+//! itself looks like a clone: two boots of one device that both speak. So
+//!
+//! * while a sensor runs on the data directory, `doctor` says Hello with that sensor's boot and
+//!   goes no further than the challenge, which proves lookup to enrolment. `sensor_id` and
+//!   `accepted` are what the running sensor's status file says;
+//! * while none runs, `doctor` opens a session of its own and leaves it. To the cloud that is a
+//!   restart of the sensor.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ringside_protocol::message::{Accepted, Challenge, Hello, Refused};
+use ringside_protocol::step::{Failure, Step};
+use ringside_protocol::time::MICROS_PER_SECOND;
+use serde::Serialize;
+
+use crate::identity::{IdentityError, Server};
+use crate::uplink::caller::{Called, Caller};
+use crate::uplink::client::Client;
+use crate::uplink::enrol::own_identity;
+use crate::uplink::session::{Action, Config, Event, Session};
+use crate::uplink::status::{Running, Status, StepState};
+use crate::uplink::tls::Roots;
+use crate::uplink::{Settings, UplinkError};
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As it should be.
+    Ok,
+    /// Not as it should be; the sentence says what to do.
+    Failed,
+    /// An earlier step failed.
+    NotReached,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepReport {
+    /// The step's name, the same everywhere.
+    pub name: String,
+    /// How it ended.
+    pub state: Outcome,
+    /// What was found, and what to do.
+    pub sentence: String,
+    /// The failure's code, or which server is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl StepReport {
+    /// A check that passed.
+    pub fn ok(name: impl Into<String>, sentence: impl Into<String>) -> Self {
+        Self::new(name, Outcome::Ok, sentence)
+    }
+
+    /// A check that failed.
+    pub fn failed(name: impl Into<String>, sentence: impl Into<String>) -> Self {
+        Self::new(name, Outcome::Failed, sentence)
+    }
+
+    /// A check that an earlier failure prevented.
+    pub fn not_reached(name: impl Into<String>) -> Self {
+        Self::new(name, Outcome::NotReached, "not reached")
+    }
+
+    fn new(name: impl Into<String>, state: Outcome, sentence: impl Into<String>) -> Self {
+        Self { name: name.into(), state, sentence: sentence.into(), detail: None }
+    }
+
+    fn of_failure(step: Step, failure: &Failure) -> Self {
+        let detail = Some(failure.code().to_owned());
+        Self { detail, ..Self::failed(step.name(), failure.sentence()) }
+    }
+}
+
+/// Whether every check passed.
+#[must_use]
+pub fn is_all_ok(reports: &[StepReport]) -> bool {
+    reports.iter().all(|report| report.state == Outcome::Ok)
+}
+
+/// Aligned columns, one check a line.
+#[must_use]
+pub fn table(reports: &[StepReport]) -> String {
+    let width = reports.iter().map(|report| report.name.chars().count()).max().unwrap_or(0);
+    let line = |report: &StepReport| {
+        let mark = match report.state {
+            Outcome::Ok => "✓ ok    ",
+            Outcome::Failed => "✗ failed",
+            Outcome::NotReached => "· -     ",
+        };
+        format!("{mark}  {:width$}  {}\n", report.name, report.sentence)
+    };
+    reports.iter().map(line).collect()
+}
+
+/// One JSON object: `ok`, and `steps` in order.
+#[must_use]
+pub fn json(reports: &[StepReport]) -> String {
+    serde_json::json!({ "ok": is_all_ok(reports), "steps": reports }).to_string()
+}
+
+/// Takes every step to each server in turn.
+#[must_use]
+pub fn cloud_steps(settings: Settings) -> Vec<StepReport> {
+    let (caller, running) = match prepare(settings) {
+        Ok(prepared) => prepared,
+        Err(error) => return all_but_first(StepReport::failed("identity", error.to_string())),
+    };
+    let servers = caller.servers();
+    if servers.is_empty() {
+        let sentence = UplinkError::NoServer.to_string();
+        return all_but_first(StepReport::failed(Step::Lookup.name(), sentence));
+    }
+    let are_many = servers.len() > 1;
+    let mut reports = Vec::new();
+    for server in servers {
+        let mut visit = Visit::new(&caller, running.as_ref(), server);
+        visit.take_steps();
+        for mut report in visit.reports() {
+            if are_many {
+                report.name = format!("{} {}", visit.server, report.name);
+            }
+            reports.push(report);
+        }
+    }
+    reports
+}
+
+fn prepare(settings: Settings) -> Result<(Caller, Option<Running>), IdentityError> {
+    let identity = own_identity(&settings.directory)?;
+    let running = Running::read(&settings.directory)
+        .map_err(|error| IdentityError::Io { path: settings.directory.clone(), error })?;
+    Ok((Caller { settings, identity }, running))
+}
+
+/// A failure before or at the first step: nothing behind it was reached.
+fn all_but_first(failed: StepReport) -> Vec<StepReport> {
+    let others = Step::ALL.iter().filter(|step| step.name() != failed.name);
+    let others: Vec<_> = others.map(|step| StepReport::not_reached(step.name())).collect();
+    [vec![failed], others].concat()
+}
+
+/// The steps to one server.
+struct Visit<'a> {
+    caller: &'a Caller,
+    running: Option<&'a Running>,
+    server: Server,
+    session: Arc<Mutex<Session>>,
+    /// The cloud's clock minus this one's, µs.
+    skew: Option<i64>,
+    is_pinned: bool,
+}
+
+impl<'a> Visit<'a> {
+    fn new(caller: &'a Caller, running: Option<&'a Running>, server: Server) -> Self {
+        let config = Config { servers: vec![server.clone()], has_token: false, seed: 0 };
+        let session = Session::new(config, caller.settings.clock.now().instant);
+        let session = Arc::new(Mutex::new(session));
+        Self { caller, running, server, session, skew: None, is_pinned: false }
+    }
+
+    /// Drives the session machine until it has a session, or waits after a failure; with a
+    /// running sensor, until that one's word counts.
+    fn take_steps(&mut self) {
+        let mut link = None;
+        loop {
+            let now = self.caller.settings.clock.now().instant;
+            let action = self.lock(|session| session.poll_action(now));
+            let event = match action {
+                Some(Action::Greet(_)) => self.greet().map(|(client, hello, challenge)| {
+                    link = Some((client, hello));
+                    Event::Challenged(challenge)
+                }),
+                Some(Action::Prove(challenge)) if self.running.is_none() => match link.take() {
+                    Some((client, hello)) => {
+                        self.prove(&client, hello, &challenge).map(Event::Accepted)
+                    }
+                    None => return,
+                },
+                _ => return,
+            };
+            self.handle(event.unwrap_or_else(Event::Failed));
+        }
+    }
+
+    fn greet(&mut self) -> Result<(Client, Hello, Challenge), Refused> {
+        let (session, clock) = (Arc::clone(&self.session), self.caller.settings.clock.clone());
+        let network = self.caller.settings.network.observed(move |step| {
+            let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+            session.handle(Event::Passed(step), clock.now());
+        });
+        let Called { client, roots, .. } = self
+            .caller
+            .call(&self.server, &network)
+            .map_err(|failure| Refused { failure, retry_after_seconds: 0 })?;
+        self.is_pinned = matches!(roots, Roots::Pinned(_));
+        let hello = self.caller.hello(None);
+        let challenge = client.ask(&hello, None)?;
+        let now = self.caller.settings.clock.now().wall;
+        self.skew = Some(challenge.cloud_time.0.wrapping_sub(now.0).cast_signed());
+        Ok((client, hello, challenge))
+    }
+
+    fn prove(
+        &self,
+        client: &Client,
+        hello: Hello,
+        challenge: &Challenge,
+    ) -> Result<Accepted, Refused> {
+        client.ask(&self.caller.prove(hello, challenge), None)
+    }
+
+    fn handle(&self, event: Event) {
+        let now = self.caller.settings.clock.now();
+        self.lock(|session| session.handle(event, now));
+    }
+
+    fn lock<T>(&self, look: impl FnOnce(&mut Session) -> T) -> T {
+        look(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn reports(&self) -> Vec<StepReport> {
+        let mut status = self.lock(|session| session.status().clone());
+        // The challenge came from a cloud that knows the device.
+        let is_known =
+            *status.step(Step::Version) == StepState::Passed && status.failed().is_none();
+        if let (Some(running), true) = (self.running, is_known) {
+            status.steps[Step::Enrolment as usize] = StepState::Passed;
+            for step in [Step::SensorId, Step::Accepted] {
+                status.steps[step as usize] = running.status.step(step).clone();
+            }
+            status.connected_since = running.status.connected_since;
+            status.customer.clone_from(&running.status.customer);
+            status.id_sensor = running.status.id_sensor;
+        }
+        Step::ALL.iter().map(|&step| self.report(&status, step)).collect()
+    }
+
+    fn report(&self, status: &Status, step: Step) -> StepReport {
+        match status.step(step) {
+            StepState::Passed => StepReport::ok(step.name(), self.found(status, step)),
+            StepState::Failed(failure) => StepReport::of_failure(step, failure),
+            StepState::NotReached => StepReport::not_reached(step.name()),
+        }
+    }
+
+    /// What a step that passed has found.
+    fn found(&self, status: &Status, step: Step) -> String {
+        let Server { host, port } = &self.server;
+        match step {
+            Step::Lookup => format!("{host} has an address"),
+            Step::Tcp => format!("port {port} accepts connections"),
+            Step::Tls if self.is_pinned => {
+                format!("the certificate is for {host} and signed by the CA that enrolment pinned")
+            }
+            Step::Tls => format!("the certificate is for {host} and signed by a public CA"),
+            Step::Clock => match self.skew {
+                Some(skew) => format!(
+                    "this clock and the cloud's differ by {} s",
+                    skew.unsigned_abs() / MICROS_PER_SECOND
+                ),
+                None => "the certificate is valid now".to_owned(),
+            },
+            Step::Version => {
+                format!("both speak protocol {}", ringside_protocol::PROTOCOL_VERSION)
+            }
+            Step::Enrolment => {
+                format!("the cloud knows this device, {}", self.caller.identity.fingerprint())
+            }
+            Step::SensorId => format!(
+                "sensor {} of {}",
+                status.id_sensor.unwrap_or_default(),
+                status.customer.as_deref().unwrap_or_default()
+            ),
+            Step::Accepted => match (self.running, status.connected_since) {
+                (Some(_), Some(since)) => {
+                    format!("the running sensor is connected since {}", since.to_rfc3339())
+                }
+                _ => "the cloud opens a session".to_owned(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reports() -> Vec<StepReport> {
+        vec![
+            StepReport::ok("lookup", "a has an address"),
+            StepReport::of_failure(Step::Enrolment, &Failure::NotEnrolled),
+            StepReport::not_reached("accepted"),
+        ]
+    }
+
+    #[test]
+    fn a_table_has_aligned_columns() {
+        let text = table(&reports());
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "✓ ok      lookup     a has an address");
+        assert!(lines[1].starts_with("✗ failed  enrolment  the cloud does not know this device"));
+        assert_eq!(lines[2], "· -       accepted   not reached");
+    }
+
+    #[test]
+    fn json_has_every_step_and_the_verdict() {
+        let value: serde_json::Value = serde_json::from_str(&json(&reports())).expect("JSON");
+        assert_eq!(value["ok"], false);
+        assert_eq!(value["steps"][1]["state"], "failed");
+        assert_eq!(value["steps"][1]["detail"], "not_enrolled");
+        assert_eq!(value["steps"][2]["state"], "not_reached");
+    }
+
+    #[test]
+    fn only_all_steps_together_are_ok() {
+        assert!(is_all_ok(&reports()[..1]));
+        assert!(!is_all_ok(&reports()));
+        assert!(!is_all_ok(&reports()[2..]));
+    }
+}

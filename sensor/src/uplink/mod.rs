@@ -1,0 +1,377 @@
+//! From the outbox to the cloud's acknowledgement.
+//!
+//! ```text
+//!   session.rs   what to do next: pure          status.rs    what people see
+//!   caller.rs    who we are, whom we trust      announce.rs  what the log says
+//!   client.rs    one request, one answer        enrol.rs     joins a customer
+//!   transport.rs ureq's traits
+//!   connect.rs   lookup, tcp, tls               tls.rs, der.rs  certificates
+//! ```
+//!
+//! Two threads. `uplink` carries out what the [session machine](session) asks for: handshake,
+//! heartbeats, batches. `uplink-poll` keeps one long poll open while there is a session, over a
+//! connection of its own, so that a command never waits behind a batch.
+
+use core::fmt;
+use core::time::Duration;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use ringside_protocol::counters::Counter;
+use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease};
+use ringside_protocol::time::UnixMicros;
+
+use crate::clock::Now;
+use crate::identity::Identity;
+use crate::store::outbox::Outbox;
+
+mod announce;
+pub mod backoff;
+pub(crate) mod caller;
+pub mod client;
+pub mod connect;
+mod der;
+pub mod enrol;
+mod poller;
+mod sender;
+pub mod session;
+pub mod status;
+pub mod tls;
+mod transport;
+
+pub use caller::Settings;
+pub use connect::{Network, Timeouts};
+pub use status::{Running, Status, StepState};
+
+use announce::Announcer;
+use caller::Caller;
+use client::Client;
+use session::{Event, Session};
+use status::RunLock;
+use tls::Roots;
+
+/// How long [`Uplink::stop`] waits for the threads; a connection attempt cannot be hurried.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What only the rest of the sensor knows.
+pub trait Host: Send + Sync + 'static {
+    /// The figures for a heartbeat.
+    fn health(&self) -> Health;
+
+    /// From now on this many channels may be tracked. Acknowledged as applied when it returns.
+    fn apply(&self, lease: Lease);
+}
+
+/// The figures that a [`Host`] gives; clock, uptime and outbox are the uplink's own.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Counters since the start; those of the outbox are replaced.
+    pub counters: Vec<(Counter, u64)>,
+    /// Calls in progress.
+    pub channels: u16,
+    /// Anonymous resident memory (RssAnon), bytes.
+    pub memory_bytes: u64,
+    /// What is captured from.
+    pub interfaces: Vec<InterfaceHealth>,
+    /// When the newest call ended, if one did.
+    pub last_cdr_at: Option<UnixMicros>,
+}
+
+/// Why the uplink cannot be started. What the network does is no reason.
+#[derive(Debug)]
+pub enum UplinkError {
+    /// Neither configuration nor enrolment names a server.
+    NoServer,
+    /// Another sensor runs on the data directory.
+    InUse,
+    /// The data directory cannot be used, or there is no thread.
+    Io(io::Error),
+}
+
+impl fmt::Display for UplinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoServer => f.write_str(
+                "no server is known: run `ringside-sensor enrol` with a token, or set \
+                 server_destination",
+            ),
+            Self::InUse => f.write_str(
+                "another sensor runs on this data directory: stop it, or give this one a data \
+                 directory of its own",
+            ),
+            Self::Io(error) => write!(
+                f,
+                "the data directory cannot be used ({error}): give this user read and write access"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for UplinkError {}
+
+/// The running uplink.
+pub struct Uplink {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the two threads and the handle meet in.
+struct Shared {
+    caller: Caller,
+    outbox: Outbox,
+    host: Box<dyn Host>,
+    started: Instant,
+    session: Mutex<Session>,
+    /// The session has changed, or the end has come.
+    wake: Condvar,
+    stopping: AtomicBool,
+    /// With whom the session is open: for the poll.
+    open: Mutex<Option<OpenLink>>,
+    /// The newest lease that the host has applied.
+    lease: Mutex<Lease>,
+    /// To be shut when the uplink stops.
+    clients: Mutex<[Option<Arc<Client>>; 2]>,
+    publisher: Mutex<Publisher>,
+    /// Threads that have ended.
+    ended: Mutex<usize>,
+    end: Condvar,
+    _lock: RunLock,
+}
+
+/// An open session.
+#[derive(Clone)]
+struct OpenLink {
+    session: [u8; 32],
+    server: crate::identity::Server,
+    roots: Roots,
+}
+
+/// Which thread a client belongs to.
+#[derive(Clone, Copy)]
+enum Role {
+    Sender,
+    Poller,
+}
+
+#[derive(Default)]
+struct Publisher {
+    announcer: Announcer,
+    written: Option<Status>,
+}
+
+/// A lock whose holder has panicked is taken over: what it guards is changed in single steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Uplink {
+    /// Starts both threads.
+    ///
+    /// # Errors
+    /// Every [`UplinkError`].
+    pub fn start(
+        settings: Settings,
+        identity: Identity,
+        outbox: Outbox,
+        host: impl Host,
+    ) -> Result<Self, UplinkError> {
+        let run_lock = RunLock::take(&settings.directory).map_err(UplinkError::Io)?;
+        let run_lock = run_lock.ok_or(UplinkError::InUse)?;
+        let caller = Caller { settings, identity };
+        let servers = caller.servers();
+        if servers.is_empty() {
+            return Err(UplinkError::NoServer);
+        }
+        let [a, b, c, d, e, f, g, h, ..] = caller.identity.boot().0;
+        let config = session::Config {
+            servers,
+            has_token: caller.settings.token.is_some(),
+            seed: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        };
+        let session = Session::new(config, caller.settings.clock.now().instant);
+        let shared = Arc::new(Shared {
+            caller,
+            outbox,
+            host: Box::new(host),
+            started: Instant::now(),
+            session: Mutex::new(session),
+            wake: Condvar::new(),
+            stopping: AtomicBool::new(false),
+            open: Mutex::new(None),
+            lease: Mutex::new(Lease::default()),
+            clients: Mutex::new([None, None]),
+            publisher: Mutex::new(Publisher::default()),
+            ended: Mutex::new(0),
+            end: Condvar::new(),
+            _lock: run_lock,
+        });
+        shared.publish();
+        let weak = Arc::downgrade(&shared);
+        shared.outbox.on_stored(move || {
+            if let Some(shared) = weak.upgrade() {
+                shared.handle(Event::RecordsStored);
+            }
+        });
+        let mut uplink = Self { shared, threads: Vec::new() };
+        uplink.spawn("uplink", sender::run).map_err(UplinkError::Io)?;
+        uplink.spawn("uplink-poll", poller::run).map_err(UplinkError::Io)?;
+        Ok(uplink)
+    }
+
+    /// The present state, for people.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        lock(&self.shared.session).status().clone()
+    }
+
+    /// Waits until every record is acknowledged; false when `patience` was over first.
+    #[must_use]
+    pub fn wait_until_drained(&self, patience: Duration) -> bool {
+        self.shared.outbox.flush();
+        self.shared.outbox.wait_until(patience, |figures| figures.outstanding() == 0)
+    }
+
+    /// Ends both threads; what is under way is broken off. Waits at most [`STOP_PATIENCE`].
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn spawn(&mut self, name: &str, work: fn(&Arc<Shared>)) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            work(&shared);
+            *lock(&shared.ended) += 1;
+            shared.end.notify_all();
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        let threads = core::mem::take(&mut self.threads);
+        if threads.is_empty() {
+            return;
+        }
+        self.shared.stop();
+        let ended =
+            self.shared.end.wait_timeout_while(lock(&self.shared.ended), STOP_PATIENCE, |ended| {
+                *ended < threads.len()
+            });
+        let (ended, _) = ended.unwrap_or_else(PoisonError::into_inner);
+        let have_all_ended = *ended == threads.len();
+        drop(ended);
+        if have_all_ended {
+            for thread in threads {
+                if thread.join().is_err() {
+                    log::error!("a thread of the uplink has failed");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Uplink {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for Uplink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uplink({:?})", self.status())
+    }
+}
+
+impl Shared {
+    fn now(&self) -> Now {
+        self.caller.settings.clock.now()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Gives the machine an event, and everybody its consequences.
+    fn handle(&self, event: Event) {
+        let now = self.now();
+        lock(&self.session).handle(event, now);
+        self.publish();
+        self.wake.notify_all();
+    }
+
+    /// Logs and writes down what is new in the status.
+    fn publish(&self) {
+        let mut publisher = lock(&self.publisher);
+        let status = lock(&self.session).status().clone();
+        if let Some((level, words)) = publisher.announcer.news(&status) {
+            log::log!(level, "{words}");
+        }
+        if publisher.written.as_ref().is_some_and(|written| is_alike(written, &status)) {
+            return;
+        }
+        let running = Running { boot: self.caller.identity.boot(), status };
+        if let Err(error) = running.write(&self.caller.settings.directory) {
+            log::debug!("the status for doctor could not be written: {error}");
+        }
+        publisher.written = Some(running.status);
+    }
+
+    /// Hands a lease to the host unless it has a newer one.
+    fn apply(&self, lease: Lease, is_new_session: bool) {
+        let mut applied = lock(&self.lease);
+        if is_new_session || session::is_newer(lease, *applied) {
+            self.host.apply(lease);
+            *applied = lease;
+        }
+    }
+
+    fn heartbeat(&self) -> Heartbeat {
+        let health = self.host.health();
+        let figures = self.outbox.figures();
+        let own = figures.counters();
+        let others = health.counters.into_iter().filter(|(c, _)| own.iter().all(|(o, _)| o != c));
+        let counters = others.chain(own).filter(|&(_, count)| count > 0).collect();
+        Heartbeat {
+            sensor_time: self.now().wall,
+            uptime_seconds: self.started.elapsed().as_secs(),
+            counters,
+            channels: health.channels,
+            lease_serial: lock(&self.lease).serial,
+            outbox_cdrs: figures.outstanding(),
+            outbox_bytes: (figures.bytes, figures.max_bytes),
+            memory_bytes: health.memory_bytes,
+            interfaces: health.interfaces,
+            last_cdr_at: health.last_cdr_at,
+        }
+    }
+
+    /// Makes `client` end when the uplink stops.
+    fn register(&self, role: Role, client: &Arc<Client>) {
+        lock(&self.clients)[role as usize] = Some(Arc::clone(client));
+        if self.is_stopping() {
+            client.shut_down();
+        }
+    }
+
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for client in lock(&self.clients).iter().flatten() {
+            client.shut_down();
+        }
+        // Whoever looks at `stopping` and then waits holds this lock in between.
+        drop(lock(&self.session));
+        self.wake.notify_all();
+    }
+}
+
+/// Whether `doctor` would say the same of both: times of repeated failures do not matter.
+fn is_alike(a: &Status, b: &Status) -> bool {
+    let kind = |status: &Status| status.last_failure.as_ref().map(|(_, failure)| failure.code());
+    a.steps == b.steps
+        && a.server == b.server
+        && a.connected_since == b.connected_since
+        && kind(a) == kind(b)
+}

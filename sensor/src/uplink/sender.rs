@@ -1,0 +1,150 @@
+//! The thread `uplink`: carries out what the session machine asks for.
+
+use std::sync::{Arc, PoisonError};
+
+use ringside_protocol::message::{Batch, Challenge, Hello, MAX_BATCH_CDRS, Refused};
+use ringside_protocol::step::Failure;
+
+use super::caller::Called;
+use super::client::Client;
+use super::session::{Action, Event};
+use super::tls::Roots;
+use super::{OpenLink, Role, Shared, lock};
+use crate::identity::{Server, Trust};
+
+/// Runs until the uplink stops.
+pub(super) fn run(shared: &Arc<Shared>) {
+    let mut sender = Sender { shared, link: None };
+    while let Some(action) = next_action(shared) {
+        let event = sender.carry_out(action).unwrap_or_else(Event::Failed);
+        sender.shared.handle(event);
+    }
+}
+
+/// Sleeps until there is something to do; `None` when the uplink stops.
+fn next_action(shared: &Shared) -> Option<Action> {
+    let mut session = lock(&shared.session);
+    loop {
+        if shared.is_stopping() {
+            return None;
+        }
+        let now = shared.now().instant;
+        if let Some(action) = session.poll_action(now) {
+            return Some(action);
+        }
+        session = match session.poll_timeout() {
+            None => shared.wake.wait(session).unwrap_or_else(PoisonError::into_inner),
+            Some(at) => {
+                let left = at.saturating_duration_since(now);
+                let left = core::time::Duration::from_micros(left.as_micros());
+                let waited = shared.wake.wait_timeout(session, left);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+    }
+}
+
+struct Sender<'a> {
+    shared: &'a Arc<Shared>,
+    link: Option<Link>,
+}
+
+/// The connection that a handshake has begun.
+struct Link {
+    client: Arc<Client>,
+    server: Server,
+    roots: Roots,
+    pinned: Option<Trust>,
+    hello: Hello,
+}
+
+impl Sender<'_> {
+    fn carry_out(&mut self, action: Action) -> Result<Event, Refused> {
+        match action {
+            Action::Greet(server) => self.greet(server).map(Event::Challenged),
+            Action::Enrol(challenge) => self.enrol(&challenge),
+            Action::Prove(challenge) => self.prove(&challenge),
+            Action::Heartbeat(session) => self.heartbeat(&session),
+            Action::SendBatch(session) => self.send_batch(&session),
+        }
+    }
+
+    /// A new connection: name, addresses and trust may have changed since the last one.
+    fn greet(&mut self, server: Server) -> Result<Challenge, Refused> {
+        let shared = self.shared;
+        *lock(&shared.open) = None;
+        self.link = None;
+        let last_failure = lock(&shared.session).status().last_failure.clone();
+        let told = Arc::downgrade(shared);
+        let network = shared.caller.settings.network.observed(move |step| {
+            if let Some(shared) = told.upgrade() {
+                shared.handle(Event::Passed(step));
+            }
+        });
+        let Called { client, roots, pinned } =
+            shared.caller.call(&server, &network).map_err(refused)?;
+        let client = Arc::new(client);
+        shared.register(Role::Sender, &client);
+        let hello = shared.caller.hello(last_failure);
+        let answer = client.ask(&hello, None);
+        self.link = Some(Link { client, server, roots, pinned, hello });
+        answer
+    }
+
+    fn enrol(&mut self, challenge: &Challenge) -> Result<Event, Refused> {
+        let caller = &self.shared.caller;
+        let link = self.link.as_ref().ok_or_else(no_link)?;
+        let token = caller.settings.token.as_ref().ok_or(Failure::NotEnrolled).map_err(refused)?;
+        link.client.ask(&caller.enrol(link.hello.clone(), challenge, token), None)?;
+        // The next call finds the pin in its file.
+        caller.keep(link.pinned.clone());
+        Ok(Event::Enrolled)
+    }
+
+    fn prove(&mut self, challenge: &Challenge) -> Result<Event, Refused> {
+        let shared = self.shared;
+        let link = self.link.as_mut().ok_or_else(no_link)?;
+        let accepted =
+            link.client.ask(&shared.caller.prove(link.hello.clone(), challenge), None)?;
+        shared.caller.keep(link.pinned.take());
+        shared.apply(accepted.lease, true);
+        let (server, roots) = (link.server.clone(), link.roots.clone());
+        *lock(&shared.open) = Some(OpenLink { session: accepted.session, server, roots });
+        Ok(Event::Accepted(accepted))
+    }
+
+    fn heartbeat(&self, session: &[u8; 32]) -> Result<Event, Refused> {
+        let link = self.link.as_ref().ok_or_else(no_link)?;
+        let answer = link.client.ask(&self.shared.heartbeat(), Some(session))?;
+        self.shared.apply(answer.lease, false);
+        Ok(Event::HeartbeatAnswered(answer))
+    }
+
+    fn send_batch(&self, session: &[u8; 32]) -> Result<Event, Refused> {
+        let link = self.link.as_ref().ok_or_else(no_link)?;
+        let outbox = &self.shared.outbox;
+        let Some(mut waiting) = outbox.next_batch(MAX_BATCH_CDRS) else {
+            return Ok(Event::NoRecords);
+        };
+        let batch = Batch { boot: waiting.boot, cdrs: core::mem::take(&mut waiting.cdrs) };
+        let answer = link.client.ask(&batch, Some(session))?;
+        outbox.acknowledge(&waiting);
+        log::debug!(
+            "{} records acknowledged: {} new, {} known, {} expired",
+            batch.cdrs.len(),
+            answer.stored,
+            answer.known,
+            answer.expired
+        );
+        Ok(Event::Acknowledged)
+    }
+}
+
+const fn refused(failure: Failure) -> Refused {
+    Refused { failure, retry_after_seconds: 0 }
+}
+
+/// The machine asks for nothing before it has greeted; if it did, it would greet again.
+fn no_link() -> Refused {
+    refused(Failure::SessionEnded)
+}
