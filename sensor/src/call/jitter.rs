@@ -84,7 +84,7 @@ impl Jitter {
             self.max = self.estimate;
         }
         self.sum += self.estimate;
-        self.pairs += 1;
+        self.pairs = self.pairs.saturating_add(1);
     }
 
     /// The present estimate, microseconds.

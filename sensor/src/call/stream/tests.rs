@@ -6,6 +6,7 @@ use super::super::codec::Codec;
 use super::super::interval::{BLOCK_INTERVALS, IntervalPool};
 use super::*;
 use crate::limits::MAX_INTERVALS;
+use crate::wire::rtp::RtpMap;
 
 const SSRC: u32 = 0xca11_0000;
 
@@ -518,6 +519,47 @@ fn one_packet_is_a_stream() {
     assert_eq!((record.packets, record.expected, record.lost, record.length), (1, 1, 0, 0));
     assert_eq!((record.delta_max, record.jitter_max, record.ptime), (None, Some(0), Some(20)));
     assert_eq!(record.intervals.len(), 1);
+}
+
+#[test]
+fn silence_descriptors_do_not_hide_the_mode() {
+    let record = record_of((0..500).map(pcma).map(|sent| Sent {
+        payload_type: 97,
+        timestamp: sent.timestamp.wrapping_mul(2),
+        payload: if sent.timestamp / 160 % 10 == 0 { &[0; 33] } else { &[0; 7] },
+        ..sent
+    }));
+    assert_eq!(record.scale, Scale::Wideband);
+}
+
+#[test]
+fn absurd_clock_rates_are_survived() {
+    for clock_rate in [1, u32::MAX] {
+        let mut noise = Noise(5);
+        let mut pool = IntervalPool::with_blocks(1);
+        let map = RtpMap { encoding_name: "PCMA", clock_rate, channels: 1 };
+        let codec = Codec::from_rtpmap(map);
+        let mut stream: Option<Stream> = None;
+        for number in 0..2000 {
+            let mut sent = pcma(number * 3);
+            sent.timestamp = u32::try_from(noise.below(1 << 32)).unwrap();
+            let packet = Packet {
+                payload_type: 8,
+                marker: false,
+                sequence_number: sent.sequence_number,
+                timestamp: sent.timestamp,
+                ssrc: SSRC,
+                payload: sent.payload,
+                payload_len: 160,
+            };
+            let arrival = Arrival { at: Instant::from_micros(sent.at), packet: &packet, dscp: 0 };
+            match &mut stream {
+                Some(stream) => stream.handle_rtp(&arrival, codec, &mut pool),
+                None => stream = Some(Stream::new(&arrival, codec, &mut pool)),
+            }
+        }
+        assert_eq!(stream.unwrap().record(&pool).packets, 2000);
+    }
 }
 
 #[test]
