@@ -7,7 +7,7 @@
 //!
 //! | encoding | Ie | Bpl | source |
 //! | --- | --- | --- | --- |
-//! | G.711 | 0 | 25.1 | G.113 (11/2007) appendix I, G.711 with packet loss concealment |
+//! | G.711 | 0 | 25.1 | G.113 appendix I (05/2002), table I.4, with packet loss concealment |
 //! | G.729, G.729A, with or without annex B | 11 | 19.0 | the same, "G.729A + VAD" |
 //! | G.723.1 at 6.3 kbit/s | 15 | 16.1 | the same, "G.723.1 + VAD" |
 //! | GSM-EFR, AMR at 12.2 kbit/s | 5 | 10.0 | the same; the two are one codec (3GPP TS 26.071) |
@@ -17,6 +17,9 @@
 //!
 //! G.711 has two values of Bpl: 25.1 with the concealment of its appendix I, 4.3 without any. The
 //! first is used, because every receiver of today conceals losses in some way.
+//!
+//! AMR-WB's values are those of listeners with both ears; for one ear no Bpl is published, and
+//! an Ie of the one does not go with a Bpl of the other.
 //!
 //! Ie alone is published for G.726, G.728, GSM-FR, G.723.1 at 5.3 kbit/s (appendix I), G.722,
 //! G.722.1 and the other modes of AMR-WB (appendix IV); that would rate only streams without

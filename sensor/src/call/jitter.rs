@@ -84,7 +84,7 @@ impl Jitter {
             self.max = self.estimate;
         }
         self.sum += self.estimate;
-        self.pairs += 1;
+        self.pairs = self.pairs.saturating_add(1);
     }
 
     /// The present estimate, microseconds.
@@ -153,7 +153,7 @@ mod tests {
     fn transit_stays_exact_over_a_week() {
         for clock_rate in [8_000, 11_025, 44_100, 48_000, 90_000] {
             let mut timeline = Timeline::new(Instant::from_micros(0), 7, clock_rate);
-            for second in 0..604_800_u32 {
+            for second in (0..604_800_u32).step_by(60) {
                 let timestamp = 7_u32.wrapping_add(second.wrapping_mul(clock_rate));
                 let at = Instant::from_secs(u64::from(second));
                 assert_eq!(timeline.transit(at, timestamp), 0, "{clock_rate} Hz, {second} s");

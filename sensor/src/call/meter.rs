@@ -69,7 +69,7 @@ impl Meter {
 
     #[inline]
     pub(super) fn count(&mut self, jitter: f64) {
-        self.packets += 1;
+        self.packets = self.packets.saturating_add(1);
         self.jitter += jitter;
     }
 
@@ -92,7 +92,7 @@ impl Meter {
         // What the network lost in this interval is known at once; the buffer's own account
         // lags by the numbers that are still open.
         heard.lost = self.lost + heard.discarded;
-        heard.expected = self.packets + self.lost;
+        heard.expected = self.packets.saturating_add(self.lost);
         let mos = impairment
             .filter(|_| self.packets > 0)
             .map_or(0, |impairment| score(impairment, &heard, None).mos);

@@ -10,19 +10,33 @@
 //!
 //! Fixed buffers keep their depth. The adaptive one follows the mean excess over the floor plus
 //! four mean deviations (Ramjee et al., "Adaptive playout mechanisms for packetized audio
-//! applications in wide-area networks", 1994), opens at once to a packet that came too late,
-//! and never passes [`ADAPTIVE_MAX`].
+//! applications in wide-area networks", 1994). It opens at once to a packet that came too late,
+//! and comes back down over some ten seconds.
 
-/// Depths of the fixed buffers, microseconds.
+/// Depth of the shallow fixed buffer, microseconds.
 pub const FIXED_50: i32 = 50_000;
-/// The deeper one, microseconds.
+
+/// Depth of the deep fixed buffer, microseconds.
 pub const FIXED_200: i32 = 200_000;
-/// Bounds of the adaptive buffer's depth, and where it begins, microseconds.
+
+/// Where the adaptive buffer begins, microseconds.
+pub const ADAPTIVE_START: i32 = 60_000;
+
+/// Its least depth, microseconds.
 pub const ADAPTIVE_MIN: i32 = 20_000;
-/// See [`ADAPTIVE_MIN`].
-pub const ADAPTIVE_START: i32 = 40_000;
-/// See [`ADAPTIVE_MIN`].
+
+/// Its greatest depth, microseconds.
 pub const ADAPTIVE_MAX: i32 = 500_000;
+
+/// How much further it opens than the late packet needed, microseconds.
+const OPENING_MARGIN: i32 = 10_000;
+
+/// Packets over which it averages excess and deviation.
+const AVERAGED: i32 = 64;
+
+/// Packets over which it comes back down: ten seconds.
+const CLOSING: i32 = 512;
+
 /// Late packets in a row after which a buffer starts over.
 pub const RESYNC_AFTER: u8 = 25;
 
@@ -204,13 +218,15 @@ impl Buffer {
     fn adapt(&mut self, excess: i32) {
         // Beyond the greatest depth a packet says no more than that it was late.
         let excess = excess.min(ADAPTIVE_MAX);
-        self.mean_excess += (excess - self.mean_excess) / 16;
-        self.mean_deviation +=
-            ((excess - self.mean_excess).wrapping_abs() - self.mean_deviation) / 16;
-        let target = (self.mean_excess + 4 * self.mean_deviation).clamp(ADAPTIVE_MIN, ADAPTIVE_MAX);
-        let wanted = target.max(excess);
-        self.depth =
-            if wanted > self.depth { wanted } else { self.depth - (self.depth - wanted) / 64 };
+        self.mean_excess += (excess - self.mean_excess) / AVERAGED;
+        let deviation = (excess - self.mean_excess).abs();
+        self.mean_deviation += (deviation - self.mean_deviation) / AVERAGED;
+        let mut target = self.mean_excess + 4 * self.mean_deviation;
+        if excess > self.depth {
+            target = target.max(excess + OPENING_MARGIN);
+        }
+        let target = target.clamp(ADAPTIVE_MIN, ADAPTIVE_MAX);
+        self.depth = target.max(self.depth - (self.depth - target) / CLOSING);
     }
 
     /// The stream's highest number moved up; the packet that did it was played or not.
@@ -286,11 +302,12 @@ mod tests {
     fn an_hour_of_drift_makes_nothing_late() {
         for ppm in [100, -100] {
             for mut buffer in [Buffer::fixed(FIXED_50), Buffer::adaptive()] {
-                for packet in 0..180_000 {
-                    if packet % 500 == 0 {
+                // One packet each 100 ms.
+                for packet in 0..36_000 {
+                    if packet % 100 == 0 {
                         buffer.age_floor();
                     }
-                    buffer.offer(packet * 20 * ppm / 1000);
+                    buffer.offer(packet * 100 * ppm / 1000);
                 }
                 assert_eq!(buffer.discarded(), 0);
             }
@@ -315,9 +332,9 @@ mod tests {
 
     #[test]
     fn the_adaptive_buffer_comes_back_down() {
-        let calm = core::iter::repeat_n(0, 2000);
+        let calm = core::iter::repeat_n(0, 3000);
         let buffer = play(Buffer::adaptive(), one_late(300_000).into_iter().chain(calm));
-        assert!(buffer.depth < 25_000, "{}", buffer.depth);
+        assert!(buffer.depth < ADAPTIVE_MIN + 2000, "{}", buffer.depth);
     }
 
     #[test]

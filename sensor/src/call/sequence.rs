@@ -11,6 +11,10 @@ pub const WINDOW: u32 = 512;
 
 const WORDS: usize = WINDOW as usize / 64;
 
+/// Numbers after which a stream ends and another begins: 497 days at 50 a second. It keeps every
+/// count within 32 bits, whatever somebody sends.
+pub const MAX_NUMBERS: u32 = 1 << 31;
+
 /// Which sequence numbers came.
 #[derive(Clone, Debug)]
 pub struct Sequence {
@@ -54,6 +58,13 @@ impl Sequence {
         sequence
     }
 
+    /// Whether [`MAX_NUMBERS`] are used up.
+    #[must_use]
+    #[inline]
+    pub const fn is_full(&self) -> bool {
+        self.highest >= MAX_NUMBERS
+    }
+
     /// How far a sequence number is ahead of the highest; negative: behind.
     #[must_use]
     #[inline]
@@ -87,27 +98,27 @@ impl Sequence {
             self.came = [0; WORDS];
         } else {
             for skipped in 1..step {
-                self.unmark(self.highest.wrapping_add(skipped));
+                self.unmark(self.highest + skipped);
             }
         }
-        self.highest = self.highest.wrapping_add(step);
+        self.highest += step;
         self.mark(self.highest);
     }
 
     fn insert_behind(&mut self, behind: u32) -> Arrived {
         if behind >= WINDOW {
-            self.reordered += 1;
+            self.reordered = self.reordered.saturating_add(1);
             return Arrived::TooLate;
         }
         let number = self.highest - behind;
         if self.has(number) {
-            self.duplicates += 1;
+            self.duplicates = self.duplicates.saturating_add(1);
             return Arrived::Duplicate;
         }
         self.mark(number);
         self.lowest = self.lowest.min(number);
         self.distinct += 1;
-        self.reordered += 1;
+        self.reordered = self.reordered.saturating_add(1);
         Arrived::Late(behind)
     }
 
@@ -224,6 +235,18 @@ mod tests {
         assert_eq!(sequence.insert(599), Arrived::Late(1));
         assert!(sequence.is_missing(300));
         assert_eq!(sequence.lost(), 598);
+    }
+
+    #[test]
+    fn a_stream_is_full_after_max_numbers() {
+        let mut sequence = Sequence::new(0);
+        let mut number = 0_u16;
+        while !sequence.is_full() {
+            number = number.wrapping_add(32_767);
+            sequence.insert(number);
+        }
+        assert!(sequence.expected() > MAX_NUMBERS - (1 << 17));
+        assert!(sequence.lost() < sequence.expected());
     }
 
     proptest! {

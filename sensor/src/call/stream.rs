@@ -33,6 +33,10 @@ const BREAK_EARLY: i32 = -1_000_000;
 /// No packet is held for longer than this.
 const BREAK_LATE: i32 = 10_000_000;
 
+/// Bytes of the longest silence descriptor (AMR's, octet-aligned; RFC 4867 §4.4): what is no
+/// longer does not tell how long most speech is.
+const MAX_SILENCE_DESCRIPTOR: u32 = 7;
+
 /// The jitter buffers' floors forget what is older than one to two of these.
 const FLOOR_AGE: Duration = Duration::from_secs(10);
 
@@ -57,7 +61,7 @@ pub enum Fit {
 }
 
 /// The figures of one stream, and what is needed to keep them.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Stream {
     first_at: Instant,
     last_at: Instant,
@@ -190,7 +194,13 @@ impl Stream {
     #[must_use]
     #[inline]
     pub fn fit(&self, arrival: &Arrival<'_>) -> Fit {
-        if self.jump(arrival).is_plausible() { Fit::Continues } else { self.fit_jump(arrival) }
+        if self.sequence.is_full() {
+            Fit::Restart
+        } else if self.jump(arrival).is_plausible() {
+            Fit::Continues
+        } else {
+            self.fit_jump(arrival)
+        }
     }
 
     #[cold]
@@ -265,7 +275,7 @@ impl Stream {
     ) {
         let packet = arrival.packet;
         let kind = codec.kind();
-        self.packets += 1;
+        self.packets = self.packets.saturating_add(1);
         self.bytes += u64::from(packet.payload_len);
         self.vote(arrival, codec, kind, arrived);
         let transit = if kind.is_media() { self.transit(arrival, codec, arrived) } else { None };
@@ -296,7 +306,9 @@ impl Stream {
             {
                 self.codec = codec;
             }
-            self.payload_len.cast(packet.payload_len);
+            if packet.payload_len > MAX_SILENCE_DESCRIPTOR {
+                self.payload_len.cast(packet.payload_len);
+            }
         }
         if arrived == Arrived::Ahead(1) && kind.is_media() && self.last_kind.is_media() {
             self.step.cast(packet.timestamp.wrapping_sub(self.last_timestamp));
@@ -391,7 +403,7 @@ impl Stream {
     #[cold]
     fn settle_suspect(&mut self) {
         let Some(suspect) = self.suspect.take() else { return };
-        self.packets += 1;
+        self.packets = self.packets.saturating_add(1);
         self.bytes += u64::from(suspect.payload_len);
         self.last_at = self.last_at.max(suspect.at);
         if self.sequence.distance(suspect.sequence_number) <= 0 {
@@ -433,7 +445,7 @@ impl Stream {
     /// Packets that came, duplicates included.
     #[must_use]
     pub const fn packets(&self) -> u32 {
-        self.packets + self.suspect.is_some() as u32
+        self.packets.saturating_add(self.suspect.is_some() as u32)
     }
 
     /// Gives back what the stream holds of the pool.

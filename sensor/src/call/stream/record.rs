@@ -10,6 +10,9 @@ use ringside_protocol::cdr::{self, Scale, Score};
 /// Packets below which a stream has no score.
 pub const MIN_SCORED_PACKETS: u32 = 10;
 
+/// A longer step of the timestamps is no packet's length, microseconds.
+const MAX_PTIME: u64 = 1_000_000;
+
 impl Stream {
     /// Whether packets flow and nobody speaks. `None` for encodings that are not read, and for
     /// SRTP.
@@ -104,7 +107,8 @@ impl Stream {
     pub(super) fn step_micros(&self) -> Option<u64> {
         let step = u64::from(self.step.winner());
         let clock_rate = u64::from(self.codec.clock_rate()?);
-        (step > 0).then(|| step * 1_000_000 / clock_rate)
+        let micros = step * 1_000_000 / clock_rate;
+        (step > 0 && micros <= MAX_PTIME).then_some(micros)
     }
 
     fn round_trip(&self) -> Option<u32> {

@@ -6,6 +6,7 @@ use super::super::codec::Codec;
 use super::super::interval::{BLOCK_INTERVALS, IntervalPool};
 use super::*;
 use crate::limits::MAX_INTERVALS;
+use crate::wire::rtp::RtpMap;
 
 const SSRC: u32 = 0xca11_0000;
 
@@ -129,7 +130,7 @@ fn a_clean_stream_has_clean_figures() {
     assert_eq!((record.delta_max, record.length), (Some(20_000), 1499 * 20_000));
     assert_eq!((record.burst_r, record.dscp, record.ptime), (None, 46, Some(20)));
     assert_eq!((record.scale, record.rtcp), (Scale::Narrowband, None));
-    assert_eq!(mos(record.adaptive), 440);
+    assert_eq!(mos(record.adaptive), 439);
     assert_eq!(mos(record.fixed_50), 438);
     assert!(mos(record.fixed_200) < 430, "a fifth of a second is felt");
 }
@@ -215,14 +216,17 @@ fn a_packet_60_ms_late_is_for_200_ms_only() {
 #[test]
 fn an_hour_of_a_clock_100_ppm_off_makes_nothing_late() {
     for ppm in [-100_i64, 100] {
-        let record = record_of((0..180_000).map(pcma).enumerate().map(|(number, sent)| {
-            let drift = i64::try_from(number).unwrap() * 20 * ppm / 1000;
-            Sent { at: sent.at.saturating_add_signed(drift), ..sent }
+        // One packet each 100 ms.
+        let record = record_of((0..36_000_u32).map(|number| {
+            let sent = pcma(number * 5);
+            let drift = i64::from(number) * 100 * ppm / 1000;
+            let sequence_number = pcma(number).sequence_number;
+            Sent { at: sent.at.saturating_add_signed(drift), sequence_number, ..sent }
         }));
         for score in [record.adaptive, record.fixed_50, record.fixed_200] {
             assert_eq!(score.unwrap().discarded, 0);
         }
-        assert!(record.jitter_max.unwrap() <= 3, "{:?}", record.jitter_max);
+        assert!(record.jitter_max.unwrap() <= 10, "{:?}", record.jitter_max);
     }
 }
 
@@ -386,7 +390,7 @@ fn intervals_are_ten_seconds_of_packets() {
     // The gap before packet 1000 is seen when that packet comes.
     assert_eq!(counts, [(500, 0), (100, 396), (500, 4), (250, 0)]);
     assert_eq!(record.interval_seconds(), 10);
-    assert_eq!(record.intervals[0].mos, 439);
+    assert_eq!(record.intervals[0].mos, 438);
     assert!(record.intervals[1].mos < 150, "{:?}", record.intervals[1]);
     assert!(record.intervals[3].mos >= 438, "{:?}", record.intervals[3]);
 }
@@ -515,6 +519,47 @@ fn one_packet_is_a_stream() {
     assert_eq!((record.packets, record.expected, record.lost, record.length), (1, 1, 0, 0));
     assert_eq!((record.delta_max, record.jitter_max, record.ptime), (None, Some(0), Some(20)));
     assert_eq!(record.intervals.len(), 1);
+}
+
+#[test]
+fn silence_descriptors_do_not_hide_the_mode() {
+    let record = record_of((0..500).map(pcma).map(|sent| Sent {
+        payload_type: 97,
+        timestamp: sent.timestamp.wrapping_mul(2),
+        payload: if sent.timestamp / 160 % 10 == 0 { &[0; 33] } else { &[0; 7] },
+        ..sent
+    }));
+    assert_eq!(record.scale, Scale::Wideband);
+}
+
+#[test]
+fn absurd_clock_rates_are_survived() {
+    for clock_rate in [1, u32::MAX] {
+        let mut noise = Noise(5);
+        let mut pool = IntervalPool::with_blocks(1);
+        let map = RtpMap { encoding_name: "PCMA", clock_rate, channels: 1 };
+        let codec = Codec::from_rtpmap(map);
+        let mut stream: Option<Stream> = None;
+        for number in 0..2000 {
+            let mut sent = pcma(number * 3);
+            sent.timestamp = u32::try_from(noise.below(1 << 32)).unwrap();
+            let packet = Packet {
+                payload_type: 8,
+                marker: false,
+                sequence_number: sent.sequence_number,
+                timestamp: sent.timestamp,
+                ssrc: SSRC,
+                payload: sent.payload,
+                payload_len: 160,
+            };
+            let arrival = Arrival { at: Instant::from_micros(sent.at), packet: &packet, dscp: 0 };
+            match &mut stream {
+                Some(stream) => stream.handle_rtp(&arrival, codec, &mut pool),
+                None => stream = Some(Stream::new(&arrival, codec, &mut pool)),
+            }
+        }
+        assert_eq!(stream.unwrap().record(&pool).packets, 2000);
+    }
 }
 
 #[test]
