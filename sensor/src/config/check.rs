@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::setting::Area;
 use super::{Config, Loaded, Note, Problem, Reason, table};
 use crate::terminal::{printable, width, wrap};
 
@@ -117,7 +118,7 @@ impl Page {
     }
 
     fn settings(&mut self, loaded: &Loaded) {
-        for area in table::Area::ALL {
+        for area in Area::ALL {
             self.heading(&area.title().to_uppercase());
             for setting in table::SETTINGS.iter().filter(|setting| setting.area == area) {
                 let value = setting.show(&loaded.config);
@@ -188,7 +189,9 @@ pub fn check_json(file: &str, loaded: &Loaded, problems: &[Problem]) -> Value {
             let lines = origin(loaded, setting.name);
             json!({
                 "name": setting.name,
-                "value": setting.show(config),
+                "value": setting.json(config),
+                "unit": setting.unit(),
+                "says": setting.sentence,
                 "default": lines.is_empty(),
                 "lines": lines,
             })

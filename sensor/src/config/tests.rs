@@ -81,7 +81,7 @@ fn an_empty_file_is_all_defaults() {
 #[test]
 fn every_number_is_taken_at_its_edges_and_refused_beyond() {
     for setting in table::SETTINGS {
-        let table::Kind::Number { range, off, get, .. } = &setting.kind else { continue };
+        let setting::Kind::Number { range, off, get, .. } = &setting.kind else { continue };
         for edge in [*range.start(), *range.end()] {
             let config = config(&format!("{} = {edge}", setting.name));
             assert_eq!(get(&config), Some(edge), "{}", setting.name);
@@ -288,6 +288,15 @@ fn the_report_keeps_to_its_columns_and_has_everything() {
     assert_eq!(value["ok"], false);
     assert_eq!(value["settings"].as_array().map(Vec::len), Some(table::SETTINGS.len()));
     assert_eq!(value["uplink"]["servers"][1]["port"], 60024);
+    let setting = |name: &str| {
+        let settings = value["settings"].as_array().unwrap();
+        settings.iter().find(|setting| setting["name"] == name).unwrap().clone()
+    };
+    assert_eq!(setting("snaplen")["value"], 6000);
+    assert_eq!(setting("snaplen")["unit"], "bytes");
+    assert_eq!(setting("promisc")["value"], true);
+    assert_eq!(setting("user")["value"], serde_json::Value::Null);
+    assert_eq!(setting("cloud_token")["value"], false);
 }
 
 proptest! {

@@ -88,6 +88,23 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A text that fits where it goes.
+pub(super) fn at_most(text: &str, bytes: usize) -> Result<String, String> {
+    if text.len() <= bytes && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("write a text of at most {bytes} bytes, without control characters"))
+    }
+}
+
+/// A user's name as useradd(8) takes it.
+pub(super) fn user(text: &str) -> Result<String, String> {
+    let fits = (1..=32).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte))
+        && !text.starts_with('-');
+    if fits { Ok(text.to_owned()) } else { Err("write the name of a user".to_owned()) }
+}
+
 /// Ports, as ranges in ascending order that do not touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports(Vec<RangeInclusive<u16>>);
