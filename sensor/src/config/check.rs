@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::setting::Area;
 use super::{Config, Loaded, Note, Problem, Reason, table};
-use crate::terminal::{printable, width, wrap};
+use crate::terminal::{printable, printable_json, width, wrap};
 
 /// The report as text of at most `columns` columns, long names excepted. `file` is its first word.
 #[must_use]
@@ -179,9 +179,13 @@ fn keys_of(loaded: &Loaded, reason: Reason) -> Vec<&str> {
     keys
 }
 
-/// The same report as JSON.
+/// The same report as JSON, over several lines.
 #[must_use]
-pub fn check_json(file: &str, loaded: &Loaded, problems: &[Problem]) -> Value {
+pub fn check_json(file: &str, loaded: &Loaded, problems: &[Problem]) -> String {
+    printable_json(&format!("{:#}\n", check_value(file, loaded, problems)))
+}
+
+fn check_value(file: &str, loaded: &Loaded, problems: &[Problem]) -> Value {
     let config = &loaded.config;
     let settings: Vec<Value> = table::SETTINGS
         .iter()

@@ -214,15 +214,15 @@ impl Reading {
             return;
         }
         let first = earlier.is_none();
-        if let Err(says) = setting.apply(&mut self.loaded.config, &entry.value, first) {
-            self.problems.push(Problem {
+        match setting.apply(&mut self.loaded.config, &entry.value, first) {
+            Ok(()) => self.loaded.understood.push(line),
+            Err(says) => self.problems.push(Problem {
                 line: Some(entry.line),
-                key: entry.key.clone(),
+                key: line.key,
                 value: if setting.is_secret() { String::new() } else { entry.value.clone() },
                 says,
-            });
+            }),
         }
-        self.loaded.understood.push(line);
     }
 }
 

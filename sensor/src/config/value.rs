@@ -79,7 +79,10 @@ fn server_port(text: &str) -> Result<u16, String> {
 ///
 /// A host name in the filter is looked up, as libpcap does when capture begins.
 pub(super) fn filter(text: &str) -> Result<String, String> {
-    let refused = |error: pcap::Error| format!("libpcap does not accept it: {error}");
+    let refused = |error| match error {
+        pcap::Error::PcapError(says) => format!("libpcap does not accept it: {says}"),
+        other => format!("libpcap does not accept it: {other}"),
+    };
     if text.contains('\0') {
         return Err("write a BPF expression, such as udp port 5060".to_owned());
     }
