@@ -4,6 +4,7 @@
 //! terminal as commands.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 /// How wide a text may be, and whether it may have colours.
@@ -86,9 +87,27 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// JSON `text` with the same characters replaced by its own escapes, where JSON leaves them as they
+/// are; they can stand inside strings only, so it means the same.
+#[must_use]
+pub fn printable_json(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut units = [0; 2];
+    for character in text.chars() {
+        if character != '\n' && commands_terminal(character) {
+            for unit in character.encode_utf16(&mut units) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
 /// C0, DEL, C1 (ECMA-48), line separators, and the bidirectional and zero-width format characters
 /// of Unicode, with which a name can look like another.
-pub(crate) const fn commands_terminal(character: char) -> bool {
+const fn commands_terminal(character: char) -> bool {
     matches!(
         character,
         '\0'..='\x1f'
@@ -189,6 +208,15 @@ mod tests {
         assert_eq!(printable("\u{9b}31m"), "\\u{9b}31m");
         assert_eq!(printable("\u{202e}evil"), "\\u{202e}evil");
         assert_eq!(printable("Zoë 東"), "Zoë 東");
+    }
+
+    #[test]
+    fn json_means_the_same_afterwards() {
+        let text = "{\n  \"a\": \"\u{9b}31m \u{e0001} Zoë\"\n}";
+        let safe = printable_json(text);
+        assert!(safe.contains("\\u009b31m \\udb40\\udc01 Zoë"), "{safe}");
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(value(&safe), value(text));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::setting::Area;
 use super::{Config, Loaded, Note, Problem, Reason, table};
-use crate::terminal::{printable, width, wrap};
+use crate::terminal::{printable, printable_json, width, wrap};
 
 /// The report as text of at most `columns` columns, long names excepted. `file` is its first word.
 #[must_use]
@@ -117,7 +118,7 @@ impl Page {
     }
 
     fn settings(&mut self, loaded: &Loaded) {
-        for area in table::Area::ALL {
+        for area in Area::ALL {
             self.heading(&area.title().to_uppercase());
             for setting in table::SETTINGS.iter().filter(|setting| setting.area == area) {
                 let value = setting.show(&loaded.config);
@@ -178,9 +179,13 @@ fn keys_of(loaded: &Loaded, reason: Reason) -> Vec<&str> {
     keys
 }
 
-/// The same report as JSON.
+/// The same report as JSON, over several lines.
 #[must_use]
-pub fn check_json(file: &str, loaded: &Loaded, problems: &[Problem]) -> Value {
+pub fn check_json(file: &str, loaded: &Loaded, problems: &[Problem]) -> String {
+    printable_json(&format!("{:#}\n", check_value(file, loaded, problems)))
+}
+
+fn check_value(file: &str, loaded: &Loaded, problems: &[Problem]) -> Value {
     let config = &loaded.config;
     let settings: Vec<Value> = table::SETTINGS
         .iter()
@@ -188,7 +193,9 @@ pub fn check_json(file: &str, loaded: &Loaded, problems: &[Problem]) -> Value {
             let lines = origin(loaded, setting.name);
             json!({
                 "name": setting.name,
-                "value": setting.show(config),
+                "value": setting.json(config),
+                "unit": setting.unit(),
+                "says": setting.sentence,
                 "default": lines.is_empty(),
                 "lines": lines,
             })

@@ -4,7 +4,8 @@
 
 use std::fmt::Write as _;
 
-use super::table::{Area, SETTINGS};
+use super::setting::Area;
+use super::table::SETTINGS;
 use super::{Config, Reason, ignored};
 use crate::terminal::wrap;
 

@@ -10,6 +10,7 @@ mod ignored;
 mod ini;
 mod nearest;
 mod notes;
+mod setting;
 mod table;
 mod value;
 
@@ -20,10 +21,10 @@ pub use check::{check_json, check_table};
 pub use docs::reference;
 pub use effective::{Config, Server, Timeouts};
 pub use ignored::Reason;
-pub use table::MAX_INTERFACES;
+pub use setting::MAX_INTERFACES;
 pub use value::Ports;
 
-use table::Setting;
+use setting::Setting;
 
 /// A larger file is no configuration, bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -213,15 +214,15 @@ impl Reading {
             return;
         }
         let first = earlier.is_none();
-        if let Err(says) = setting.apply(&mut self.loaded.config, &entry.value, first) {
-            self.problems.push(Problem {
+        match setting.apply(&mut self.loaded.config, &entry.value, first) {
+            Ok(()) => self.loaded.understood.push(line),
+            Err(says) => self.problems.push(Problem {
                 line: Some(entry.line),
-                key: entry.key.clone(),
+                key: line.key,
                 value: if setting.is_secret() { String::new() } else { entry.value.clone() },
                 says,
-            });
+            }),
         }
-        self.loaded.understood.push(line);
     }
 }
 

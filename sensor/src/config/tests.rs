@@ -81,7 +81,7 @@ fn an_empty_file_is_all_defaults() {
 #[test]
 fn every_number_is_taken_at_its_edges_and_refused_beyond() {
     for setting in table::SETTINGS {
-        let table::Kind::Number { range, off, get, .. } = &setting.kind else { continue };
+        let setting::Kind::Number { range, off, get, .. } = &setting.kind else { continue };
         for edge in [*range.start(), *range.end()] {
             let config = config(&format!("{} = {edge}", setting.name));
             assert_eq!(get(&config), Some(edge), "{}", setting.name);
@@ -114,6 +114,13 @@ fn everything_wrong_is_told_at_once_with_its_line() {
         problems[0].to_string(),
         "line 2: snaplen = 10: write a whole number from 128 to 262144 bytes, or 0 (the default)"
     );
+}
+
+#[test]
+fn where_a_value_is_wrong_the_default_holds() {
+    let (loaded, _) = read(b"snaplen = 1\nsipport = 0\n");
+    assert_eq!(loaded.config, Config::default());
+    assert_eq!(loaded.understood, []);
 }
 
 #[test]
@@ -192,9 +199,9 @@ fn a_token_is_never_shown() {
     let (_, cut_problems) = read(cut.as_bytes());
     for text in [
         check_table("f", &loaded, &problems, 80),
-        check_json("f", &loaded, &problems).to_string(),
+        check_json("f", &loaded, &problems),
         check_table("f", &loaded, &cut_problems, 80),
-        check_json("f", &loaded, &cut_problems).to_string(),
+        check_json("f", &loaded, &cut_problems),
     ] {
         assert!(!text.contains(&token[..20]), "{text}");
     }
@@ -284,10 +291,20 @@ fn the_report_keeps_to_its_columns_and_has_everything() {
     {
         assert!(report.contains(part), "{part} is not in:\n{report}");
     }
-    let value = check_json("f", &loaded, &problems);
+    let value: serde_json::Value =
+        serde_json::from_str(&check_json("f", &loaded, &problems)).unwrap();
     assert_eq!(value["ok"], false);
     assert_eq!(value["settings"].as_array().map(Vec::len), Some(table::SETTINGS.len()));
     assert_eq!(value["uplink"]["servers"][1]["port"], 60024);
+    let setting = |name: &str| {
+        let settings = value["settings"].as_array().unwrap();
+        settings.iter().find(|setting| setting["name"] == name).unwrap().clone()
+    };
+    assert_eq!(setting("snaplen")["value"], 6000);
+    assert_eq!(setting("snaplen")["unit"], "bytes");
+    assert_eq!(setting("promisc")["value"], true);
+    assert_eq!(setting("user")["value"], serde_json::Value::Null);
+    assert_eq!(setting("cloud_token")["value"], false);
 }
 
 proptest! {
@@ -305,6 +322,7 @@ proptest! {
         let (loaded, problems) = read(format!("{} = {text}", setting.name).as_bytes());
         let report = check_table("f", &loaded, &problems, 80);
         prop_assert!(!report.chars().any(|c| c.is_control() && c != '\n'));
-        let _ = check_json("f", &loaded, &problems);
+        let report = check_json("f", &loaded, &problems);
+        prop_assert!(!report.chars().any(|c| c.is_control() && c != '\n'));
     }
 }

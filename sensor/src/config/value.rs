@@ -79,13 +79,33 @@ fn server_port(text: &str) -> Result<u16, String> {
 ///
 /// A host name in the filter is looked up, as libpcap does when capture begins.
 pub(super) fn filter(text: &str) -> Result<String, String> {
-    let refused = |error: pcap::Error| format!("libpcap does not accept it: {error}");
+    let refused = |error| match error {
+        pcap::Error::PcapError(says) => format!("libpcap does not accept it: {says}"),
+        other => format!("libpcap does not accept it: {other}"),
+    };
     if text.contains('\0') {
         return Err("write a BPF expression, such as udp port 5060".to_owned());
     }
     let capture = pcap::Capture::dead(pcap::Linktype::ETHERNET).map_err(refused)?;
     capture.compile(text, true).map_err(refused)?;
     Ok(text.to_owned())
+}
+
+/// A text that fits where it goes.
+pub(super) fn at_most(text: &str, bytes: usize) -> Result<String, String> {
+    if text.len() <= bytes && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("write a text of at most {bytes} bytes, without control characters"))
+    }
+}
+
+/// A user's name as useradd(8) takes it.
+pub(super) fn user(text: &str) -> Result<String, String> {
+    let fits = (1..=32).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte))
+        && !text.starts_with('-');
+    if fits { Ok(text.to_owned()) } else { Err("write the name of a user".to_owned()) }
 }
 
 /// Ports, as ranges in ascending order that do not touch.

@@ -4,7 +4,7 @@ use ringside_protocol::cdr::Cdr;
 use ringside_protocol::{diagnosis, json};
 use serde_json::{Value, json};
 
-use crate::terminal::commands_terminal;
+use crate::terminal::printable_json;
 
 /// The call's line.
 pub(super) fn call(cdr: &Cdr) -> String {
@@ -19,22 +19,5 @@ pub(super) fn call(cdr: &Cdr) -> String {
             })
         })
         .collect::<Value>();
-    escaped(&object.to_string()) + "\n"
-}
-
-/// JSON leaves some characters that command a terminal as they are; inside its strings, the only
-/// place where they can stand, an escape means the same.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    let mut units = [0; 2];
-    for character in text.chars() {
-        if commands_terminal(character) {
-            for unit in character.encode_utf16(&mut units) {
-                safe.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            safe.push(character);
-        }
-    }
-    safe
+    printable_json(&object.to_string()) + "\n"
 }
