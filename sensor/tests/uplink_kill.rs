@@ -12,9 +12,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
+use ringside_sensor::clock::WallClock;
+use ringside_sensor::identity::{Identity, Server};
 use ringside_sensor::store::outbox::{Outbox, OutboxSettings};
+use ringside_sensor::uplink::{Settings, Uplink};
 
-use uplink_support::{TestDir, cdr, journal_path, wait_for};
+use uplink_support::{NAME, TestCloud, TestDir, TestHost, cdr, journal_path, wait_for};
 
 /// Names the directory that a child works in.
 const CHILD_DIR: &str = "RINGSIDE_TEST_CHILD_DIR";
@@ -31,15 +34,24 @@ fn open(directory: &Path, boot: Boot, journal: bool) -> Outbox {
     Outbox::open(&directory.join("outbox"), settings).expect("outbox")
 }
 
+fn rounds() -> u64 {
+    let rounds = std::env::var("RINGSIDE_KILL_ROUNDS").ok();
+    rounds.and_then(|text| text.parse().ok()).unwrap_or(8)
+}
+
 fn child(test: &str, dir: &TestDir, round: u8) -> Child {
-    Command::new(std::env::current_exe().expect("this program"))
+    command(test, dir, round).spawn().expect("a child")
+}
+
+fn command(test: &str, dir: &TestDir, round: u8) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command
         .args(["--exact", test, "--nocapture"])
         .env(CHILD_DIR, dir.path())
         .env("RINGSIDE_TEST_ROUND", round.to_string())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("a child")
+        .stderr(Stdio::null());
+    command
 }
 
 /// The directory and the round, in a child; `None` in the test run itself.
@@ -86,11 +98,8 @@ fn append(path: &Path, text: &str) {
 
 #[test]
 fn what_existed_before_a_kill_is_there_after_it() {
-    let rounds = std::env::var("RINGSIDE_KILL_ROUNDS").ok();
-    let rounds: u64 = rounds.and_then(|text| text.parse().ok()).unwrap_or(8);
     let dir = TestDir::new();
-    let mut kills = 0;
-    for round in 1..=rounds {
+    for round in 1..=rounds() {
         let number = u8::try_from(round % 251).expect("a byte");
         let before = journal(&dir).len();
         let mut child = child("child_pushes_and_acknowledges_until_it_is_killed", &dir, number);
@@ -99,9 +108,9 @@ fn what_existed_before_a_kill_is_there_after_it() {
         std::thread::sleep(Duration::from_millis(round * 37 % 190));
         child.kill().expect("kill");
         child.wait().expect("wait");
-        kills += 1;
         check(&dir);
     }
+    let kills = rounds();
     println!("{kills} kills, {} records existed, none is missing", journal(&dir).len());
 }
 
@@ -145,6 +154,80 @@ fn copy_tree(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).expect("copy");
         }
     }
+}
+
+/// A child's work: a whole sensor's way out, from calls to acknowledgements, until it is killed.
+#[test]
+fn child_delivers_until_it_is_killed() {
+    let Some((directory, round)) = as_child() else { return };
+    let port = std::env::var("RINGSIDE_TEST_PORT").expect("port").parse().expect("a port");
+    let token = std::env::var("RINGSIDE_TEST_TOKEN").expect("token").parse().expect("a token");
+    let settings = Settings {
+        directory: directory.clone(),
+        servers: vec![Server { host: NAME.to_owned(), port }],
+        token: Some(token),
+        id_sensor: None,
+        name: format!("round {round}"),
+        network: uplink_support::network(),
+        clock: WallClock::system(),
+    };
+    let identity = Identity::load_or_create(&directory).expect("identity");
+    let outbox = OutboxSettings {
+        max_bytes: 64 << 20,
+        device: identity.fingerprint(),
+        boot: identity.boot(),
+        clock: None,
+        journal: Some(directory.join("journal")),
+    };
+    let outbox = Outbox::open(&directory.join("outbox"), outbox).expect("outbox");
+    let uplink = Uplink::start(settings, identity, outbox.clone(), TestHost::default());
+    let _uplink = uplink.expect("uplink");
+    for number in 1.. {
+        outbox.push(cdr(number));
+        if number % 50 == 0 {
+            outbox.flush();
+        }
+        // As many as can be delivered, and a few more.
+        assert!(outbox.wait_until(uplink_support::SOON, |figures| figures.outstanding() < 300));
+    }
+}
+
+#[test]
+fn a_sensor_that_is_killed_delivers_every_record_that_existed() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    let token = cloud.token();
+    for round in 1..=rounds() {
+        let before = journal(&dir).len();
+        let mut child = command("child_delivers_until_it_is_killed", &dir, 1)
+            .env("RINGSIDE_TEST_PORT", cloud.port().to_string())
+            .env("RINGSIDE_TEST_TOKEN", token.to_string())
+            .spawn()
+            .expect("a child");
+        wait_for("the child's first records", || journal(&dir).len() > before);
+        std::thread::sleep(Duration::from_millis(round * 61 % 290));
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+    }
+    // What is left is delivered by one more start.
+    let settings = Settings { token: Some(token), ..uplink_support::settings(&dir, &cloud) };
+    let sensor = uplink_support::start(settings);
+    assert!(sensor.uplink.wait_until_drained(uplink_support::SOON));
+    let state = cloud.state();
+    let existed = journal(&dir);
+    for id in &existed {
+        assert!(state.rows.contains_key(&(id.boot, id.number)), "{id} existed and is gone");
+    }
+    for ((boot, number), deliveries) in &state.rows {
+        let is_same = deliveries.windows(2).all(|pair| pair[0] == pair[1]);
+        assert!(is_same, "{boot}-{number} was delivered with different bytes");
+    }
+    let again = state.rows.values().filter(|deliveries| deliveries.len() > 1).count();
+    println!(
+        "{} kills, {} records existed, {} rows, {again} delivered more than once",
+        rounds(),
+        existed.len(),
+        state.rows.len()
+    );
 }
 
 /// A child's work: its files may not grow over a limit, as on a full disk, until the limit is
