@@ -16,10 +16,9 @@ use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::MICROS_PER_SECOND;
 use serde::Serialize;
 
-use crate::identity::{IdentityError, Server};
+use crate::identity::{Identity, IdentityError, Server};
 use crate::uplink::caller::{Called, Caller};
 use crate::uplink::client::Client;
-use crate::uplink::enrol::own_identity;
 use crate::uplink::session::{Action, Config, Event, Session};
 use crate::uplink::status::{Running, Status, StepState};
 use crate::uplink::tls::Roots;
@@ -132,9 +131,19 @@ pub fn cloud_steps(settings: Settings) -> Vec<StepReport> {
 }
 
 fn prepare(settings: Settings) -> Result<(Caller, Option<Running>), IdentityError> {
-    let identity = own_identity(&settings.directory)?;
-    let running = Running::read(&settings.directory)
-        .map_err(|error| IdentityError::Io { path: settings.directory.clone(), error })?;
+    let directory = &settings.directory;
+    // A device that has no key yet is unknown to every cloud; looking must not make one, perhaps
+    // with another user's rights.
+    let identity = match Identity::load(directory)? {
+        Some(identity) => identity,
+        None => Identity::throwaway()?,
+    };
+    let running = Running::read(directory)
+        .map_err(|error| IdentityError::Io { path: directory.clone(), error })?;
+    let identity = match &running {
+        Some(running) => identity.with_boot(running.boot),
+        None => identity,
+    };
     Ok((Caller { settings, identity }, running))
 }
 
@@ -230,13 +239,7 @@ impl<'a> Visit<'a> {
         let is_known =
             *status.step(Step::Version) == StepState::Passed && status.failed().is_none();
         if let (Some(running), true) = (self.running, is_known) {
-            status.steps[Step::Enrolment as usize] = StepState::Passed;
-            for step in [Step::SensorId, Step::Accepted] {
-                status.steps[step as usize] = running.status.step(step).clone();
-            }
-            status.connected_since = running.status.connected_since;
-            status.customer.clone_from(&running.status.customer);
-            status.id_sensor = running.status.id_sensor;
+            take_over(&mut status, &running.status);
         }
         Step::ALL.iter().map(|&step| self.report(&status, step)).collect()
     }
@@ -245,6 +248,11 @@ impl<'a> Visit<'a> {
         match status.step(step) {
             StepState::Passed => StepReport::ok(step.name(), self.found(status, step)),
             StepState::Failed(failure) => StepReport::of_failure(step, failure),
+            StepState::NotReached if self.running.is_some() && step > Step::Enrolment => {
+                let mut report = StepReport::not_reached(step.name());
+                report.sentence = "the running sensor has not got there".to_owned();
+                report
+            }
             StepState::NotReached => StepReport::not_reached(step.name()),
         }
     }
@@ -284,6 +292,23 @@ impl<'a> Visit<'a> {
                 _ => "the cloud opens a session".to_owned(),
             },
         }
+    }
+}
+
+/// The last steps are the running sensor's word: its session, or its last failure. (Between two
+/// attempts its steps are those of the one that failed, during one they are still to come.)
+fn take_over(status: &mut Status, running: &Status) {
+    status.connected_since = running.connected_since;
+    status.customer.clone_from(&running.customer);
+    status.id_sensor = running.id_sensor;
+    let steps = &mut status.steps;
+    steps[Step::Enrolment as usize] = StepState::Passed;
+    if running.connected_since.is_some() {
+        steps[Step::SensorId as usize] = StepState::Passed;
+        steps[Step::Accepted as usize] = StepState::Passed;
+    } else if let Some((_, failure)) = &running.last_failure {
+        let step = if failure.step() == Step::SensorId { Step::SensorId } else { Step::Accepted };
+        steps[step as usize] = StepState::Failed(failure.clone());
     }
 }
 

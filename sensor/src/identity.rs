@@ -89,18 +89,39 @@ impl Identity {
         // Two programs that start at once must not make two keys.
         let lock = File::open(directory).map_err(io)?;
         lock.lock().map_err(io)?;
-        let pkcs8 = match fs::read(&path) {
-            Ok(pkcs8) => pkcs8,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create_key(&path)?,
-            Err(error) => return Err(io(error)),
-        };
+        if let Some(identity) = Self::load(directory)? {
+            return Ok(identity);
+        }
+        let pkcs8 = generate()?;
+        atomic::replace(&path, &pkcs8, 0o600).map_err(io)?;
         drop(lock);
-        let key =
-            Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|_| IdentityError::KeyDamaged(path))?;
-        Self::of_key(key)
+        Self::of_pkcs8(&pkcs8, &path)
     }
 
-    fn of_key(key: Ed25519KeyPair) -> Result<Self, IdentityError> {
+    /// Reads the device's key, drawing a [`Boot`]; `None` before the first start.
+    ///
+    /// # Errors
+    /// As [`Identity::load_or_create`].
+    pub fn load(directory: &Path) -> Result<Option<Self>, IdentityError> {
+        let path = directory.join(KEY_FILE);
+        match fs::read(&path) {
+            Ok(pkcs8) => Self::of_pkcs8(&pkcs8, &path).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(IdentityError::Io { path, error }),
+        }
+    }
+
+    /// A key that is kept nowhere: a device that no cloud knows.
+    ///
+    /// # Errors
+    /// `Random`.
+    pub fn throwaway() -> Result<Self, IdentityError> {
+        Self::of_pkcs8(&generate()?, Path::new(KEY_FILE))
+    }
+
+    fn of_pkcs8(pkcs8: &[u8], path: &Path) -> Result<Self, IdentityError> {
+        let key = Ed25519KeyPair::from_pkcs8(pkcs8)
+            .map_err(|_| IdentityError::KeyDamaged(path.to_owned()))?;
         let mut device_key = [0; 32];
         device_key.copy_from_slice(key.public_key().as_ref());
         let mut boot = Boot([0; 16]);
@@ -152,14 +173,10 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn create_key(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-        .map_err(|_| IdentityError::Random)?
-        .as_ref()
-        .to_vec();
-    atomic::replace(path, &pkcs8, 0o600)
-        .map_err(|error| IdentityError::Io { path: path.to_owned(), error })?;
-    Ok(pkcs8)
+/// A new key, PKCS#8.
+fn generate() -> Result<Vec<u8>, IdentityError> {
+    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
+    Ok(pkcs8.map_err(|_| IdentityError::Random)?.as_ref().to_vec())
 }
 
 #[cfg(test)]

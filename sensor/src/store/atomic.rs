@@ -2,11 +2,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
 /// Replaces the file at `path`: writes a temporary file beside it, syncs that, renames it, and
-/// syncs the directory. The file has permission bits `mode` from its first moment.
+/// syncs the directory. The file has permission bits `mode` from its first moment, and the
+/// directory's owner: what root writes on the sensor's behalf, the sensor can read.
 ///
 /// # Errors
 /// The system's; the file is then as it was.
@@ -43,6 +44,11 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
 fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
+    let owner = fs::metadata(directory_of(path))?;
+    if file.metadata()?.uid() != owner.uid() {
+        // Only root may; for anybody else the file stays the writer's.
+        drop(fchown(&file, Some(owner.uid()), Some(owner.gid())));
+    }
     file.write_all(bytes)?;
     file.sync_all()
 }

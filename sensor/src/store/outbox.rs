@@ -56,6 +56,10 @@ pub const PUSH_PATIENCE: Duration = Duration::from_secs(2);
 /// Postcard bytes of one batch: below the envelope's limit even if nothing compresses.
 pub const MAX_BATCH_BYTES: usize = 512 << 10;
 
+/// Bytes of one record, at most: below the envelope's limit even if nothing compresses. The
+/// limits of a call's record keep it far smaller.
+pub const MAX_RECORD_BYTES: usize = 768 << 10;
+
 /// What an outbox needs to know.
 #[derive(Clone, Debug)]
 pub struct OutboxSettings {
@@ -247,9 +251,11 @@ impl Outbox {
         let number = cdr.number;
         let now = self.0.clock.as_ref().map(WallClock::now);
         let shared = &self.0.shared;
-        let Ok(value) = Record::made(self.0.boot, cdr, now).encode() else {
-            // Postcard refuses nothing that a `Cdr` can hold.
-            shared.lock().figures.errors += 1;
+        let record = Record::made(self.0.boot, cdr, now).encode();
+        let Some(value) = record.ok().filter(|value| value.len() <= MAX_RECORD_BYTES) else {
+            // It could never be sent, and would hold up all that come after it.
+            log::error!("the record of call {number} is too large to be sent: it is dropped");
+            shared.lock().figures.dropped += 1;
             return;
         };
         let (mut state, _) = shared

@@ -297,7 +297,15 @@ impl Shared {
     /// Gives the machine an event, and everybody its consequences.
     fn handle(&self, event: Event) {
         let now = self.now();
-        lock(&self.session).handle(event, now);
+        let mut session = lock(&self.session);
+        let before = session.open_session();
+        session.handle(event, now);
+        let is_over = before.is_some() && session.open_session() != before;
+        drop(session);
+        if is_over && let Some(client) = lock(&self.clients)[Role::Poller as usize].take() {
+            // Its poll would wait for the news of a session that is no more.
+            client.shut_down();
+        }
         self.publish();
         self.wake.notify_all();
     }

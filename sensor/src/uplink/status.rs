@@ -93,7 +93,8 @@ pub(super) struct RunLock(#[expect(dead_code, reason = "held, not used")] File);
 impl RunLock {
     /// Takes the lock; `None` when another sensor holds it.
     pub(super) fn take(directory: &Path) -> io::Result<Option<Self>> {
-        let file = open_lock(directory)?;
+        let path = directory.join(LOCK_FILE);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         let mut waited = Duration::ZERO;
         loop {
             match file.try_lock() {
@@ -107,10 +108,6 @@ impl RunLock {
             }
         }
     }
-}
-
-fn open_lock(directory: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(false).open(directory.join(LOCK_FILE))
 }
 
 impl Running {
@@ -127,10 +124,12 @@ impl Running {
     /// # Errors
     /// The system's, where the files cannot be read.
     pub fn read(directory: &Path) -> io::Result<Option<Self>> {
-        match open_lock(directory)?.try_lock_shared() {
-            Err(fs::TryLockError::WouldBlock) => {}
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-            Ok(()) => return Ok(None),
+        match File::open(directory.join(LOCK_FILE)).map(|lock| lock.try_lock_shared()) {
+            Ok(Err(fs::TryLockError::WouldBlock)) => {}
+            Ok(Err(fs::TryLockError::Error(error))) => return Err(error),
+            Ok(Ok(())) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
         }
         let text = match fs::read(directory.join(STATUS_FILE)) {
             Ok(text) => text,

@@ -111,11 +111,14 @@ fn a_batch_stays_below_the_message_limit() {
     (1..=5).for_each(|number| outbox.push(large(number)));
     outbox.flush();
     assert_eq!(numbers(&outbox.next_batch(500).expect("a batch")), [1, 2]);
-    let larger = Cdr { dtmf: "7".repeat(MAX_BATCH_BYTES + 1), ..cdr(6) };
     assert_eq!(drain(&outbox), [1, 2, 3, 4, 5]);
-    outbox.push(larger);
+    outbox.push(Cdr { dtmf: "7".repeat(MAX_BATCH_BYTES + 1), ..cdr(6) });
+    outbox.push(Cdr { dtmf: "7".repeat(MAX_RECORD_BYTES), ..cdr(7) });
+    outbox.push(cdr(8));
     outbox.flush();
-    assert_eq!(drain(&outbox), [6], "a record over the limit travels alone");
+    assert_eq!(numbers(&outbox.next_batch(500).expect("a batch")), [6], "it travels alone");
+    assert_eq!(drain(&outbox), [6, 8]);
+    assert_eq!(outbox.figures().dropped, 1, "one that could never be sent");
 }
 
 #[test]
