@@ -166,6 +166,13 @@ pub(super) fn is_up(interface: &str) -> bool {
     flags.is_some_and(|flags| flags & 1 != 0)
 }
 
+/// Whether there is a link: a cable, and something at its other end. Interfaces that cannot tell
+/// have one.
+pub(super) fn has_link(interface: &str) -> bool {
+    let carrier = fs::read_to_string(Path::new(INTERFACES).join(interface).join("carrier"));
+    carrier.map_or(true, |text| text.trim() != "0")
+}
+
 fn may_capture() -> bool {
     capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_RAW))
 }
@@ -204,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_loopback_interface_is_known_and_any_always_there() {
-        assert!(exists("lo") && exists("any") && is_up("any"));
+        assert!(exists("lo") && exists("any") && is_up("any") && has_link("any"));
         assert!(!exists("eth-nowhere") && !is_up("eth-nowhere"));
     }
 

@@ -250,8 +250,16 @@ impl Status {
             interface_dropped: load(&self.interface_dropped),
             rtp_shed: load(&self.shed.rtp),
             sip_shed: load(&self.shed.sip),
-            fault: lock(&self.fault).as_ref().map(Fault::to_string),
+            fault: self.fault().as_ref().map(Fault::to_string),
         }
+    }
+
+    /// What keeps frames away. That an interface went down is no error to libpcap, which waits
+    /// until it is up again.
+    fn fault(&self) -> Option<Fault> {
+        let told = lock(&self.fault).clone();
+        let down = || Fault::Down { interface: self.name.clone() };
+        told.or_else(|| (!interface::is_up(&self.name)).then(down))
     }
 
     fn is_stopping(&self) -> bool {

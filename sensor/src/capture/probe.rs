@@ -46,12 +46,7 @@ fn probe_one(interface: &str, settings: &InterfaceSettings) -> Vec<Check> {
     if !check("find", found) {
         return checks;
     }
-    let up = if interface::is_up(interface) {
-        Ok("it is up".to_owned())
-    } else {
-        Err(format!("it is down; bring it up: ip link set {interface} up"))
-    };
-    check("up", up);
+    check("up", up(interface));
     let without_filter = InterfaceSettings { filter: None, ..settings.clone() };
     let capture = match interface::open(interface, &without_filter) {
         Ok(capture) => {
@@ -75,6 +70,16 @@ fn probe_one(interface: &str, settings: &InterfaceSettings) -> Vec<Check> {
     }
     check("frames", listen(interface, settings));
     checks
+}
+
+fn up(interface: &str) -> Result<String, String> {
+    if !interface::is_up(interface) {
+        Err(format!("it is down; bring it up: ip link set {interface} up"))
+    } else if !interface::has_link(interface) {
+        Err("it is up but has no link; look at the cable and the switch's port".to_owned())
+    } else {
+        Ok("it is up and has a link".to_owned())
+    }
 }
 
 fn link_type(link_type: LinkType) -> Result<String, String> {
