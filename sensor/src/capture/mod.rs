@@ -1,13 +1,23 @@
 //! Where frames come from: an interface or a capture file.
 
+mod block;
 mod buffer;
+pub mod clock;
 mod fields;
 pub mod file;
+mod handover;
+pub mod interface;
+pub mod live;
+mod merge;
 mod pcap;
 mod pcapng;
+pub mod privileges;
+pub mod probe;
 mod resolution;
 
 use embassy_time::Instant;
+
+pub use handover::Signalling;
 
 // Time stamps are handed on as they are: one tick is one microsecond.
 const _: () = assert!(embassy_time::TICK_HZ == 1_000_000);

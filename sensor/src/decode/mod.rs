@@ -4,6 +4,7 @@ mod fragment;
 mod ip;
 mod link;
 mod ports;
+mod signalling;
 mod stage;
 mod tcp;
 mod udp;
@@ -15,6 +16,7 @@ use core::net::SocketAddr;
 use embassy_time::Instant;
 
 pub use ports::{PortError, PortSet};
+pub use signalling::is_signalling;
 pub use stage::{Decoder, DecoderSettings};
 
 /// What a UDP datagram carried, or one whole SIP message of a TCP stream.
