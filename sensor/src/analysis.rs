@@ -53,12 +53,7 @@ impl Analysis {
             sip_ports: settings.sip_ports,
             is_sip_anywhere: settings.is_sip_anywhere,
         };
-        Self {
-            decoder,
-            calls,
-            counters: Counters::default(),
-            decoder_timeout_at: Instant::MIN,
-        }
+        Self { decoder, calls, counters: Counters::default(), decoder_timeout_at: Instant::MIN }
     }
 
     /// Takes one frame; what is over by its time ends first.

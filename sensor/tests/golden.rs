@@ -81,7 +81,8 @@ fn streams_are_as_they_were_made() {
             }
         }
     }
-    assert!(compared >= 18, "only {compared} streams were whole");
+    // Both sides of clean, loss, burst, late, disorder and silent, one of one-way and wrong-sdp.
+    assert!(compared >= 14, "only {compared} streams were whole");
 }
 
 #[test]

@@ -15,7 +15,114 @@ use ringside_protocol::cdr::{Cdr, EndedBy, Stream};
 use serde_json::Value;
 
 /// (file, what, reason). `what` is the beginning of a difference's text.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    (
+        "FAX-Call-t38.pcap",
+        "stream 10.",
+        "tshark reads the RTP that comes late, after the re-INVITE to T.38, as T.38 (trap 5)",
+    ),
+    (
+        "SIP_CALL_RTP_G711.pcap",
+        "stream (\"200.57.7.202:30000\"",
+        "a call that MGCP set up: there is no SIP for it",
+    ),
+    (
+        "aaa.pcap",
+        "call 105090259-446faf7a@192.168.1.2 messages",
+        "the phone repeats CANCEL for 30 s after the call's final response: counted as late",
+    ),
+    (
+        "aaa.pcap",
+        "call 11894297-4432a9f8@192.168.1.2 is 2 records",
+        "the person typed the password 17 s after the challenge: a second attempt",
+    ),
+    (
+        "aaa.pcap",
+        "call 24487391-449bf2a0@192.168.1.2 is 2 records",
+        "the person typed the password 51 s after the challenge: a second attempt",
+    ),
+    (
+        "aaa.pcap",
+        "call 85216695-42dcdb1d@192.168.1.2 is 2 records",
+        "no answer within Timer B; the phone tries again with the next CSeq after 34 s",
+    ),
+    (
+        "aaa.pcap",
+        "stream (\"192.168.1.2:30000\", \"212.242.33.36:40392\"",
+        "the caller begins to send one second after its call was refused",
+    ),
+    ("arkime-gtp-ims.pcap", "", "inside GTP-U, which is not read"),
+    ("b11_l16.pcap", "stream 192.0.2.20", "one packet has no gap: null, where tshark prints 0"),
+    ("d03_gre.pcap", "", "inside GRE, which is not read yet"),
+    ("d04_erspan2.pcap", "", "inside ERSPAN, which is not read yet"),
+    ("d06_vxlan.pcap", "", "inside VXLAN, which is not read yet"),
+    ("d07_snap96.pcap", "call  is missing", "96 captured bytes end before the Call-ID"),
+    (
+        "d13_record_order.pcap",
+        "stream (\"192.0.2.10:16000\", \"192.0.2.20:26000\", 235223118) x4",
+        "SIPp plays the four digits from files of their own, each with its own sequence numbers",
+    ),
+    (
+        "d13_record_order.pcap",
+        "stream 192.0.2.10:16000",
+        "records stand in the file out of order of time: tshark takes a step back for a gap, and \
+         the packet that came first for one lost less than nothing (trap 1)",
+    ),
+    ("fuzz-aaa.pcap", "", "bytes of Call-IDs, methods and SDP were altered at random"),
+    (
+        "h263-over-rtp.pcap",
+        "stream 192.168.6.199:57128 > 192.168.6.199:32976 0x5482ece0 jitter_mean",
+        "video, several packets a frame: tshark's mean leaves some out; its greatest is ours",
+    ),
+    ("hep3.pcap", "", "inside HEP, which is not read yet"),
+    ("k06_hep3.pcap", "", "inside HEP, which is not read yet"),
+    (
+        "k08_websocket_webrtc.pcap",
+        "call pb217g60049tutt88jrm",
+        "the first leg is SIP over WebSocket, which is not read yet",
+    ),
+    (
+        "k08_websocket_webrtc.pcap",
+        "stream (\"192.0.2.10:49586\"",
+        "described in SIP over WebSocket, which is not read yet",
+    ),
+    ("ndpi-skinny.pcap", "stream", "calls that SCCP set up: there is no SIP for them"),
+    (
+        "rfc4475-open.pcap",
+        "call wsinv.ndaksdj@192.0.2.1 is missing",
+        "its To has a tag (with white space around the equals sign): within a dialog, so no start",
+    ),
+    (
+        "s07_reorder.pcap",
+        "stream 192.0.2.10:16000 > 192.0.2.20:26000 0xca110000 lost - duplicates",
+        "the last packets overtook each other: tshark's highest number is too low (trap 1)",
+    ),
+    (
+        "s14_dtmf2833.pcap",
+        "stream (\"192.0.2.10:16000\", \"192.0.2.20:26000\", 235223118) x4",
+        "SIPp plays the four digits from files of their own, each with its own sequence numbers",
+    ),
+    (
+        "sipnab-rtp-protocol.pcap",
+        "stream 10.33.6.10",
+        "comfort noise: tshark lets its timestamps into the jitter (trap 8)",
+    ),
+    (
+        "vega1.pcap",
+        "stream 162.244.97.41:16834 > 192.168.3.15:10336 0xe68656c0 expected",
+        "own_rtp counts what came before the first SDP: the dialog began before the capture",
+    ),
+    (
+        "vega1.pcap",
+        "stream 192.168.3.15:10336 > 162.244.97.41:16834 0xfe914803 expected",
+        "own_rtp counts what came before the first SDP: the dialog began before the capture",
+    ),
+    (
+        "vega1.pcap",
+        "stream 192.168.3.15:10338 > 162.244.97.41:16834 0x647e21a6",
+        "tshark reads the last packet, after a re-INVITE to T.38, as T.38 (trap 5)",
+    ),
+];
 
 fn captures() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
@@ -40,9 +147,9 @@ fn calls_and_streams_agree_with_the_truth() {
     for truth_path in files {
         let name = truth_path.file_name().unwrap().to_string_lossy().replace(".gt.json", "");
         for difference in differences(&folder, &name, &truth_path) {
-            let exception = EXCEPTIONS.iter().position(|(file, what, _)| {
-                *file == name && difference.starts_with(what)
-            });
+            let exception = EXCEPTIONS
+                .iter()
+                .position(|(file, what, _)| *file == name && difference.starts_with(what));
             match exception {
                 Some(at) => used[at] = true,
                 None => unexpected.push(format!("{name}: {difference}")),
@@ -113,10 +220,18 @@ fn compare_call(id: &str, call: &Cdr, truth: &Value, found: &mut Vec<String>) {
     let truth_seconds = |field: &str| {
         truth[field].as_f64().map(|seconds| format!("{}", (seconds * 1e6).round() as u64 / 1000))
     };
-    check("setup_s", format!("{:?}", seconds(call.setup())), format!("{:?}", truth_seconds("setup_s")));
+    check(
+        "setup_s",
+        format!("{:?}", seconds(call.setup())),
+        format!("{:?}", truth_seconds("setup_s")),
+    );
     let hung_up = matches!(call.ended_by, EndedBy::Caller | EndedBy::Callee);
     let duration = call.duration().filter(|_| hung_up);
-    check("duration_s", format!("{:?}", seconds(duration)), format!("{:?}", truth_seconds("duration_s")));
+    check(
+        "duration_s",
+        format!("{:?}", seconds(duration)),
+        format!("{:?}", truth_seconds("duration_s")),
+    );
     check("src", address(call, call.src), text(&truth["src"]));
     check("dst", address(call, call.dst), text(&truth["dst"]));
     let messages = call.sip.len() as u64 + u64::from(call.sip_omitted);

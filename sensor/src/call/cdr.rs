@@ -127,9 +127,7 @@ fn party(call: &Call, party: PartyText) -> cdr::Party {
     cdr::Party {
         user: call.texts.string(party.user),
         host: call.texts.string(party.host),
-        display: party
-            .display
-            .map(|display| printable(&quoted_text(call.texts.bytes(display)))),
+        display: party.display.map(|display| printable(&quoted_text(call.texts.bytes(display)))),
     }
 }
 

@@ -222,8 +222,8 @@ impl Dialog {
                 Effect::None
             }
             Signal::Response { branch, cseq, to_request_of, status_code, to_tag, has_sdp } => {
-                let is_initial = to_request_of == Side::Caller
-                    && *self.invite_cseq.get_or_insert(cseq) == cseq;
+                let is_initial =
+                    to_request_of == Side::Caller && *self.invite_cseq.get_or_insert(cseq) == cseq;
                 if !is_initial {
                     return self.handle_reinvite_response(status_code, now);
                 }

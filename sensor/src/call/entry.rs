@@ -187,10 +187,8 @@ impl Call {
 
     fn signal(&self, message: &Message<'_>, side: Side, keyed: &Keyed) -> Signal {
         let cseq = message.cseq();
-        let branch = message
-            .top_via()
-            .and_then(|via| via.branch)
-            .map_or(0, |branch| keyed.parts(&[branch]));
+        let branch =
+            message.top_via().and_then(|via| via.branch).map_or(0, |branch| keyed.parts(&[branch]));
         match message.start_line {
             StartLine::Request { method, .. } => match method {
                 Method::Invite if message.to().tag().is_none() => Signal::Invite {
@@ -296,8 +294,7 @@ impl Call {
 /// Whether a message may begin a call: an INVITE outside a dialog (RFC 3261 §13).
 #[must_use]
 pub fn is_initial_invite(message: &Message<'_>) -> bool {
-    let is_invite =
-        matches!(message.start_line, StartLine::Request { method: Method::Invite, .. });
+    let is_invite = matches!(message.start_line, StartLine::Request { method: Method::Invite, .. });
     is_invite && message.to().tag().is_none()
 }
 

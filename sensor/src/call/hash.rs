@@ -61,7 +61,9 @@ impl Keyed {
 #[inline]
 fn write_address(hasher: &mut impl Hasher, address: SocketAddr) {
     match address.ip() {
-        IpAddr::V4(ip) => hasher.write_u64(u64::from(ip.to_bits()) << 16 | u64::from(address.port())),
+        IpAddr::V4(ip) => {
+            hasher.write_u64(u64::from(ip.to_bits()) << 16 | u64::from(address.port()))
+        }
         IpAddr::V6(ip) => {
             hasher.write_u128(ip.to_bits());
             hasher.write_u16(address.port());

@@ -87,7 +87,8 @@ impl CallTable {
         let owners = self.owners(&claims, is_named);
         let Some(&first) = owners.first() else { return };
         let Some(call) = self.calls.get(first.call) else { return };
-        let codec = call.media.codec(arrival.packet.payload_type, sender_of(first, is_named).other());
+        let codec =
+            call.media.codec(arrival.packet.payload_type, sender_of(first, is_named).other());
         let Some(slot) = self.flows.begin(arrival, datagram, codec, &self.keyed) else {
             counters.add(Counter::StreamsRefused);
             return;
@@ -161,11 +162,8 @@ impl CallTable {
         datagram: &Datagram<'_>,
         is_named: bool,
     ) -> bool {
-        let (side, address) = if is_named {
-            (sender, datagram.src)
-        } else {
-            (sender.other(), datagram.dst)
-        };
+        let (side, address) =
+            if is_named { (sender, datagram.src) } else { (sender.other(), datagram.dst) };
         let Some(call) = self.calls.get(slot) else { return false };
         let mut described = call
             .media_slots
@@ -221,9 +219,8 @@ impl CallTable {
     /// The call of an RTCP packet: by the RTP port itself (RFC 5761), or by the one below
     /// (RFC 3550 §11).
     fn rtcp_owner(&self, datagram: &Datagram<'_>) -> Option<Slot> {
-        let below = |address: SocketAddr| {
-            SocketAddr::new(address.ip(), address.port().saturating_sub(1))
-        };
+        let below =
+            |address: SocketAddr| SocketAddr::new(address.ip(), address.port().saturating_sub(1));
         let claims = [datagram.dst, below(datagram.dst), datagram.src, below(datagram.src)]
             .into_iter()
             .find_map(|address| self.places.claims(address, &self.keyed))?;
@@ -269,11 +266,7 @@ impl CallTable {
 
     fn newest_flow(&self, call: Slot, is_it: impl Fn(&Flow) -> bool) -> Option<Slot> {
         let call = self.calls.get(call)?;
-        call.streams
-            .iter()
-            .rev()
-            .copied()
-            .find(|&slot| self.flows.get(slot).is_some_and(&is_it))
+        call.streams.iter().rev().copied().find(|&slot| self.flows.get(slot).is_some_and(&is_it))
     }
 }
 

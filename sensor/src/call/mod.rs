@@ -27,9 +27,9 @@ pub mod sequence;
 pub mod slab;
 pub mod stream;
 pub mod table;
-pub mod text;
 #[cfg(test)]
 mod tests;
+pub mod text;
 pub mod tombstone;
 mod vote;
 pub mod wheel;

@@ -125,9 +125,10 @@ impl Media {
     /// Whether one side holds the other at present.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.sides.iter().filter_map(|side| side.audio).any(|audio| {
-            matches!(audio.direction, Direction::SendOnly | Direction::Inactive)
-        })
+        self.sides
+            .iter()
+            .filter_map(|side| side.audio)
+            .any(|audio| matches!(audio.direction, Direction::SendOnly | Direction::Inactive))
     }
 
     fn both(&self, is_so: impl Fn(Audio) -> bool) -> bool {

@@ -62,9 +62,8 @@ impl Room {
         if let Some(slot) = pop(&mut self.ended, calls, |call| is_over(call.dialog.state())) {
             return Some((slot, Counter::EvictedEnded));
         }
-        let is_unanswered = |call: &Call| {
-            matches!(call.dialog.state(), State::Calling | State::Proceeding)
-        };
+        let is_unanswered =
+            |call: &Call| matches!(call.dialog.state(), State::Calling | State::Proceeding);
         if let Some(slot) = pop(&mut self.begun, calls, is_unanswered) {
             return Some((slot, Counter::EvictedUnanswered));
         }

@@ -165,7 +165,8 @@ impl Index {
                 break;
             }
             let home = self.position(candidate.home);
-            let may_move = (at.wrapping_sub(home) & self.mask) >= (at.wrapping_sub(gap) & self.mask);
+            let may_move =
+                (at.wrapping_sub(home) & self.mask) >= (at.wrapping_sub(gap) & self.mask);
             if may_move {
                 self.cells[gap] = candidate;
                 gap = at;

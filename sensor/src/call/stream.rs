@@ -259,7 +259,12 @@ impl Stream {
             self.meter.close(arrival.at, highest, &self.adaptive, impairment, intervals);
         }
         let gap = arrival.at.saturating_duration_since(self.last_at).as_micros();
-        self.delta_max = self.delta_max.max(u32::try_from(gap).unwrap_or(u32::MAX));
+        // Silence before a talkspurt is no gap: the marker begins one (RFC 3551 §4.1), and so does
+        // what follows comfort noise (RFC 3389).
+        let is_talkspurt = arrival.packet.marker || self.last_kind == Kind::ComfortNoise;
+        if !is_talkspurt || codec.kind() == Kind::Other {
+            self.delta_max = self.delta_max.max(u32::try_from(gap).unwrap_or(u32::MAX));
+        }
         self.last_at = self.last_at.max(arrival.at);
         let arrived = self.sequence.insert(arrival.packet.sequence_number);
         self.count(arrival, codec, arrived, intervals);

@@ -248,13 +248,7 @@ impl CallTable {
     }
 
     /// Reads a session description: where its sender receives, and what.
-    fn describe(
-        &mut self,
-        slot: Slot,
-        sdp: &[u8],
-        message: &Message<'_>,
-        counters: &mut Counters,
-    ) {
+    fn describe(&mut self, slot: Slot, sdp: &[u8], message: &Message<'_>, counters: &mut Counters) {
         let Some(call) = self.calls.get_mut(slot) else { return };
         let session = match Session::parse(sdp) {
             Ok(session) => session,

@@ -62,7 +62,8 @@ impl Lab {
     }
 
     fn invite(&mut self, id: &str, media_port: u16) -> &mut Self {
-        let text = message("INVITE sip:b@example.net SIP/2.0", id, "1 INVITE", "", &sdp(1, media_port));
+        let text =
+            message("INVITE sip:b@example.net SIP/2.0", id, "1 INVITE", "", &sdp(1, media_port));
         self.send(A, B, &text)
     }
 
@@ -324,7 +325,8 @@ fn when_full_the_ended_leave_first_then_the_unanswered() {
     // Ends, and lingers.
     lab.bye("c1");
     lab.invite("new1", 9000).invite("new2", 9002);
-    let left: Vec<_> = lab.records().into_iter().map(|it| (it.call_id.clone(), it.ended_by)).collect();
+    let left: Vec<_> =
+        lab.records().into_iter().map(|it| (it.call_id.clone(), it.ended_by)).collect();
     let expected = [("c1".to_owned(), EndedBy::Caller), ("c2".to_owned(), EndedBy::CaptureEnd)];
     assert_eq!(left, expected);
     assert_eq!(lab.count(Counter::EvictedEnded), 1);

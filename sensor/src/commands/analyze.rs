@@ -64,8 +64,7 @@ pub(super) fn analyze(
 
 /// Opens a capture file.
 pub(super) fn open(path: &Path) -> Result<FileSource, Stop> {
-    FileSource::open(path)
-        .map_err(|error| Stop::failed(format!("{}: {error}", path.display())))
+    FileSource::open(path).map_err(|error| Stop::failed(format!("{}: {error}", path.display())))
 }
 
 /// Standard output. A reader that has gone ends the command quietly, as it does `cat`.

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::{DONE, FAILED, Stop, WRONG, load, print, uplink_settings};
 use crate::cli::Format;
 use crate::config::{self, Loaded};
@@ -23,7 +21,7 @@ pub(super) fn config(file: Option<&Path>, format: Format) -> Result<u8, Stop> {
         |path| path.display().to_string(),
     );
     let text = match format {
-        Format::Json => to_line(&config::check_json(&name, &loaded, &problems)),
+        Format::Json => config::check_json(&name, &loaded, &problems) + "\n",
         _ => config::check_table(&name, &loaded, &problems, Style::of_stdout().columns),
     };
     print(&text)?;
@@ -46,8 +44,4 @@ pub(super) fn doctor(config: Option<&Path>, format: Format) -> Result<u8, Stop> 
 
 fn capture_steps(_config: &crate::config::Config) -> Vec<StepReport> {
     Vec::new()
-}
-
-fn to_line(value: &Value) -> String {
-    value.to_string() + "\n"
 }

@@ -8,16 +8,12 @@ use super::{DONE, Stop, load, print, uplink_settings};
 use crate::identity::Server;
 use crate::uplink::enrol::enrol as join;
 
-pub(super) fn enrol(
-    server: Option<&str>,
-    token: &str,
-    config: Option<&Path>,
-) -> Result<u8, Stop> {
+pub(super) fn enrol(server: Option<&str>, token: &str, config: Option<&Path>) -> Result<u8, Stop> {
     let config = load(config)?.config;
     let server = server.map(parse_server).transpose()?;
     let directory = config.data_dir.clone();
-    let enrolled = join(token, server, uplink_settings(&config, directory))
-        .map_err(Stop::failed)?;
+    let enrolled =
+        join(token, server, uplink_settings(&config, directory)).map_err(Stop::failed)?;
     print(&format!(
         "This sensor belongs to {} now. `ringside-sensor doctor` shows each step to the cloud; \
          `ringside-sensor run` starts it.\n",

@@ -74,9 +74,7 @@ fn dispatch(command: Command) -> Result<u8, Stop> {
         Command::Analyze { files, format, config } => {
             analyze::analyze(&files, format, config.as_deref())
         }
-        Command::Run { config, read, speed } => {
-            run::run(config.as_deref(), read.as_deref(), speed)
-        }
+        Command::Run { config, read, speed } => run::run(config.as_deref(), read.as_deref(), speed),
         Command::Doctor { config, format } => check::doctor(config.as_deref(), format),
         Command::ConfigCheck { file, format } => check::config(file.as_deref(), format),
         Command::Enrol { server, token, config } => {
@@ -109,9 +107,8 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
     for range in config.sip_ports.ranges() {
         sip_ports.insert_range(range.clone());
     }
-    let micros = |duration: core::time::Duration| {
-        u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-    };
+    let micros =
+        |duration: core::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     AnalysisSettings {
         sip_ports,
         is_sip_anywhere,
@@ -126,11 +123,8 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
 
 /// What the uplink is told.
 fn uplink_settings(config: &Config, directory: PathBuf) -> Settings {
-    let servers = config
-        .servers()
-        .into_iter()
-        .map(|(host, port)| identity::Server { host, port })
-        .collect();
+    let servers =
+        config.servers().into_iter().map(|(host, port)| identity::Server { host, port }).collect();
     Settings {
         directory,
         servers,

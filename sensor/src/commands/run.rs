@@ -34,11 +34,7 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two lines about what is still to be acknowledged, with a file.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-pub(super) fn run(
-    config: Option<&Path>,
-    read: Option<&Path>,
-    speed: Speed,
-) -> Result<u8, Stop> {
+pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> Result<u8, Stop> {
     let loaded = load(config)?;
     logging::start(loaded.config.log_level);
     for note in &loaded.notes {

@@ -9,14 +9,14 @@ use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::decode::PortSet;
 
 /// With the default ports and timeouts.
-pub fn settings() -> AnalysisSettings {
+pub(crate) fn settings() -> AnalysisSettings {
     let mut sip_ports = PortSet::new();
     sip_ports.insert(5060);
     AnalysisSettings { sip_ports, is_sip_anywhere: true, call: CallSettings::default() }
 }
 
 /// Every call of a file.
-pub fn analyse(path: &Path) -> Vec<Cdr> {
+pub(crate) fn analyse(path: &Path) -> Vec<Cdr> {
     let mut source = FileSource::open(path).unwrap();
     let mut analysis = Analysis::new(settings());
     let mut records = Vec::new();
