@@ -229,6 +229,8 @@ fn mean((a, weight_a): (u16, u16), (b, weight_b): (u16, u16)) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn interval(packets: u16) -> Interval {
@@ -306,5 +308,32 @@ mod tests {
         }
         assert!(pool.find_lost(&chain));
         assert!(!pool.find_lost(&chain), "never negative");
+    }
+
+    proptest! {
+        /// Against vectors: three streams share a pool that is too small for them.
+        #[test]
+        fn chains_behave_like_vectors(
+            steps in proptest::collection::vec((0_usize..3, 0_u8..40, 1_u16..500), 1..300),
+        ) {
+            let mut pool = IntervalPool::with_blocks(3);
+            let mut chains = [Chain::default(); 3];
+            let mut model: [Vec<Interval>; 3] = Default::default();
+            for (at, action, packets) in steps {
+                let (chain, vector) = (&mut chains[at], &mut model[at]);
+                if action == 0 {
+                    pool.release(chain);
+                    vector.clear();
+                } else if pool.push(chain, interval(packets)) {
+                    vector.push(interval(packets));
+                } else {
+                    pool.merge_pairs(chain);
+                    *vector = vector.chunks(2).map(|pair| merge(pair[0], pair[1])).collect();
+                }
+                prop_assert_eq!(&pool.iter(chain).collect::<Vec<_>>(), vector);
+                let blocks = model.iter().map(|vector| vector.len().div_ceil(BLOCK_INTERVALS));
+                prop_assert_eq!(pool.used(), blocks.sum::<usize>());
+            }
+        }
     }
 }

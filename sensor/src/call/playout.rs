@@ -261,6 +261,8 @@ impl Buffer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn play(mut buffer: Buffer, transits: impl IntoIterator<Item = i32>) -> Buffer {
@@ -366,5 +368,31 @@ mod tests {
         assert_eq!(fates.runs().lost, 299, "decided already");
         fates.advance(1000, false);
         assert_eq!(fates.runs().lost, 1299);
+    }
+
+    proptest! {
+        /// Against the whole row of numbers: gaps, losses, and packets that come up to
+        /// `PENDING - 1` numbers late.
+        #[test]
+        fn fates_agree_with_the_whole_row(
+            steps in proptest::collection::vec(
+                (1_u32..6, any::<bool>(), proptest::option::of(0..PENDING)), 1..300),
+        ) {
+            let (mut fates, mut row) = (Fates::new(true), vec![true]);
+            for (step, received, late) in steps {
+                fates.advance(step, received);
+                row.resize(row.len() + step as usize - 1, false);
+                row.push(received);
+                if let Some(behind) = late.filter(|&behind| (behind as usize) < row.len()) {
+                    fates.receive_late(behind);
+                    let at = row.len() - 1 - behind as usize;
+                    row[at] = true;
+                }
+            }
+            let runs = fates.runs();
+            let lost = row.iter().filter(|&&received| !received).count();
+            let bursts = row.chunk_by(|a, b| a == b).filter(|run| !run[0]).count();
+            prop_assert_eq!((runs.lost as usize, runs.bursts as usize), (lost, bursts));
+        }
     }
 }
