@@ -108,4 +108,10 @@ fn a_damaged_key_is_told_before_any_step() {
     let reports = cloud_steps(settings(&dir, &cloud));
     assert_eq!(marks(&reports), "!........");
     assert_eq!(reports[0].name, "identity");
+
+    let dir = TestDir::new();
+    std::fs::write(dir.path().join("trust.json"), b"{").expect("write");
+    let reports = cloud_steps(settings(&dir, &cloud));
+    assert_eq!(marks(&reports), "!........");
+    assert!(reports[0].sentence.contains("trust.json is damaged"), "{}", reports[0].sentence);
 }
