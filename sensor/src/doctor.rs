@@ -16,7 +16,7 @@ use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::MICROS_PER_SECOND;
 use serde::Serialize;
 
-use crate::identity::{Identity, IdentityError, Server};
+use crate::identity::{Identity, IdentityError, Server, Trust};
 use crate::uplink::caller::{Called, Caller};
 use crate::uplink::client::Client;
 use crate::uplink::session::{Action, Config, Event, Session};
@@ -138,6 +138,7 @@ fn prepare(settings: Settings) -> Result<(Caller, Option<Running>), IdentityErro
         Some(identity) => identity,
         None => Identity::throwaway()?,
     };
+    Trust::load(directory)?;
     let running = Running::read(directory)
         .map_err(|error| IdentityError::Io { path: directory.clone(), error })?;
     let identity = match &running {

@@ -6,10 +6,10 @@ use ringside_protocol::step::Failure;
 use ringside_sensor::doctor::{Outcome, StepReport, cloud_steps, is_all_ok, table};
 use ringside_sensor::identity::Server;
 use ringside_sensor::uplink::enrol::enrol;
-use ringside_sensor::uplink::{Running, Settings};
+use ringside_sensor::uplink::{Running, Settings, Status};
 
 use uplink_support::{
-    TestCloud, TestDir, failure_of, settings, settings_with_token, start, wait_connected, wait_for,
+    TestCloud, TestDir, failure_of, settings, settings_with_token, start, wait_for,
 };
 
 /// `+` ok, `!` failed, `.` not reached.
@@ -20,6 +20,14 @@ fn marks(reports: &[StepReport]) -> String {
         Outcome::NotReached => '.',
     };
     reports.iter().map(mark).collect()
+}
+
+/// Waits until the running sensor has written down a status that is as `wanted`.
+fn wait_for_status(dir: &TestDir, wanted: impl Fn(&Status) -> bool) {
+    wait_for("the sensor's status", || {
+        let running = Running::read(dir.path()).expect("status");
+        running.is_some_and(|running| wanted(&running.status))
+    });
 }
 
 #[test]
@@ -36,8 +44,8 @@ fn without_a_running_sensor_every_step_is_taken() {
 #[test]
 fn beside_a_running_sensor_doctor_is_no_clone() {
     let (dir, cloud) = (TestDir::new(), TestCloud::new());
-    let sensor = start(settings_with_token(&dir, &cloud));
-    wait_connected(&sensor);
+    let _sensor = start(settings_with_token(&dir, &cloud));
+    wait_for_status(&dir, |status| status.connected_since.is_some());
     let reports = cloud_steps(settings(&dir, &cloud));
     assert_eq!(marks(&reports), "++++++++", "{}", table(&reports));
     assert!(reports[7].sentence.contains("is connected since"), "{}", reports[7].sentence);
@@ -53,10 +61,7 @@ fn what_the_running_sensor_was_refused_is_told() {
     cloud.state().refuse.insert("/uplink/session", (taken.clone(), 600));
     let sensor = start(settings_with_token(&dir, &cloud));
     assert_eq!(failure_of(&sensor), taken);
-    wait_for("its status", || {
-        let running = Running::read(dir.path()).expect("status");
-        running.is_some_and(|running| running.status.last_failure.is_some())
-    });
+    wait_for_status(&dir, |status| status.last_failure.is_some());
     let reports = cloud_steps(settings(&dir, &cloud));
     assert_eq!(marks(&reports), "++++++!.", "{}", table(&reports));
     assert_eq!(reports[6].sentence, taken.sentence());
@@ -108,4 +113,10 @@ fn a_damaged_key_is_told_before_any_step() {
     let reports = cloud_steps(settings(&dir, &cloud));
     assert_eq!(marks(&reports), "!........");
     assert_eq!(reports[0].name, "identity");
+
+    let dir = TestDir::new();
+    std::fs::write(dir.path().join("trust.json"), b"{").expect("write");
+    let reports = cloud_steps(settings(&dir, &cloud));
+    assert_eq!(marks(&reports), "!........");
+    assert!(reports[0].sentence.contains("trust.json is damaged"), "{}", reports[0].sentence);
 }

@@ -28,6 +28,9 @@ use crate::version::SOFTWARE;
 /// An idle connection is used again up to this age: longer than the time between heartbeats.
 const MAX_IDLE: Duration = Duration::from_secs(120);
 
+/// Bytes of each of a connection's two buffers. ureq's default is 128 KiB.
+const BUFFER_BYTES: usize = 16 << 10;
+
 /// Bytes of a stranger's answer that are shown to a person.
 const MAX_SHOWN: usize = 120;
 
@@ -93,6 +96,9 @@ impl Client {
             .max_redirects_will_error(false)
             .proxy(None)
             .user_agent(format!("ringside-sensor/{SOFTWARE}"))
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .max_response_header_size(BUFFER_BYTES)
             .max_idle_connections(1)
             .max_idle_connections_per_host(1)
             .max_idle_age(MAX_IDLE)

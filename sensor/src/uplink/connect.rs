@@ -91,7 +91,7 @@ impl Network {
     ) -> Result<TlsStream, E> {
         let addresses = self.lookup(server)?;
         (self.observe)(Step::Lookup);
-        let socket = Arc::new(self.connect(&addresses)?);
+        let socket = Arc::new(self.connect(&server.host, &addresses)?);
         (self.observe)(Step::Tcp);
         register(&socket)?;
         let stream = self.handshake(server, socket, config)?;
@@ -114,9 +114,6 @@ impl Network {
         let no_resolver = |detail| Failure::NoResolver { host: server.host.clone(), detail };
         spawned.map_err(|error| no_resolver(error.to_string()))?;
         match receiver.recv_timeout(self.timeouts.lookup) {
-            Ok(Ok(addresses)) if addresses.is_empty() => {
-                Err(Failure::NoSuchName { host: server.host.clone() })
-            }
             Ok(Ok(mut addresses)) => {
                 addresses.truncate(MAX_ADDRESSES);
                 Ok(addresses)
@@ -132,7 +129,7 @@ impl Network {
     }
 
     /// The first address that accepts; else the failure that got furthest.
-    fn connect(&self, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+    fn connect(&self, host: &str, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
         let mut furthest: Option<Failure> = None;
         for &address in addresses {
             match TcpStream::connect_timeout(&address, self.timeouts.connect) {
@@ -149,8 +146,8 @@ impl Network {
                 }
             }
         }
-        // `lookup` never gives an empty list.
-        Err(furthest.unwrap_or(Failure::NoSuchName { host: String::new() }))
+        // A name without an address is as good as none.
+        Err(furthest.unwrap_or_else(|| Failure::NoSuchName { host: host.to_owned() }))
     }
 
     fn handshake(
@@ -405,11 +402,13 @@ mod tests {
         let no_way = "255.255.255.255:1".parse().expect("address");
         let network = Network::default();
         for addresses in [[closed, no_way], [no_way, closed]] {
-            let failure = network.connect(&addresses).expect_err("nobody there");
+            let failure = network.connect("a", &addresses).expect_err("nobody there");
             assert_eq!(failure, Failure::PortClosed { address: closed });
         }
-        let failure = network.connect(&[no_way]).expect_err("nobody there");
+        let failure = network.connect("a", &[no_way]).expect_err("nobody there");
         assert!(matches!(failure, Failure::Unreachable { .. }), "{failure}");
+        let failure = network.connect("a", &[]).expect_err("nobody there");
+        assert_eq!(failure, Failure::NoSuchName { host: "a".to_owned() });
     }
 
     #[test]

@@ -22,10 +22,11 @@ use std::time::Instant;
 
 use ringside_protocol::counters::Counter;
 use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease};
+use ringside_protocol::step::Step;
 use ringside_protocol::time::UnixMicros;
 
 use crate::clock::Now;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityError, Trust};
 use crate::store::outbox::Outbox;
 
 mod announce;
@@ -87,6 +88,8 @@ pub enum UplinkError {
     NoServer,
     /// Another sensor runs on the data directory.
     InUse,
+    /// What enrolment has left cannot be read.
+    Trust(IdentityError),
     /// The data directory cannot be used, or there is no thread.
     Io(io::Error),
 }
@@ -102,6 +105,7 @@ impl fmt::Display for UplinkError {
                 "another sensor runs on this data directory: stop it, or give this one a data \
                  directory of its own",
             ),
+            Self::Trust(error) => fmt::Display::fmt(error, f),
             Self::Io(error) => write!(
                 f,
                 "the data directory cannot be used ({error}): give this user read and write access"
@@ -180,6 +184,7 @@ impl Uplink {
     ) -> Result<Self, UplinkError> {
         let run_lock = RunLock::take(&settings.directory).map_err(UplinkError::Io)?;
         let run_lock = run_lock.ok_or(UplinkError::InUse)?;
+        Trust::load(&settings.directory).map_err(UplinkError::Trust)?;
         let caller = Caller { settings, identity };
         let servers = caller.servers();
         if servers.is_empty() {
@@ -375,11 +380,13 @@ impl Shared {
     }
 }
 
-/// Whether `doctor` would say the same of both: times of repeated failures do not matter.
+/// Whether `doctor` would say the same of both. Retries of what failed before are not written
+/// down one by one: flash wears out.
 fn is_alike(a: &Status, b: &Status) -> bool {
-    let kind = |status: &Status| status.last_failure.as_ref().map(|(_, failure)| failure.code());
-    a.steps == b.steps
-        && a.server == b.server
-        && a.connected_since == b.connected_since
-        && kind(a) == kind(b)
+    let failure = |status: &Status| status.last_failure.clone().map(|(_, failure)| failure);
+    let is_same = match (failure(a), failure(b)) {
+        (Some(a), Some(b)) => a == b || (a.code() == b.code() && a.step() == Step::Clock),
+        (a, b) => a == b,
+    };
+    is_same && a.connected_since == b.connected_since
 }

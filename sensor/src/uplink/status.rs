@@ -111,7 +111,7 @@ impl RunLock {
 }
 
 impl Running {
-    /// Tells `doctor`. Not synced: it says nothing after a restart.
+    /// Tells `doctor`.
     pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
         let boot = HEXLOWER.encode(&self.boot.0);
         let text = serde_json::to_vec(&Written { boot, status: self.status.clone() })?;

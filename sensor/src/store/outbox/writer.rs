@@ -12,7 +12,7 @@ use super::journal::Journal;
 use super::record::{HEAD_LEN, Record};
 use super::{
     FLUSH_AFTER, MAX_BATCH_BYTES, OutboxBatch, OutboxError, OutboxSettings, RETRY_AFTER, Request,
-    Shared, State, Waiting,
+    Shared, Waiting,
 };
 
 /// Owns the tree; everybody else asks.
@@ -409,13 +409,25 @@ impl Writer {
     }
 
     /// The last flush has been tried; says what could not be kept.
-    fn close(self) {
-        let state: &State = &self.shared.lock();
+    fn close(&self) {
+        let state = self.shared.lock();
         if !state.room.is_empty() {
             log::error!(
                 "{} calls are lost because the outbox's disk refuses them",
                 state.room.len()
             );
         }
+    }
+}
+
+/// However the thread ends: nobody waits for it afterwards.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.is_gone = true;
+        state.figures.refusing = true;
+        state.requests.clear();
+        drop(state);
+        self.shared.changed.notify_all();
     }
 }
