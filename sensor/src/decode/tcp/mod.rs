@@ -73,7 +73,7 @@ impl Tcp {
             self.take(index, data, context.at, counters, sink);
         }
         if segment.fin {
-            self.finish(index, data.end(), counters);
+            self.end(index, data.end(), counters);
         }
     }
 
@@ -106,6 +106,22 @@ impl Tcp {
             self.deadline = Some(since + GAP_TIMEOUT);
             if since + GAP_TIMEOUT > now || !self.skip_gap(index, now, counters, sink) {
                 return;
+            }
+        }
+        self.deadline = None;
+    }
+
+    /// Gives up every gap: nothing more will come.
+    pub(super) fn finish(
+        &mut self,
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) {
+        let gap =
+            |tcp: &Self| tcp.pool.in_use().find_map(|(_, held)| held.gap_since.and(held.stream));
+        while let Some(index) = gap(self) {
+            if !self.skip_gap(index, Instant::MIN, counters, sink) {
+                break;
             }
         }
         self.deadline = None;
@@ -317,7 +333,7 @@ impl Tcp {
     }
 
     /// A stream that ends in order drops the message that it did not finish.
-    fn finish(&mut self, index: usize, end: u32, counters: &mut Counters) {
+    fn end(&mut self, index: usize, end: u32, counters: &mut Counters) {
         if self.expected(index) != Some(end) {
             return;
         }
