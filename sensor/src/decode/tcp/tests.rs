@@ -3,6 +3,7 @@ use core::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::decode::Transport;
 use crate::limits::{MAX_TCP_BUFFER, MAX_TCP_BUFFERS, MAX_TCP_CONNECTIONS, MAX_TCP_PIECES};
 
 /// A line is a message; a line that begins with `#` is none.
