@@ -12,7 +12,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use super::Frame;
@@ -148,10 +148,7 @@ impl Inbox {
 
     /// Waits for a block.
     pub(super) fn recv_timeout(&self, max_wait: Duration) -> Option<Block> {
-        match self.full.recv_timeout(max_wait) {
-            Ok(block) => Some(block),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.full.recv_timeout(max_wait).ok()
     }
 
     /// Gives a block back to its interface.

@@ -26,6 +26,8 @@ use crate::limits::MAX_INTERFACES;
 
 /// Frames taken from the kernel before the drop counters are looked at again.
 const BATCH: usize = 4096;
+/// A batch after which there is time for other things.
+const SMALL_BATCH: u32 = 256;
 /// Frames that share a reading of the clocks.
 const FRAMES_PER_READING: u32 = 64;
 /// How often libpcap is asked for its drop counters while frames keep coming.
@@ -337,10 +339,7 @@ impl Sniffer {
                 break pcap::Error::NoMorePackets;
             }
             match self.take_batch(&mut capture) {
-                Ok(frames) => {
-                    self.status.frames.fetch_add(frames as u64, Ordering::Relaxed);
-                    drops.ask(&mut capture, &self.status, frames);
-                }
+                Ok(frames) => drops.ask(&mut capture, &self.status, frames),
                 Err(error) => break error,
             }
         };
@@ -349,14 +348,14 @@ impl Sniffer {
     }
 
     /// Takes what the kernel has, waiting for the first frame.
-    fn take_batch(&mut self, capture: &mut Capture<Active>) -> Result<usize, pcap::Error> {
+    fn take_batch(&mut self, capture: &mut Capture<Active>) -> Result<u32, pcap::Error> {
         let link_type = interface::link_type(capture);
         let (number, clock, writer) = (self.number, &mut self.clock, &mut self.writer);
         let mut reading = None;
-        let mut frames = 0;
+        let mut frames: u32 = 0;
         let result = capture.dispatch(Some(BATCH), |packet| {
             let now = match reading {
-                Some(reading) if frames % FRAMES_PER_READING != 0 => reading,
+                Some(reading) if !frames.is_multiple_of(FRAMES_PER_READING) => reading,
                 _ => *reading.insert(ClockReading::now()),
             };
             frames += 1;
@@ -371,8 +370,9 @@ impl Sniffer {
                 bytes: packet.data,
             });
         });
+        self.status.frames.fetch_add(frames.into(), Ordering::Relaxed);
         writer.flush();
-        result
+        result.map(|_| frames)
     }
 }
 
@@ -387,9 +387,9 @@ struct Drops {
 impl Drops {
     /// Adds what has been dropped since it was last asked. A small batch means that there is time
     /// to ask, and that no other may come for long.
-    fn ask(&mut self, capture: &mut Capture<Active>, status: &Status, frames: usize) {
+    fn ask(&mut self, capture: &mut Capture<Active>, status: &Status, frames: u32) {
         let is_recent = |at: time::Instant| at.elapsed() < STATISTICS_EVERY;
-        if frames > BATCH / 16 && self.asked_at.is_some_and(is_recent) {
+        if frames > SMALL_BATCH && self.asked_at.is_some_and(is_recent) {
             return;
         }
         self.asked_at = Some(time::Instant::now());

@@ -22,6 +22,10 @@ pub use handover::Signalling;
 // Time stamps are handed on as they are: one tick is one microsecond.
 const _: () = assert!(embassy_time::TICK_HZ == 1_000_000);
 
+/// The end of the year 9999. Later time stamps are errors of the file and taken as this, so that
+/// a few seconds more never overflow.
+pub const LATEST: Instant = Instant::from_micros(253_402_300_799_999_999);
+
 /// One frame as it was captured.
 ///
 /// `at` counts microseconds since the Unix epoch by the clock as it stood when the process

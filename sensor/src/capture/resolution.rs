@@ -2,6 +2,8 @@
 
 use embassy_time::Instant;
 
+use super::LATEST;
+
 /// What one tick of an interface's time stamps is worth.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resolution {
@@ -43,7 +45,7 @@ impl Resolution {
         self.offset = seconds.saturating_mul(1_000_000);
     }
 
-    /// Fractions of a microsecond are cut off.
+    /// Fractions of a microsecond are cut off; nothing is later than [`LATEST`].
     #[inline]
     pub(super) fn instant(self, ticks: u64) -> Instant {
         let micros = match self.tick {
@@ -54,7 +56,7 @@ impl Resolution {
                 u64::try_from(micros).unwrap_or(u64::MAX)
             }
         };
-        Instant::from_micros(micros.saturating_add_signed(self.offset))
+        LATEST.min(Instant::from_micros(micros.saturating_add_signed(self.offset)))
     }
 }
 
@@ -84,6 +86,6 @@ mod tests {
     fn an_offset_is_added_and_never_wraps() {
         assert_eq!(micros(6, 10, 5), 10_000_005);
         assert_eq!(micros(6, -10, 5), 0);
-        assert_eq!(micros(0, i64::MAX, u64::MAX), u64::MAX);
+        assert_eq!(micros(0, i64::MAX, u64::MAX), LATEST.as_micros());
     }
 }

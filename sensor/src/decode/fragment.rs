@@ -119,6 +119,12 @@ impl Reassembler {
         }
     }
 
+    /// Lets go of every packet: nothing more will come.
+    pub(super) fn finish(&mut self, counters: &mut Counters) {
+        let left = self.slots.iter_mut().filter_map(Option::take).filter(|slot| !slot.is_refused);
+        counters.add_many(Counter::FragmentsTimedOut, left.count() as u64);
+    }
+
     /// The slot of `key`, an empty one, or that of the packet which has waited longest.
     fn find_or_begin(&mut self, key: Key, now: Instant, counters: &mut Counters) -> usize {
         let is_same = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.key == key);

@@ -68,7 +68,7 @@ impl Decoder {
     }
 
     /// Lets go of what has waited too long, and hands on SIP messages that stood behind a gap.
-    /// Frames do this by themselves; this is for when none come, and for the end of a file.
+    /// Frames do this by themselves; this is for when none come.
     pub fn handle_timeout(
         &mut self,
         now: Instant,
@@ -77,6 +77,16 @@ impl Decoder {
     ) {
         self.fragments.handle_timeout(now, counters);
         self.upper.tcp.handle_timeout(now, counters, sink);
+    }
+
+    /// The end of a file: lets go of everything that waits, as after a long silence.
+    pub fn finish(
+        &mut self,
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) {
+        self.fragments.finish(counters);
+        self.upper.tcp.finish(counters, sink);
     }
 
     #[inline]

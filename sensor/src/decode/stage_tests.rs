@@ -250,6 +250,37 @@ fn silence_gives_up_gaps_and_fragments() {
     test.decoder.handle_timeout(now, &mut test.counters, &mut |_, _| late += 1);
     assert_eq!(late, 1);
     assert_eq!(test.counters.of(Counter::FragmentsTimedOut), 1);
+
+    test.whole(LinkType::RawIp, &ipv4(17, 0x2000, &[0; 8]));
+    test.decoder.finish(&mut test.counters, &mut |_, _| late += 1);
+    assert_eq!(test.counters.of(Counter::FragmentsTimedOut), 2);
+}
+
+#[test]
+fn signalling_is_told_from_other_frames() {
+    let sip_ports = PortSet::from_iter([5060]);
+    let mut rtp = udp(b"payload");
+    rtp[1] = 0;
+    let mut web = tcp(40_000, b"");
+    web[3] = 0;
+    for (is_wanted, packet) in [
+        (true, ipv4(17, 0, &udp(b"payload"))),
+        (false, ipv4(17, 0, &rtp)),
+        (true, ipv4(6, 0, &tcp(40_000, b""))),
+        (false, ipv4(6, 0, &web)),
+        (true, ipv4(17, 185, &[0; 100])),
+        (false, ipv4(1, 0, &[0; 100])),
+        (false, vec![0x45]),
+    ] {
+        let frame = Frame {
+            at: Instant::from_secs(1),
+            interface: 0,
+            link_type: LinkType::RawIp,
+            original_len: 0,
+            bytes: &packet,
+        };
+        assert_eq!(crate::decode::is_signalling(&frame, &sip_ports), is_wanted, "{packet:?}");
+    }
 }
 
 proptest! {

@@ -4,6 +4,7 @@
 //! wherever it is first seen. What was seen before is passed over; what comes early waits behind
 //! its gap; a gap that does not close is given up, and reading goes on behind it.
 
+mod emitter;
 mod held;
 mod segment;
 mod table;
@@ -13,10 +14,11 @@ use core::net::{IpAddr, SocketAddr};
 use embassy_time::{Duration, Instant};
 use ringside_protocol::counters::Counter;
 
+use self::emitter::Emitter;
 use self::held::{BufferId, Pool};
 pub(super) use self::segment::Segment;
 use self::table::{Key, Table};
-use super::{Context, Datagram, Framing, Transport};
+use super::{Context, Datagram, Framing};
 use crate::counters::Counters;
 
 /// How long a gap may stay open, in packet time. Retransmissions come sooner (RFC 6298: 1 s at
@@ -73,7 +75,7 @@ impl Tcp {
             self.take(index, data, context.at, counters, sink);
         }
         if segment.fin {
-            self.finish(index, data.end(), counters);
+            self.end(index, data.end(), counters);
         }
     }
 
@@ -106,6 +108,22 @@ impl Tcp {
             self.deadline = Some(since + GAP_TIMEOUT);
             if since + GAP_TIMEOUT > now || !self.skip_gap(index, now, counters, sink) {
                 return;
+            }
+        }
+        self.deadline = None;
+    }
+
+    /// Gives up every gap: nothing more will come.
+    pub(super) fn finish(
+        &mut self,
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) {
+        let gap =
+            |tcp: &Self| tcp.pool.in_use().find_map(|(_, held)| held.gap_since.and(held.stream));
+        while let Some(index) = gap(self) {
+            if !self.skip_gap(index, Instant::MIN, counters, sink) {
+                break;
             }
         }
         self.deadline = None;
@@ -317,7 +335,7 @@ impl Tcp {
     }
 
     /// A stream that ends in order drops the message that it did not finish.
-    fn finish(&mut self, index: usize, end: u32, counters: &mut Counters) {
+    fn end(&mut self, index: usize, end: u32, counters: &mut Counters) {
         if self.expected(index) != Some(end) {
             return;
         }
@@ -369,59 +387,6 @@ impl Data<'_> {
 #[expect(clippy::cast_possible_truncation, reason = "lengths of segments and buffers")]
 const fn advance(sequence_number: u32, by: usize) -> u32 {
     sequence_number.wrapping_add(by as u32)
-}
-
-/// Cuts messages out of bytes.
-struct Emitter {
-    framing: fn(&[u8]) -> Framing,
-    key: Key,
-    context: Context,
-}
-
-impl Emitter {
-    /// Hands on every whole message; gives how many bytes are done with.
-    fn emit(
-        &self,
-        bytes: &[u8],
-        counters: &mut Counters,
-        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
-    ) -> usize {
-        let mut done = 0;
-        while done < bytes.len() {
-            let left = &bytes[done..];
-            match (self.framing)(left) {
-                Framing::NeedMore => break,
-                Framing::Skip(count) => {
-                    let skipped = &left[..count.clamp(1, left.len())];
-                    // Empty lines between messages keep connections open (RFC 5626 §3.5.1).
-                    if skipped.iter().any(|byte| !matches!(byte, b'\r' | b'\n')) {
-                        counters.add_many(Counter::TcpSkippedBytes, skipped.len() as u64);
-                    }
-                    done += skipped.len();
-                }
-                Framing::Complete(count) => {
-                    let message = &left[..count.clamp(1, left.len())];
-                    done += message.len();
-                    sink(&self.datagram(message), counters);
-                }
-            }
-        }
-        done
-    }
-
-    fn datagram<'a>(&self, payload: &'a [u8]) -> Datagram<'a> {
-        Datagram {
-            at: self.context.at,
-            interface: self.context.interface,
-            src: self.key.src,
-            dst: self.key.dst,
-            transport: Transport::Tcp,
-            vlan: self.context.vlan,
-            dscp: self.context.dscp,
-            payload_len: u32::try_from(payload.len()).unwrap_or(u32::MAX),
-            payload,
-        }
-    }
 }
 
 #[cfg(test)]

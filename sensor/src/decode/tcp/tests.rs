@@ -3,6 +3,7 @@ use core::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::decode::Transport;
 use crate::limits::{MAX_TCP_BUFFER, MAX_TCP_BUFFERS, MAX_TCP_CONNECTIONS, MAX_TCP_PIECES};
 
 /// A line is a message; a line that begins with `#` is none.
@@ -133,6 +134,21 @@ fn a_gap_that_does_not_close_is_given_up_after_its_timeout() {
     test.data(145, "six\n");
     assert_eq!(test.messages.last().expect("some"), "six");
     assert_eq!(test.tcp.deadline, None);
+}
+
+#[test]
+fn at_the_end_of_a_file_every_gap_is_given_up() {
+    let mut test = Test::new();
+    test.data(100, "one\n");
+    test.data(120, "two\nhalf");
+    test.data(140, "three\n");
+    let mut late = Vec::new();
+    let mut sink = |datagram: &Datagram<'_>, _: &mut Counters| {
+        late.push((datagram.at, datagram.payload.to_vec()));
+    };
+    test.tcp.finish(&mut test.counters, &mut sink);
+    assert_eq!(late, [(test.now, b"two\n".to_vec()), (test.now, b"three\n".to_vec())]);
+    assert_eq!(test.count(Counter::TcpGaps), 2);
 }
 
 #[test]
