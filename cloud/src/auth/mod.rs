@@ -158,3 +158,9 @@ pub fn random<const N: usize>() -> Result<[u8; N], Refusal> {
     SystemRandom::new().fill(&mut bytes).map_err(|_| Refusal::NoRandom)?;
     Ok(bytes)
 }
+
+/// What a test may ask without a session.
+#[cfg(test)]
+pub(crate) fn scope_of_test(customer: crate::db::Customer) -> Scope {
+    Scope::new(customer, "test".to_owned(), Role::Viewer)
+}

@@ -114,10 +114,10 @@ fn newest(
 
 fn counts(reader: &Connection, scope: &Scope, table: &str, span: Span) -> Result<Counts> {
     let mut statement = reader.prepare_cached(&format!(
-        "SELECT count(*), sum(answered), sum(min(duration_us, {MAX_DURATION_US})), \
+        "SELECT count(*), sum(answered <> 0), sum(min(duration_us, {MAX_DURATION_US})), \
          sum(answered AND mos > {MOS_FAIR}), \
          sum(answered AND mos > {MOS_BAD} AND mos <= {MOS_FAIR}), \
-         sum(answered AND mos <= {MOS_BAD}), sum(mos), count(mos), \
+         sum(answered AND mos <= {MOS_BAD}), sum(min(mos, 500)), count(mos), \
          sum(NOT answered AND (status_code BETWEEN 300 AND 399 OR status_code IN (401, 402, 407))), \
          sum(NOT answered AND status_code IN (480, 486, 600, 603)), \
          sum(NOT answered AND status_code IN (408, 500, 503, 504)), \

@@ -160,7 +160,7 @@ fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     let mut segments = path.split('/');
     for wanted in pattern.split('/') {
         let segment = segments.next()?;
-        if wanted.starts_with('{') {
+        if wanted.starts_with('{') && !segment.is_empty() {
             item = segment;
         } else if wanted != segment {
             return None;

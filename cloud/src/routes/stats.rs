@@ -67,8 +67,9 @@ fn span(context: &Context<'_>) -> Result<Span, ApiError> {
 }
 
 fn figures(total: &Counts) -> Value {
-    let none = total.answered - total.good - total.fair - total.bad;
-    let attempts = total.calls - total.redirected;
+    let rated = total.good + total.fair + total.bad;
+    let none = total.answered.saturating_sub(rated);
+    let attempts = total.calls.saturating_sub(total.redirected);
     let effective = total.answered + total.callee_refused;
     json!({
         "calls": total.calls,
