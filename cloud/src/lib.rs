@@ -1,3 +1,4 @@
 //! The Ringside cloud: receives call detail records from sensors and shows them to people.
 
+pub mod ca;
 pub mod db;
