@@ -2,3 +2,5 @@
 
 pub mod ca;
 pub mod db;
+pub mod front;
+pub mod server;
