@@ -1,10 +1,17 @@
 //! The Ringside cloud: receives call detail records from sensors and shows them to people.
 
+pub mod admin;
 pub mod ca;
+pub mod cli;
+pub mod config;
 pub mod db;
 pub mod events;
 pub mod front;
+pub mod identity;
+pub mod logger;
 pub mod password;
 pub mod retention;
 pub mod server;
+pub mod service;
 pub mod uplink;
+pub mod version;
