@@ -1,12 +1,31 @@
-//! Puts the built GUI (`web/dist`, made by `ci/web`) into the program: a table of paths and bytes.
+//! Tells the program which commit and target it was built from, and puts the built GUI (`web/dist`,
+//! made by `ci/web`) into it: a table of paths and bytes.
 //!
-//! Where it was not built the table is empty, and the server says so on every page (`src/web.rs`).
+//! Where the GUI was not built the table is empty, and the server says so on every page
+//! (`src/web.rs`).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-env-changed=RINGSIDE_COMMIT");
+    println!("cargo::rerun-if-changed=../.git/HEAD");
+    println!("cargo::rerun-if-changed=../.git/logs/HEAD");
+    let commit = env::var("RINGSIDE_COMMIT").ok().or_else(head_commit);
+    println!("cargo::rustc-env=RINGSIDE_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+    let target = env::var("TARGET").unwrap_or_default();
+    println!("cargo::rustc-env=RINGSIDE_TARGET={target}");
+    embed_pages()
+}
+
+fn head_commit() -> Option<String> {
+    let output = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn embed_pages() -> io::Result<()> {
     let source = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let dist = source.join("web/dist");
     // A path that does not exist would make every build run this anew.

@@ -1,7 +1,11 @@
 //! What a handler sees: a request, whole, and the answer it gives.
 //!
-//! Behind the front, tiny_http reads requests from a Unix socket and a few worker
-//! threads call the one handler; no handler sees tiny_http.
+//! Behind the [front](crate::front), tiny_http reads requests from a Unix socket and a few worker
+//! threads call the one handler ([`workers`]); `wire` writes what it answers. No handler sees
+//! tiny_http.
+
+mod wire;
+pub mod workers;
 
 use core::time::Duration;
 use std::io::Read;
@@ -75,9 +79,9 @@ pub enum Body {
 /// A request for the front to keep and to dispatch again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Park {
-    /// What `Wakes::wake` is called with.
+    /// What [`Wakes::wake`](crate::front::Wakes::wake) is called with.
     pub key: String,
-    /// `Wakes::generation` of the key, read *before* looking
+    /// [`Wakes::generation`](crate::front::Wakes::generation) of the key, read *before* looking
     /// whether there is something to say: a wake since then brings the request back at once.
     pub generation: u64,
     /// How long it is kept; then it comes again as [`Woken::Timeout`].
@@ -114,9 +118,7 @@ impl Response {
     /// "Not now": see [`Park`].
     #[must_use]
     pub fn parked(key: String, generation: u64, wait: Duration) -> Self {
-        let mut response = Self::new(204);
-        response.park = Some(Park { key, generation, wait });
-        response
+        Self { park: Some(Park { key, generation, wait }), ..Self::new(204) }
     }
 
     /// The same with one more header.

@@ -5,6 +5,8 @@
 //! in every key of a call (`docs/DECISIONS.md`, "Database keys").
 
 use core::fmt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -59,6 +61,8 @@ pub enum DbError {
     Damaged(&'static str),
     /// The system gives no random bytes.
     Random,
+    /// The file cannot be made.
+    File(std::io::Error),
 }
 
 impl fmt::Display for DbError {
@@ -71,6 +75,7 @@ impl fmt::Display for DbError {
                  the newer ringside-cloud that wrote it"
             ),
             Self::Damaged(what) => write!(f, "database: {what} is damaged"),
+            Self::File(error) => write!(f, "the database's file cannot be made: {error}"),
             Self::Random => f.write_str("the system gives no random bytes"),
         }
     }
@@ -94,6 +99,7 @@ impl Db {
     /// [`DbError`], with a sentence for the person who starts the service.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join("ringside.db");
+        make_private(&path)?;
         let mut writer = Connection::open(&path)?;
         configure(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
@@ -155,6 +161,13 @@ pub fn day_tables(connection: &Connection) -> Result<Vec<String>> {
     )?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Only this user may read the file, and those that SQLite makes beside it with the same mode.
+fn make_private(path: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    let made = options.create(true).append(true).mode(0o600).open(path);
+    made.map(drop).map_err(DbError::File)
 }
 
 fn configure(connection: &Connection) -> Result<()> {

@@ -8,18 +8,8 @@ use ringside_protocol::time::UnixMicros;
 use crate::auth::Logins;
 use crate::db::Db;
 use crate::events::{Events, Waker};
+use crate::identity::Identity;
 use crate::web::Site;
-
-/// Where and how sensors find this service; enrolment tokens carry it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerIdentity {
-    /// The name or address that sensors dial.
-    pub host: String,
-    /// The TCP port that they dial.
-    pub port: u16,
-    /// SHA-256 of the SubjectPublicKeyInfo of the CA that signed the certificate.
-    pub ca_key_sha256: [u8; 32],
-}
 
 /// Tells the time.
 pub type Clock = Box<dyn Fn() -> UnixMicros + Send + Sync>;
@@ -32,8 +22,8 @@ pub struct App {
     pub events: Arc<Events>,
     /// Who holds requests that wait.
     pub waker: Arc<dyn Waker>,
-    /// Where sensors find us.
-    pub identity: ServerIdentity,
+    /// Where sensors find us; enrolment tokens carry it.
+    pub identity: Identity,
     /// The time.
     pub clock: Clock,
     /// The GUI's files.
@@ -71,7 +61,7 @@ impl App {
         db: Arc<Db>,
         events: Arc<Events>,
         waker: Arc<dyn Waker>,
-        identity: ServerIdentity,
+        identity: Identity,
         clock: Clock,
     ) -> Self {
         Self {

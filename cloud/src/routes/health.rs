@@ -10,6 +10,7 @@ use crate::auth::Scope;
 use crate::db::Customer;
 use crate::db::sensors::Sensor;
 use crate::server::{Request, Response};
+use crate::version;
 
 /// Whether a request was made on this machine, and not handed on by a proxy that runs on it.
 pub(super) fn is_local(request: &Request) -> bool {
@@ -81,7 +82,12 @@ pub(super) fn metrics(context: &Context<'_>, scope: Option<&Scope>) -> Answer {
 
 fn service(context: &Context<'_>, text: &mut String) {
     head(text, "ringside_build_info", "gauge", "The version that runs, as a label.");
-    sample(text, "ringside_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    sample(
+        text,
+        "ringside_build_info",
+        &[("version", version::SOFTWARE), ("commit", version::COMMIT)],
+        1,
+    );
     head(text, "ringside_http_responses_total", "counter", "Answers to people, by status class.");
     for (class, count) in context.app.answers.all() {
         let class = format!("{class}xx");

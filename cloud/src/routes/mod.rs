@@ -21,7 +21,7 @@ pub(crate) mod tests;
 
 use ringside_protocol::time::UnixMicros;
 
-pub use self::app::{App, Clock, ServerIdentity};
+pub use self::app::{App, Clock};
 pub use self::calls::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::changes::MAX_WAIT_SECONDS;
 pub use self::query::MAX_PARAMETERS;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::reply::json_response;
 use super::{Answer, ApiError, Context};
 use crate::auth::{self, Admin};
+use crate::config::dial;
 use crate::db::people;
 
 /// Enrolment tokens of one customer that may still be used.
@@ -50,17 +51,12 @@ pub(super) fn make(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
         ApiError::new(409, "too_many_tokens", message)
     })?;
     let text = token.to_string();
+    // One line to paste on the sensor's machine.
+    let server = dial(&identity.host, identity.port);
     let body = json!({
-        "command": command(identity, &text),
+        "command": format!("ringside-sensor enrol --server {server} --token {text}"),
         "token": text,
         "expires_at": expires_at.to_rfc3339(),
     });
     Ok(json_response(201, &body))
-}
-
-/// One line to paste on the sensor's machine.
-fn command(identity: &super::ServerIdentity, token: &str) -> String {
-    let host = &identity.host;
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    format!("ringside-sensor enrol --server {host}:{} --token {token}", identity.port)
 }

@@ -5,6 +5,7 @@
 //! nothing of HTTP but a path, a bearer and a body, and the clock is passed in.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::HEXLOWER;
@@ -17,8 +18,10 @@ use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 
 use crate::db::{Db, DbError};
 use crate::events::{Events, Kind, Waker};
+use crate::server::Woken;
 
 pub mod handshake;
+pub mod http;
 pub mod ingest;
 pub mod lease;
 pub mod poll;
@@ -44,15 +47,6 @@ const _: () = assert!((CLONED_RETRY_SECONDS as u64) < session::CLONE_SILENCE_SEC
 /// Sensors come back to a busy cloud after this many seconds.
 const BUSY_RETRY_SECONDS: u16 = 30;
 
-/// Why a parked request is called back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Woken {
-    /// Its key was woken.
-    Yes,
-    /// Its time was up.
-    Timeout,
-}
-
 /// One request of a sensor.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -66,6 +60,8 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// Set when it was parked before.
     pub woken: Option<Woken>,
+    /// How long it has been parked so far.
+    pub waited: Duration,
     /// The cloud's clock.
     pub now: UnixMicros,
 }
@@ -75,12 +71,12 @@ pub struct Request<'a> {
 pub enum Answer {
     /// Status 200 with an envelope.
     Message(Vec<u8>),
-    /// Nothing yet: call again when `key` is woken, or after `seconds`.
+    /// Nothing yet: call again when `key` is woken, or after `wait`.
     Park {
         /// Whom to wake.
         key: String,
         /// How long, at most.
-        seconds: u16,
+        wait: Duration,
         /// The key's generation before the handler looked.
         generation: u64,
     },

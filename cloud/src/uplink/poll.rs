@@ -4,6 +4,8 @@
 //! `n` is applied by command `2n` and acknowledged, where channels wait to be given back, by a
 //! heartbeat on command `2n + 1`. The database knows the grant, the session what was acknowledged.
 
+use core::time::Duration;
+
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::message::{Command, Commands, MAX_POLL_SECONDS, Poll};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
@@ -11,6 +13,7 @@ use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use super::session::Session;
 use super::{Answer, Refusal, Request, Uplink, open, seal};
 use crate::db::leases::Grant;
+use crate::server::Woken;
 
 /// The same commands are not said again within this time, seconds.
 const REPEAT_SECONDS: u64 = 10;
@@ -36,11 +39,12 @@ impl Uplink {
             self.sessions().update(&token, |session| session.told = told);
             return seal(&commands);
         }
-        if request.woken.is_some() || poll.wait_seconds == 0 {
+        let asked = Duration::from_secs(poll.wait_seconds.min(MAX_POLL_SECONDS).into());
+        let wait = asked.saturating_sub(request.waited);
+        if wait.is_zero() || request.woken == Some(Woken::Timeout) {
             return seal(&commands);
         }
-        let seconds = poll.wait_seconds.min(MAX_POLL_SECONDS);
-        Ok(Answer::Park { key, seconds, generation })
+        Ok(Answer::Park { key, wait, generation })
     }
 }
 

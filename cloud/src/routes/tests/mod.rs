@@ -22,7 +22,7 @@ use ringside_protocol::message::{Batch, Hello};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use serde_json::Value;
 
-use super::{App, ServerIdentity, handle};
+use super::{App, handle};
 use crate::auth::Logins;
 use crate::db::customers::Role;
 use crate::db::sensors::fingerprint;
@@ -30,6 +30,7 @@ use crate::db::tests::Folder;
 use crate::db::{Customer, Db};
 use crate::events::tests::Notebook;
 use crate::events::{Events, Waker};
+use crate::identity::Identity;
 use crate::password;
 use crate::server::{Body, Request, Response};
 
@@ -89,11 +90,8 @@ impl Bench {
         let notebook = Arc::new(Notebook::default());
         let waker: Arc<dyn Waker> = Arc::<Notebook>::clone(&notebook);
         let events = Arc::new(Events::new(1000, Arc::clone(&waker)));
-        let identity = ServerIdentity {
-            host: "cloud.example.net".to_owned(),
-            port: 60023,
-            ca_key_sha256: [3; 32],
-        };
+        let identity =
+            Identity { host: "cloud.example.net".to_owned(), port: 60023, ca_key_sha256: [3; 32] };
         let ours = Tenant::new(&db, "Ours", 1);
         let theirs = Tenant::new(&db, "Theirs", 2);
         let clock = Arc::clone(&now);

@@ -52,7 +52,7 @@ fn channels_move_to_a_newcomer_through_the_poll_without_waiting_for_heartbeats()
     let mut first = Sensor::new(&cloud, "gate-1");
     first.beat(&cloud, 0);
     assert_eq!(first.lease.channels, 2000);
-    assert!(matches!(first.device.poll(&cloud, 0, None), Answer::Park { seconds: 50, .. }));
+    assert!(matches!(first.device.poll(&cloud, 0, None), Answer::Park { .. }));
     cloud.notebook.take();
 
     let mut second = Sensor::new(&cloud, "gate-2");
@@ -108,17 +108,20 @@ fn a_restarted_cloud_still_knows_what_sensors_believe() {
 }
 
 #[test]
-fn a_poll_is_parked_with_the_generation_of_before_and_answers_empty_when_called_back() {
+fn a_poll_is_parked_with_the_generation_of_before_and_for_the_time_that_is_left() {
     let cloud = Cloud::new();
     let mut sensor = Sensor::new(&cloud, "gate-1");
     sensor.beat(&cloud, 0);
-    let parked = sensor.device.poll(&cloud, 0, None);
     let key = super::super::poll::key(sensor.device.fingerprint());
-    assert_eq!(parked, Answer::Park { key, seconds: 50, generation: 0 });
-    for woken in [Woken::Yes, Woken::Timeout] {
-        let polled = answer(sensor.device.poll(&cloud, 0, Some(woken)));
-        assert_eq!(polled, Ok(Commands::default()));
-    }
+    let parked = |seconds, generation| {
+        let wait = Duration::from_secs(seconds);
+        Answer::Park { key: key.clone(), wait, generation }
+    };
+    assert_eq!(sensor.device.poll(&cloud, 0, None), parked(50, 0));
+    cloud.notebook.wake(&key);
+    assert_eq!(sensor.device.poll(&cloud, 0, Some(Woken::Yes)), parked(30, 1));
+    let polled = answer(sensor.device.poll(&cloud, 0, Some(Woken::Timeout)));
+    assert_eq!(polled, Ok(Commands::default()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A simulated sensor drives the handlers through every step.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -11,12 +12,13 @@ use ringside_protocol::message::*;
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
-use super::{Answer, Request, Uplink, Woken};
+use super::{Answer, Request, Uplink};
 use crate::db::sensors::fingerprint;
 use crate::db::tests::Folder;
 use crate::db::{Customer, Db};
 use crate::events::tests::Notebook;
 use crate::events::{Events, Waker};
+use crate::server::Woken;
 
 mod handshake;
 mod ingest;
@@ -65,7 +67,16 @@ impl Cloud {
     }
 
     fn ask(&self, path: &str, bearer: Option<&str>, body: &[u8], peer: SocketAddr) -> Answer {
-        self.uplink.handle(&Request { path, bearer, peer, body, woken: None, now: self.now })
+        let waited = Duration::ZERO;
+        self.uplink.handle(&Request {
+            path,
+            bearer,
+            peer,
+            body,
+            woken: None,
+            waited,
+            now: self.now,
+        })
     }
 }
 
@@ -196,6 +207,7 @@ impl Device {
             peer: self.peer,
             body: &body,
             woken,
+            waited: woken.map_or(Duration::ZERO, |_| Duration::from_secs(20)),
             now: cloud.now,
         })
     }
