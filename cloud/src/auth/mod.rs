@@ -74,8 +74,8 @@ impl fmt::Display for Refusal {
             Self::NotLoggedIn => "Log in, or send an API token as `Authorization: Bearer TOKEN`.",
             Self::SessionOver => "Your session is over: log in again.",
             Self::BadToken => {
-                "This API token is unknown or has expired: make a new one with \
-                 `ringside-cloud admin token`."
+                "This API token is unknown or has expired: have an administrator make a new one \
+                 (POST /api/v1/api_tokens)."
             }
             Self::TokenOnlyReads => "API tokens only read: log in to change something.",
             Self::Foreign => {

@@ -76,30 +76,88 @@ pub struct CustomerFacts {
     pub channels: u16,
 }
 
+/// An API token as lists show it.
+#[derive(Clone, Debug)]
+pub struct ListedApiToken {
+    /// SHA-256 of its text.
+    pub hash: Sha256,
+    /// What it is for.
+    pub name: String,
+    /// Who made it.
+    pub created_by: String,
+    /// When.
+    pub created_at: UnixMicros,
+    /// Until when it reads, if there is an end.
+    pub expires_at: Option<UnixMicros>,
+}
+
 /// Keeps an API token, by the hash of its text.
 ///
 /// # Errors
 /// The database's.
 pub fn create_api_token(
     db: &Db,
-    token: &Sha256,
-    facts: &ApiToken,
+    hash: &Sha256,
+    token: &ApiToken,
     created_by: &str,
     now: UnixMicros,
 ) -> Result<()> {
-    db.writer().execute(
-        "INSERT INTO api_token (token_sha256, customer, name, created_by, created_at, expires_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![
-            token,
-            facts.customer.0,
-            facts.name,
-            created_by,
-            stored_time(now),
-            facts.expires_at.map(stored_time)
-        ],
+    db.write(|tx| {
+        tx.execute(
+            "INSERT INTO api_token (token_sha256, customer, name, created_by, created_at, \
+             expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                hash,
+                token.customer.0,
+                token.name,
+                created_by,
+                stored_time(now),
+                token.expires_at.map(stored_time)
+            ],
+        )?;
+        audit(tx, Some(token.customer), now, created_by, "api_token.new", &token.name)
+    })
+}
+
+/// The customer's API tokens, the newest first.
+///
+/// # Errors
+/// The database's.
+pub fn api_tokens(db: &Db, admin: &Admin<'_>) -> Result<Vec<ListedApiToken>> {
+    let reader = db.reader();
+    let mut statement = reader.prepare_cached(
+        "SELECT token_sha256, name, created_by, created_at, expires_at FROM api_token \
+         WHERE customer = ?1 ORDER BY created_at DESC, token_sha256",
     )?;
-    Ok(())
+    let tokens = statement.query_map([admin.customer().0], |row| {
+        Ok(ListedApiToken {
+            hash: row.get(0)?,
+            name: row.get(1)?,
+            created_by: row.get(2)?,
+            created_at: loaded_time(row.get(3)?),
+            expires_at: row.get::<_, Option<i64>>(4)?.map(loaded_time),
+        })
+    })?;
+    Ok(tokens.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Takes an API token away.
+///
+/// # Errors
+/// The database's.
+pub fn revoke_api_token(
+    db: &Db,
+    admin: &Admin<'_>,
+    token: &ListedApiToken,
+    now: UnixMicros,
+) -> Result<()> {
+    db.write(|tx| {
+        tx.execute(
+            "DELETE FROM api_token WHERE customer = ?1 AND token_sha256 = ?2",
+            params![admin.customer().0, token.hash],
+        )?;
+        audit(tx, Some(admin.customer()), now, admin.who(), "api_token.revoke", &token.name)
+    })
 }
 
 /// The user with this login, in any case of letters.

@@ -44,9 +44,9 @@ enum Test {
     Flag(u32),
     Sensor(Vec<Fingerprint>),
     Answered(bool),
-    /// At or below, 1/100; the bands of MOS are so.
+    /// At or below, 1/100.
     MosBelow(i64),
-    /// Above, 1/100.
+    /// At or above, 1/100.
     MosAbove(i64),
     /// Microseconds.
     MinDuration(i64),
@@ -94,7 +94,7 @@ impl Test {
             Self::Sensor(devices) => devices.contains(&row.device),
             Self::Answered(answered) => row.answered == *answered,
             Self::MosBelow(bound) => row.mos.is_some_and(|mos| mos <= *bound),
-            Self::MosAbove(bound) => row.mos.is_some_and(|mos| mos > *bound),
+            Self::MosAbove(bound) => row.mos.is_some_and(|mos| mos >= *bound),
             Self::MinDuration(bound) => row.duration_us.is_some_and(|us| us >= *bound),
             Self::Words(words) => words.iter().all(|word| {
                 [row.caller, row.callee, row.call_id].iter().any(|text| contains(text, word))

@@ -80,8 +80,8 @@ impl Filter {
             return Err(invalid(name, format!("one of at most {MAX_CONDITIONS} conditions")));
         }
         let (negated, value) = match value.strip_prefix('!') {
-            Some(value) if name != "q" => (true, value),
-            _ => (false, value),
+            Some(value) => (true, value),
+            None => (false, value),
         };
         let test = test(name, value, devices)?;
         if negated && matches!(test, Test::MosBelow(_) | Test::MosAbove(_) | Test::MinDuration(_)) {

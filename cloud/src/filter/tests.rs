@@ -53,8 +53,8 @@ fn each_condition_looks_at_its_own_column() {
         ("ended_by", "!rejected", false),
         ("mos_below", "3", true),
         ("mos_below", "2.99", false),
-        ("mos_above", "3", false),
-        ("mos_above", "2.9", true),
+        ("mos_above", "3", true),
+        ("mos_above", "3.01", false),
         ("flag", "fax,nat", true),
         ("flag", "!nat", false),
         ("answered", "false", true),
@@ -66,7 +66,8 @@ fn each_condition_looks_at_its_own_column() {
         ("min_duration", "30.000001", false),
         ("q", "ANNA 4f2a", true),
         ("q", "anna otto", false),
-        ("q", "!", false),
+        ("q", "!anna", false),
+        ("q", "!otto", true),
     ] {
         assert_eq!(fits(name, value), expected, "{name}={value}");
     }

@@ -3,6 +3,7 @@
 //! A request comes to [`handle`]. Its route says who may ask: a handler that needs a [`Scope`] or
 //! an [`Admin`] is only called with one, and the questions to the database take nothing else.
 
+mod api_tokens;
 mod app;
 mod calls;
 mod changes;
@@ -21,6 +22,7 @@ pub(crate) mod tests;
 
 use ringside_protocol::time::UnixMicros;
 
+pub use self::api_tokens::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
 pub use self::app::{App, Clock};
 pub use self::calls::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::changes::MAX_WAIT_SECONDS;
@@ -69,6 +71,9 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/strangers", Handler::Admin(strangers::list)),
     route("GET", "/api/v1/tokens", Handler::Admin(tokens::list)),
     route("POST", "/api/v1/tokens", Handler::Admin(tokens::make)),
+    route("GET", "/api/v1/api_tokens", Handler::Admin(api_tokens::list)),
+    route("POST", "/api/v1/api_tokens", Handler::Admin(api_tokens::make)),
+    route("POST", "/api/v1/api_tokens/{id}/revoke", Handler::Admin(api_tokens::revoke)),
     route("GET", "/api/v1/calls", Handler::Scope(calls::list)),
     route("GET", "/api/v1/calls/{id}", Handler::Scope(calls::one)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),

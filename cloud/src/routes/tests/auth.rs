@@ -4,7 +4,7 @@ use crate::auth::{
     MAX_ATTEMPTS_PER_LOGIN, MAX_FAILURES_NOTED_A_MINUTE, MAX_LOGIN_BYTES, MAX_SESSIONS_PER_USER,
     TOUCH_SECONDS, sha256,
 };
-use crate::db::people::{ApiToken, create_api_token};
+use crate::routes::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
 
 #[test]
 fn login_opens_a_session_and_logout_ends_it() {
@@ -205,30 +205,83 @@ fn nobody_logs_in_from_another_sites_page() {
     assert_eq!(error(send(&[])).0, 415);
 }
 
+/// The answer to a request for an API token.
+fn make_token(bench: &Bench, us: &Browser, body: &str) -> Response {
+    let headers = vec![
+        ("cookie".to_owned(), us.cookie.clone()),
+        ("x-csrf-token".to_owned(), us.csrf.clone()),
+    ];
+    handle(&bench.app, &request("POST", "/api/v1/api_tokens", headers, body))
+}
+
 #[test]
 fn an_api_token_reads_until_it_expires_and_changes_nothing() {
     let bench = Bench::new();
-    let facts = ApiToken {
-        customer: bench.ours.customer,
-        name: "backup".to_owned(),
-        expires_at: Some(bench.now().plus(DAY)),
-    };
-    let hash = sha256(b"rsk-secret");
-    create_api_token(&bench.app.db, &hash, &facts, "test", bench.now()).expect("kept");
+    let us = bench.log_in(&bench.ours.admin);
+    let made = make_token(&bench, &us, "{\"name\": \" backup \", \"days\": 1}");
+    assert_eq!(made.status, 201);
+    let made = body(made);
+    let token = format!("Bearer {}", made["token"].as_str().expect("a token"));
     let send = |method: &str, target: &str, authorization: &str| {
         let headers = vec![("authorization".to_owned(), authorization.to_owned())];
         handle(&bench.app, &request(method, target, headers, "{}"))
     };
-    for route in ["me", "calls", "sensors", "stats", "tokens", "strangers"] {
-        let target = format!("/api/v1/{route}");
-        assert_eq!(send("GET", &target, "Bearer rsk-secret").status, 200, "{route}");
+    for route in ["me", "calls", "sensors", "stats", "tokens", "strangers", "api_tokens"] {
+        assert_eq!(send("GET", &format!("/api/v1/{route}"), &token).status, 200, "{route}");
     }
-    assert_eq!(error(send("POST", "/api/v1/tokens", "Bearer rsk-secret")).1, "token_only_reads");
-    for wrong in ["Bearer other", "Bearer", "Basic rsk-secret", "rsk-secret", ""] {
+    let me = body(send("GET", "/api/v1/me", &token));
+    assert_eq!((&me["user"]["login"], &me["csrf"]), (&"token backup".into(), &Value::Null));
+    for route in ["tokens", "api_tokens", "logout"] {
+        let refused = error(send("POST", &format!("/api/v1/{route}"), &token));
+        assert_eq!((refused.0, refused.1.as_str()), (403, "token_only_reads"));
+    }
+    for wrong in ["Bearer other", "Bearer", &token.replace("Bearer", "Basic"), &token[7..], ""] {
         assert_eq!(error(send("GET", "/api/v1/me", wrong)).1, "bad_token", "{wrong}");
     }
     bench.pass(DAY);
-    assert_eq!(error(send("GET", "/api/v1/me", "Bearer rsk-secret")).1, "bad_token");
+    assert_eq!(error(send("GET", "/api/v1/me", &token)).1, "bad_token");
+}
+
+#[test]
+fn a_revoked_api_token_reads_no_more() {
+    let bench = Bench::new();
+    let us = bench.log_in(&bench.ours.admin);
+    let made = body(make_token(&bench, &us, "{\"name\": \"backup\"}"));
+    let listed = bench.json(&us, "/api/v1/api_tokens");
+    assert_eq!(listed["api_tokens"][0]["id"], made["id"]);
+    assert!(!listed.to_string().contains(made["token"].as_str().expect("a token")));
+    let id = made["id"].as_str().expect("an id");
+    let revoke = format!("/api/v1/api_tokens/{id}/revoke");
+    let them = bench.log_in(&bench.theirs.admin);
+    assert_eq!(bench.post(&them, &revoke).status, 404);
+    assert_eq!(bench.post(&us, &revoke).status, 200);
+    assert_eq!(bench.json(&us, "/api/v1/api_tokens")["api_tokens"], serde_json::json!([]));
+    let actions: Vec<_> = bench.audit().into_iter().map(|(_, _, action)| action).collect();
+    assert!(actions.contains(&"api_token.new".to_owned()));
+    assert!(actions.contains(&"api_token.revoke".to_owned()));
+}
+
+#[test]
+fn the_limits_of_api_tokens_are_kept() {
+    let bench = Bench::new();
+    let us = bench.log_in(&bench.ours.admin);
+    let long = "x".repeat(MAX_NAME_CHARS + 1);
+    for body in [
+        String::new(),
+        "{}".to_owned(),
+        "{\"name\": \" \"}".to_owned(),
+        "{\"name\": \"a\\nb\"}".to_owned(),
+        format!("{{\"name\": \"{long}\"}}"),
+        "{\"name\": \"a\", \"days\": 0}".to_owned(),
+        format!("{{\"name\": \"a\", \"days\": {}}}", MAX_DAYS + 1),
+    ] {
+        assert_eq!(make_token(&bench, &us, &body).status, 400, "{body}");
+    }
+    let body = format!("{{\"name\": \"a\", \"days\": {MAX_DAYS}}}");
+    for _ in 0..MAX_API_TOKENS {
+        assert_eq!(make_token(&bench, &us, &body).status, 201);
+    }
+    assert_eq!(error(make_token(&bench, &us, &body)).1, "too_many_tokens");
 }
 
 #[test]
@@ -247,7 +300,7 @@ fn without_a_session_nothing_is_told() {
 fn viewers_do_not_administrate() {
     let bench = Bench::new();
     let viewer = bench.log_in(&bench.ours.viewer);
-    for route in ["tokens", "strangers"] {
+    for route in ["tokens", "strangers", "api_tokens"] {
         assert_eq!(error(bench.get(&viewer, &format!("/api/v1/{route}"))).1, "not_admin");
     }
     assert_eq!(error(bench.post(&viewer, "/api/v1/tokens")).1, "not_admin");

@@ -60,7 +60,7 @@ fn every_filter_finds_its_calls() {
         ("status=!200,487", vec![3]),
         ("ended_by=caller,cancelled", vec![1, 4]),
         ("mos_below=2.5", vec![2]),
-        ("mos_above=2.5", vec![1]),
+        ("mos_above=2.51", vec![1]),
         ("flag=one_way", vec![2]),
         ("flag=nat&flag=authenticated", vec![2]),
         ("answered=true", vec![1, 2]),
