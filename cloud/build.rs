@@ -28,9 +28,8 @@ fn head_commit() -> Option<String> {
 fn embed_pages() -> io::Result<()> {
     let source = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let dist = source.join("web/dist");
-    // A path that does not exist would make every build run this anew.
+    // Once it is there, only what is in it matters; before, its making changes the folder above.
     let watched = if dist.is_dir() { dist.clone() } else { source.join("web") };
-    let watched = if watched.is_dir() { watched } else { source.join("build.rs") };
     println!("cargo::rerun-if-changed={}", watched.display());
     let mut files = Vec::new();
     if dist.is_dir() {

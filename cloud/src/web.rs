@@ -61,6 +61,12 @@ impl Site {
         Self { files }
     }
 
+    /// Whether the program was built without pages.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Answers a GET of any path outside the API.
     #[must_use]
     pub fn serve(&self, request: &Request) -> Response {

@@ -28,10 +28,11 @@ pub struct App {
     pub clock: Clock,
     /// The GUI's files.
     pub site: Site,
-    /// Whether browsers are told to insist on TLS for this name (RFC 6797).
+    /// Whether browsers are told to insist on TLS for this name (RFC 6797); off unless set.
     ///
-    /// Off with a CA of our own: a browser that has been told so offers no way past a certificate
-    /// that it does not trust, and for a year the page could not be opened from a new machine.
+    /// With a CA of our own, a browser that has been told so offers no way past a certificate that
+    /// it does not trust: for a year the page could not be opened from a new machine. It also holds
+    /// for every other port of the name, where other services may speak HTTP.
     pub hsts: bool,
     pub(super) logins: Logins,
     pub(super) answers: Answers,
