@@ -53,6 +53,11 @@ fn welcome(service: &Service, settings: &Settings) -> String {
         dial(&identity.host, identity.port),
         service.sensors
     );
+    text.push_str(&format!(
+        "people open https://{} (listening on {})\n",
+        dial(&identity.host, service.web.port()),
+        service.web
+    ));
     text.push_str(&match identity.ca_key_sha256 {
         [0, ..] if identity.ca_key_sha256 == [0; 32] => {
             "sensors trust the public certificate authorities\n".to_owned()

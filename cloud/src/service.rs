@@ -17,6 +17,7 @@ use crate::front::{Front, FrontHandle, FrontSettings, Limits, Wakes, raise_fd_li
 use crate::identity::{self, Identity};
 use crate::logger::now;
 use crate::retention::{self, EXPIRE_EVERY_SECONDS};
+use crate::routes::{self, App};
 use crate::server::Handler;
 use crate::uplink::Uplink;
 
@@ -24,12 +25,18 @@ use crate::uplink::Uplink;
 /// would only wait.
 const SENSOR_WORKERS: usize = 4;
 
+/// Threads that call the handlers of the people's listener: the database has four connections for
+/// reading, and a search may take one for a fifth of a second.
+const PEOPLE_WORKERS: usize = 6;
+
 /// The service while it runs.
 pub struct Service {
     /// How sensors find it.
     pub identity: Identity,
     /// Where sensors connect.
     pub sensors: SocketAddr,
+    /// Where people and programs connect.
+    pub web: SocketAddr,
     /// Whether there is no customer yet.
     pub is_new: bool,
     fronts: Vec<FrontHandle>,
@@ -52,21 +59,35 @@ impl Service {
         let tls = open_tls(settings)?;
 
         let (sensor_wakes, page_wakes) = (Wakes::new(), Wakes::new());
-        let pages: Arc<dyn Waker> = Arc::new(page_wakes);
-        let events = Arc::new(Events::new(now().0 / 1000, pages));
+        let pages: Arc<dyn Waker> = Arc::new(page_wakes.clone());
+        let events = Arc::new(Events::new(now().0 / 1000, Arc::clone(&pages)));
         let waker: Arc<dyn Waker> = Arc::new(sensor_wakes.clone());
-        let uplink = Uplink::new(Arc::clone(&db), events, waker).map_err(words)?;
+        let uplink = Uplink::new(Arc::clone(&db), Arc::clone(&events), waker).map_err(words)?;
         let handler: Arc<Handler> = Arc::new(move |request| uplink.respond(request, now()));
-        let sensors = listen(settings.sensors, &tls, Limits::sensors(), sensor_wakes, handler)?;
+        let sensors = listen(
+            (settings.sensors, SENSOR_WORKERS),
+            &tls,
+            Limits::sensors(),
+            sensor_wakes,
+            handler,
+        )?;
 
         let identity = identity_of(settings, &tls, sensors.local_addr());
         identity::remember(&db, &identity).map_err(words)?;
+        let app = App::new(Arc::clone(&db), events, pages, identity.clone(), Box::new(now));
+        if app.site.is_empty() {
+            log::warn!("this build has no pages, only the API: run ci/web and build it again");
+        }
+        let handler: Arc<Handler> = Arc::new(move |request| routes::handle(&app, request));
+        let web =
+            listen((settings.web, PEOPLE_WORKERS), &tls, Limits::people(), page_wakes, handler)?;
         let is_new = db.customers().map_err(words)?.is_empty();
         Ok(Self {
             identity,
             sensors: sensors.local_addr(),
+            web: web.local_addr(),
             is_new,
-            fronts: vec![sensors],
+            fronts: vec![sensors, web],
             retention: Some(Retention::start(db)?),
             _lock: lock,
         })
@@ -110,7 +131,7 @@ fn open_tls(settings: &Settings) -> Result<Arc<ServerTls>, String> {
 }
 
 fn listen(
-    listen: SocketAddr,
+    (listen, workers): (SocketAddr, usize),
     tls: &ServerTls,
     limits: Limits,
     wakes: Wakes,
@@ -120,7 +141,7 @@ fn listen(
         listen: without_ipv6(listen),
         tls: tls.config().map_err(|error| error.to_string())?,
         limits,
-        workers: SENSOR_WORKERS,
+        workers,
         wakes,
         socket_directory: None,
     };

@@ -13,10 +13,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ringside_protocol::time::UnixMicros;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub mod calls;
 pub mod cdrs;
 pub mod customers;
+pub mod fleet;
 pub mod leases;
+pub mod people;
 pub mod sensors;
+pub mod stats;
 pub mod tokens;
 
 /// Connections that only read.
