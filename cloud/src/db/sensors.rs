@@ -481,7 +481,8 @@ pub(crate) fn clip(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect()
 }
 
-fn encode<T: Serialize>(message: &T) -> Vec<u8> {
+/// A message as it is kept.
+pub(crate) fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     postcard::to_stdvec(message).unwrap_or_default()
 }
 

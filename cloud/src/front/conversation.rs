@@ -8,7 +8,7 @@ use super::backend::Relayed;
 use super::client::{Client, Gone, Moved, Phase, body_deadline};
 use super::event_loop::Loop;
 use super::refusal::Refusal;
-use super::request::Event;
+use super::request::{Event, Parser};
 use super::stats::{HandshakeFailure, add};
 
 /// Steps that a connection takes before the others get a turn; each reads one piece at most.
@@ -165,6 +165,7 @@ impl Loop {
         client.close = true;
         client.request = None;
         client.input = Vec::new();
+        client.parser = Parser::new(&self.limits);
         client.phase = Phase::Answering(None);
         client.deadline = Some(self.now + self.limits.stall);
     }

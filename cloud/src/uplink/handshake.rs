@@ -13,6 +13,8 @@
 //! Each `->` can be answered by `Refused`. Every refusal is noted with the device, so that its page
 //! shows which step failed and what to do; success clears the note.
 
+use std::sync::PoisonError;
+
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, UnparsedPublicKey};
@@ -158,13 +160,14 @@ impl Uplink {
 
     /// Notes a refusal of somebody who may be anybody: bounded in rate, since it costs a write.
     fn note_unproven(&self, hello: &Hello, request: &Request<'_>, failure: &Failure) {
-        let mut strangers =
-            self.strangers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !strangers.admits(request.now) {
+        let device = fingerprint(&hello.device_key);
+        let is_known = matches!(self.db.standing(device), Ok(Some(_)));
+        // Apart, so that a flood of made-up devices hides no sensor's failure.
+        let throttle = if is_known { &self.known } else { &self.strangers };
+        if !throttle.lock().unwrap_or_else(PoisonError::into_inner).admits(request.now) {
             return;
         }
-        drop(strangers);
-        if !self.note(fingerprint(&hello.device_key), failure, request.now) {
+        if !self.note(device, failure, request.now) {
             self.note_stranger(hello, request, failure);
         }
     }

@@ -16,6 +16,7 @@ use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 
+use crate::db::sensors::encode;
 use crate::db::{Db, DbError};
 use crate::events::{Events, Kind, Waker};
 use crate::server::Woken;
@@ -33,7 +34,7 @@ mod tests;
 use handshake::{Nonces, Throttle};
 use session::{Session, Sessions, Token};
 
-/// Bytes of a heartbeat's envelope, at most.
+/// Bytes of a heartbeat, at most: of its envelope, and inflated, as it is kept.
 const MAX_HEARTBEAT_BYTES: usize = 64 << 10;
 
 /// Bytes of a handshake's envelope, at most.
@@ -113,6 +114,9 @@ pub struct Uplink {
     waker: Arc<dyn Waker>,
     sessions: Mutex<Sessions>,
     nonces: Nonces,
+    /// Unproven refusals that name a sensor.
+    known: Mutex<Throttle>,
+    /// Unproven refusals that name nobody.
     strangers: Mutex<Throttle>,
     random: SystemRandom,
 }
@@ -133,6 +137,7 @@ impl Uplink {
             waker,
             sessions: Mutex::default(),
             nonces: Nonces::new(&key),
+            known: Mutex::default(),
             strangers: Mutex::default(),
             random,
         })
@@ -166,6 +171,7 @@ impl Uplink {
         let (token, session) = self.enter(request)?;
         limit(request.body, MAX_HEARTBEAT_BYTES)?;
         let heartbeat: Heartbeat = open(request.body)?;
+        limit(&encode(&heartbeat), MAX_HEARTBEAT_BYTES)?;
         let beaten =
             self.db.heartbeat(session.customer, session.device, &heartbeat, request.now)?;
         self.sessions().update(&token, |session| session.acknowledged = heartbeat.lease_serial);

@@ -330,6 +330,32 @@ fn strangers_are_bounded_in_number_and_in_rate() {
 }
 
 #[test]
+fn a_flood_of_made_up_devices_hides_no_sensors_failure() {
+    let cloud = Cloud::new();
+    let device = Device::connected(&cloud, "gate-1");
+    for _ in 0..UNPROVEN_NOTES_A_SECOND * 3 {
+        let made_up = Device::new("x");
+        made_up.challenge(&cloud, &made_up.hello(&cloud)).expect("a challenge");
+    }
+    let hello = Hello { newest_version: 0, oldest_version: 0, ..device.hello(&cloud) };
+    assert!(device.challenge(&cloud, &hello).is_err());
+    assert!(matches!(cloud.shown(&device), Some(Failure::SensorTooOld { .. })));
+}
+
+#[test]
+fn a_heartbeat_that_inflates_beyond_the_limit_is_not_kept() {
+    let cloud = Cloud::new();
+    let device = Device::connected(&cloud, "gate-1");
+    let interface =
+        InterfaceHealth { name: "x".repeat(1 << 20), frames: 0, kernel_dropped: 0, fault: None };
+    let heartbeat = Heartbeat { interfaces: vec![interface], ..heartbeat(&cloud, 0, 0) };
+    let body = envelope::seal(&heartbeat).expect("seals");
+    assert!(body.len() < 64 << 10, "it is small on the wire");
+    let refused = cloud.ask("/uplink/heartbeat", device.session.as_deref(), &body, device.peer);
+    assert!(matches!(refused, Answer::Status(413, _)), "{refused:?}");
+}
+
+#[test]
 fn what_is_no_message_gets_a_status_and_a_sentence() {
     let cloud = Cloud::new();
     let device = Device::connected(&cloud, "gate-1");
