@@ -143,16 +143,19 @@ pub fn search(
             break;
         }
     }
-    let stopped = walk.left == 0 || walk.found.len() == bounds.matches;
+    // One match more than asked for tells whether there is another page.
+    let has_more = walk.found.len() > bounds.matches;
+    walk.found.truncate(bounds.matches);
+    let is_full = walk.found.len() == bounds.matches;
+    let next = match walk.found.last() {
+        Some((_, last)) if has_more => Some(*last),
+        _ => walk.position.filter(|_| walk.left == 0),
+    };
     let mut calls = Vec::with_capacity(walk.found.len());
     for (table, position) in &walk.found {
         calls.extend(stored(&reader, scope, table, position.id())?);
     }
-    Ok(Page {
-        calls,
-        next: walk.position.filter(|_| stopped),
-        partial: stopped && walk.found.len() < bounds.matches,
-    })
+    Ok(Page { calls, partial: next.is_some() && !is_full, next })
 }
 
 /// The call with this id, if it is visible.
@@ -256,7 +259,7 @@ impl Walk {
             boot,
             number
         ])?;
-        while self.left > 0 && self.found.len() < self.bounds.matches {
+        while self.left > 0 && self.found.len() <= self.bounds.matches {
             let Some(row) = rows.next()? else {
                 return Ok(true);
             };

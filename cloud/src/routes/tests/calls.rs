@@ -310,6 +310,8 @@ fn a_page_has_at_most_the_limit() {
     let page = bench.json(&us, &format!("/api/v1/calls?limit={MAX_LIMIT}"));
     assert_eq!(ids(&page).len(), MAX_LIMIT);
     let next = page["next"].as_str().expect("one more");
+    let all = bench.json(&us, &format!("/api/v1/calls?limit={MAX_LIMIT}&to=2026-11-24T11:59:59Z"));
+    assert_eq!((ids(&all).len(), &all["next"]), (MAX_LIMIT, &Value::Null));
     let last = bench.json(&us, &format!("/api/v1/calls?cursor={next}"));
     assert_eq!((ids(&last).len(), &last["next"]), (1, &Value::Null));
 }
