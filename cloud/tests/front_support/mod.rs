@@ -104,7 +104,7 @@ impl Service {
     }
 
     /// Waits until the counters are as wished.
-    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&FrontStats) -> bool) {
+    pub(crate) fn wait(&self, what: &str, mut is_so: impl FnMut(&FrontStats) -> bool) {
         wait(what, || is_so(&self.front.stats()));
     }
 }
