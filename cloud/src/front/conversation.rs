@@ -154,6 +154,9 @@ impl Loop {
                 add(&self.counters.requests);
                 client.close = request.close;
                 client.body_since = None;
+                if client.input.is_empty() {
+                    client.input = Vec::new();
+                }
                 client.request = Some(Arc::new(request));
                 self.enqueue(slot, client, None);
                 Ok(true)

@@ -17,7 +17,7 @@ pub const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
 
 /// What one listener puts up with.
 ///
-/// The worst case of memory is `connections` times about 14 KiB (an idle TLS connection), plus
+/// The worst case of memory is `connections` times about 9 KiB (an idle or parked TLS connection, measured), plus
 /// `buffered_bytes`, plus [`ANSWER_BUFFER_BYTES`] for each client that reads slowly.
 #[derive(Clone, Debug)]
 pub struct Limits {
