@@ -82,6 +82,8 @@ impl Workers {
             let (shared, alive): (_, Sender<()>) = (Arc::clone(&workers.shared), alive.clone());
             let work = move || {
                 shared.work();
+                // In this order: who waits for the end finds the directory gone.
+                drop(shared);
                 drop(alive);
             };
             thread::Builder::new().name(format!("worker-{index}")).spawn(work)?;
