@@ -8,7 +8,7 @@ use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
 use ringside_protocol::time::UnixMicros;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Db, Result, bytes, day_table, day_tables, loaded_time, stored_time};
+use super::{Db, Result, day_table, day_tables, loaded_time, stored_time};
 use crate::auth::Scope;
 use crate::retention;
 
@@ -143,16 +143,19 @@ pub fn search(
             break;
         }
     }
-    let stopped = walk.left == 0 || walk.found.len() == bounds.matches;
+    // One match more than asked for tells whether there is another page.
+    let has_more = walk.found.len() > bounds.matches;
+    walk.found.truncate(bounds.matches);
+    let is_full = walk.found.len() == bounds.matches;
+    let next = match walk.found.last() {
+        Some((_, last)) if has_more => Some(*last),
+        _ => walk.position.filter(|_| walk.left == 0),
+    };
     let mut calls = Vec::with_capacity(walk.found.len());
     for (table, position) in &walk.found {
         calls.extend(stored(&reader, scope, table, position.id())?);
     }
-    Ok(Page {
-        calls,
-        next: walk.position.filter(|_| stopped),
-        partial: stopped && walk.found.len() < bounds.matches,
-    })
+    Ok(Page { calls, partial: next.is_some() && !is_full, next })
 }
 
 /// The call with this id, if it is visible.
@@ -231,15 +234,7 @@ impl Walk {
         span: Span,
         matches: &dyn Fn(&Row<'_>) -> bool,
     ) -> Result<bool> {
-        // The one upper bound is a row value, so that the index finds its place at once.
-        let mut statement = reader.prepare_cached(&format!(
-            "SELECT ended_at, device, boot, number, caller, callee, call_id, addresses, \
-             status_code, ended_by, answered, duration_us, mos, flags \
-             FROM {table} INDEXED BY {table}_ended \
-             WHERE customer = ?1 AND ended_at >= ?2 \
-             AND (ended_at, device, boot, number) < (?3, ?4, ?5, ?6) \
-             ORDER BY ended_at DESC, device DESC, boot DESC, number DESC"
-        ))?;
+        let mut statement = reader.prepare_cached(&walking(table))?;
         let (end, device, boot, number) = match &self.position {
             Some(at) if at.ended_at < span.until => {
                 (at.ended_at, at.device.0.as_slice(), at.boot.0.as_slice(), at.number)
@@ -256,21 +251,24 @@ impl Walk {
             boot,
             number
         ])?;
-        while self.left > 0 && self.found.len() < self.bounds.matches {
+        while self.left > 0 && self.found.len() <= self.bounds.matches {
             let Some(row) = rows.next()? else {
                 return Ok(true);
             };
             self.left -= 1;
-            let device = Fingerprint(key(row, 1)?);
+            // A row with a damaged key, which nobody writes, is no call.
+            let (Some(device), Some(boot)) = (key(row, 1)?, key(row, 2)?) else {
+                continue;
+            };
             let position = Position {
                 ended_at: loaded_time(row.get(0)?),
-                device,
-                boot: Boot(key(row, 2)?),
+                device: Fingerprint(device),
+                boot: Boot(boot),
                 number: row.get::<_, i64>(3)?.cast_unsigned(),
             };
             self.position = Some(position);
             let seen = Row {
-                device,
+                device: position.device,
                 caller: text(row.get_ref(4)?),
                 callee: text(row.get_ref(5)?),
                 call_id: text(row.get_ref(6)?),
@@ -290,13 +288,31 @@ impl Walk {
     }
 }
 
-fn key(row: &rusqlite::Row<'_>, column: usize) -> Result<[u8; 16]> {
-    bytes(row.get_ref(column)?.as_blob().unwrap_or_default(), "a call's key")
+/// The one upper bound is a row value, so that the index finds its place at once; every column is
+/// in the index, so that no record is read.
+fn walking(table: &str) -> String {
+    format!(
+        "SELECT ended_at, device, boot, number, caller, callee, call_id, addresses, status_code, \
+         ended_by, answered, duration_us, mos, flags \
+         FROM {table} INDEXED BY {table}_ended \
+         WHERE customer = ?1 AND ended_at >= ?2 \
+         AND (ended_at, device, boot, number) < (?3, ?4, ?5, ?6) \
+         ORDER BY ended_at DESC, device DESC, boot DESC, number DESC"
+    )
+}
+
+fn key(row: &rusqlite::Row<'_>, column: usize) -> Result<Option<[u8; 16]>> {
+    let column = row.get_ref(column)?;
+    Ok(column.as_blob().ok().and_then(|bytes| bytes.try_into().ok()))
 }
 
 /// A text column; one that is no UTF-8, which nobody writes, matches nothing.
 fn text(column: rusqlite::types::ValueRef<'_>) -> &str {
     column.as_str().unwrap_or("")
+}
+
+fn lossy(column: rusqlite::types::ValueRef<'_>) -> String {
+    String::from_utf8_lossy(column.as_bytes().unwrap_or_default()).into_owned()
 }
 
 fn stored(reader: &Connection, scope: &Scope, table: &str, id: CallId) -> Result<Option<Stored>> {
@@ -313,9 +329,9 @@ fn stored(reader: &Connection, scope: &Scope, table: &str, id: CallId) -> Result
                 ended_at: loaded_time(row.get(0)?),
                 start_at: loaded_time(row.get(1)?),
                 arrived_at: loaded_time(row.get(2)?),
-                call_id: row.get(3)?,
-                caller: row.get(4)?,
-                callee: row.get(5)?,
+                call_id: lossy(row.get_ref(3)?),
+                caller: lossy(row.get_ref(4)?),
+                callee: lossy(row.get_ref(5)?),
                 status_code: row.get(6)?,
                 ended_by: row.get(7)?,
                 duration_us: row.get(8)?,
@@ -325,4 +341,27 @@ fn stored(reader: &Connection, scope: &Scope, table: &str, id: CallId) -> Result
             })
         })
         .optional()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_reads_the_index_alone_and_begins_at_its_place() {
+        let connection = Connection::open_in_memory().expect("a database");
+        let table = "cdr_20261124";
+        let day = include_str!("cdr_day.sql").replace("cdr_DAY", table);
+        connection.execute_batch(&day).expect("a table");
+        let plan: Vec<String> = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {}", walking(table)))
+            .expect("a statement")
+            .query_map(params![1, 0, 0, "", "", 0], |row| row.get(3))
+            .expect("a plan")
+            .collect::<rusqlite::Result<_>>()
+            .expect("steps");
+        let [step] = plan.as_slice() else { panic!("sorts: {plan:?}") };
+        assert!(step.contains("USING COVERING INDEX cdr_20261124_ended"), "{step}");
+        assert!(step.contains("ended_at>? AND (ended_at,device,boot,number)<(?,?,?,?)"), "{step}");
+    }
 }

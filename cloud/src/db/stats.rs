@@ -9,7 +9,7 @@ use super::{Db, Result, stored_time};
 use crate::auth::Scope;
 
 /// Microseconds in an hour.
-const HOUR: u64 = 3600 * MICROS_PER_SECOND;
+pub const HOUR: u64 = 3600 * MICROS_PER_SECOND;
 
 /// A longer call counts as one of so long, microseconds: a week. SQLite's sums do not overflow then.
 const MAX_DURATION_US: u64 = 7 * 86_400 * MICROS_PER_SECOND;

@@ -5,6 +5,8 @@
 //! Session Attempts (§4.8), and of telephony the answer-seizure ratio, the network effectiveness
 //! ratio (ITU-T E.425) and the average call duration.
 
+use std::collections::BTreeMap;
+
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use serde_json::{Value, json};
 
@@ -13,7 +15,7 @@ use super::reply::json_response;
 use super::{Answer, ApiError, Context, health, query};
 use crate::auth::Scope;
 use crate::db::calls::{self, Span};
-use crate::db::stats::{self, Counts};
+use crate::db::stats::{self, Counts, HOUR};
 use crate::db::{fleet, people};
 
 /// Calls counted for one answer; beyond the hour that passes it, older hours are left out and
@@ -26,9 +28,11 @@ const DEFAULT_SPAN_SECONDS: u64 = 86_400;
 pub(super) fn stats(context: &Context<'_>, scope: &Scope) -> Answer {
     let app = context.app;
     let span = span(context)?;
-    let (mut hours, is_complete) = stats::by_hour(&app.db, scope, span, MAX_ROWS_COUNTED)?;
-    hours.reverse();
+    let (hours, is_complete) = stats::by_hour(&app.db, scope, span, MAX_ROWS_COUNTED)?;
     let total = hours.iter().fold(Counts::default(), |total, (_, counts)| total.plus(*counts));
+    let oldest = hours.last().map_or(span.from, |(hour, _)| *hour);
+    let first = if is_complete { span.from } else { oldest };
+    let hours = every_hour(&hours, first, span.until.min(context.now));
     let sensors = fleet::sensors(&app.db, scope)?;
     let online: Vec<_> = sensors.iter().filter(|it| it.is_online(context.now)).collect();
     let limit = people::customer(&app.db, scope)?.channels;
@@ -66,6 +70,21 @@ fn span(context: &Context<'_>) -> Result<Span, ApiError> {
     Ok(Span { from: from.unwrap_or(day_before).max(visible.from), until })
 }
 
+/// The hours from `first` to `end` in order, those without calls too: charts need them all.
+fn every_hour(
+    counted: &[(UnixMicros, Counts)],
+    first: UnixMicros,
+    end: UnixMicros,
+) -> BTreeMap<UnixMicros, Counts> {
+    let mut hours: BTreeMap<_, _> = counted.iter().copied().collect();
+    let mut hour = UnixMicros(first.0 - first.0 % HOUR);
+    while hour < end {
+        hours.entry(hour).or_default();
+        hour = hour.plus(HOUR);
+    }
+    hours
+}
+
 fn figures(total: &Counts) -> Value {
     let rated = total.good + total.fair + total.bad;
     let none = total.answered.saturating_sub(rated);
@@ -84,7 +103,7 @@ fn figures(total: &Counts) -> Value {
     })
 }
 
-fn hour((at, counts): &(UnixMicros, Counts)) -> Value {
+fn hour((at, counts): (&UnixMicros, &Counts)) -> Value {
     json!({
         "at": at.to_rfc3339(),
         "calls": counts.calls,

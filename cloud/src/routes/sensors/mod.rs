@@ -155,15 +155,14 @@ fn object(sensor: &Sensor, now: UnixMicros) -> Value {
     object
 }
 
-/// The last failure, as the cloud saw it or as the sensor told of it afterwards.
+/// The last failure, as the cloud saw it or as the sensor told of it afterwards. One before the
+/// last session is history.
 fn newest_failure(sensor: &Sensor) -> Option<&(UnixMicros, Failure)> {
-    let seen = sensor.failure.as_ref();
-    let reported = sensor.reported.as_ref();
-    match (seen, reported) {
-        (Some(seen), Some(reported)) if reported.0 > seen.0 => Some(reported),
-        (Some(seen), _) => Some(seen),
-        (None, reported) => reported,
-    }
+    [&sensor.failure, &sensor.reported]
+        .into_iter()
+        .flatten()
+        .filter(|(at, _)| Some(*at) > sensor.accepted_at)
+        .max_by_key(|(at, _)| *at)
 }
 
 fn failure_object((at, failure): &(UnixMicros, Failure)) -> Value {
