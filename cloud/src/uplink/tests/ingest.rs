@@ -157,7 +157,7 @@ fn a_hostile_record_is_kept_and_harms_nothing() {
         call_id: huge,
         caller: party.clone(),
         callee: party,
-        addresses: vec![SocketAddr::from(([0, 0, 0, 0], 0)); 5000],
+        addresses: (0..5000_u32).map(|host| SocketAddr::from((host.to_be_bytes(), 0))).collect(),
         src: 200,
         dst: 201,
         start: Some(u64::MAX),
@@ -179,6 +179,10 @@ fn a_hostile_record_is_kept_and_harms_nothing() {
         )
         .expect("a length");
     assert!(longest <= 256);
+    let addresses: String = reader
+        .query_row(&format!("SELECT addresses FROM {table}"), [], |row| row.get(0))
+        .expect("addresses");
+    assert_eq!(addresses.split_whitespace().count(), 64);
 }
 
 #[test]
