@@ -43,7 +43,7 @@ export async function startDevServer({ port = 0, empty = false, role = "admin", 
     calls.push(makeCall(random, random.pick(from), endedAt, ++number));
   };
   if (!empty) {
-    for (let i = 0; i < howMany; i++) add(now - 60_000 - Math.floor(random.next() ** 2.6 * 25 * 86_400_000));
+    for (let i = 0; i < howMany; i++) add(pastMoment(random, now));
     calls.sort((x, y) => (x.ended_at < y.ended_at ? 1 : -1));
   }
 
@@ -162,6 +162,18 @@ export async function startDevServer({ port = 0, empty = false, role = "admin", 
       return new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Some time in the last 25 days, a third of them today, most in working hours. */
+function pastMoment(random, now) {
+  for (;;) {
+    const days = random.chance(0.4) ? 1 : 25;
+    const at = now - 60_000 - random.whole(0, days * 86_400_000);
+    const hour = new Date(at).getHours();
+    const busy = 0.12 + 0.88 * Math.exp(-(((hour - 10.5) / 3.2) ** 2)) + 0.6 * Math.exp(-(((hour - 15) / 2.2) ** 2));
+    const weekend = [0, 6].includes(new Date(at).getDay()) ? 0.25 : 1;
+    if (random.chance(busy * weekend)) return at;
+  }
 }
 
 const error = (status, code, message) => ({ status, body: { error: { code, message } } });

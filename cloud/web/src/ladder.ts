@@ -6,7 +6,7 @@ import type { SipEvent } from "./types.js";
 export type TimeMode = "clock" | "since_first" | "since_previous";
 export const TIME_MODES: readonly TimeMode[] = ["since_first", "since_previous", "clock"];
 
-export type Kind = "request" | "provisional" | "success" | "redirect" | "failure";
+export type Kind = "request" | "provisional" | "success" | "redirect" | "challenge" | "failure";
 
 export interface Lifeline {
   /** The address as the wire had it. */
@@ -39,7 +39,7 @@ export interface Layout {
   height: number;
 }
 
-export const GEOMETRY = { left: 92, column: 210, top: 46, row: 30, bottom: 18, narrowColumn: 150 };
+export const GEOMETRY = { left: 88, top: 46, row: 30, bottom: 16, narrowest: 108, widest: 320 };
 
 /** Lays out events in packet order; lifelines stand in order of their first appearance. */
 export function layout(events: SipEvent[], available: number): Layout {
@@ -52,9 +52,10 @@ export function layout(events: SipEvent[], available: number): Layout {
   const ends = events.map((event) => [lifeline(event.src), lifeline(event.dst)] as const);
 
   const gaps = Math.max(1, names.length - 1);
-  const room = (available - GEOMETRY.left - GEOMETRY.column * 0.8) / gaps;
-  const column = Math.max(GEOMETRY.narrowColumn, Math.min(room, 320));
-  const margin = Math.min(84, column / 2);
+  const side = available < 520 ? 54 : 80;
+  const room = (available - GEOMETRY.left - 2 * side) / gaps;
+  const column = Math.max(GEOMETRY.narrowest, Math.min(room, GEOMETRY.widest));
+  const margin = Math.min(side, column / 2);
   const x = (index: number) => GEOMETRY.left + margin + index * column;
 
   const first = events[0] ? Date.parse(events[0].at) : 0;
@@ -102,7 +103,8 @@ function kindOf({ status_code: code }: SipEvent): Kind {
   if (code === undefined) return "request";
   if (code < 200) return "provisional";
   if (code < 300) return "success";
-  return code < 400 ? "redirect" : "failure";
+  if (code < 400) return "redirect";
+  return code === 401 || code === 407 ? "challenge" : "failure";
 }
 
 /** An event's time in a mode: +1.204 s, +38.1 ms, or the clock with milliseconds. */

@@ -1,7 +1,9 @@
 // Every moment of a call at which something went wrong, in order: where the key `n` stops.
 
-import type { Call, SipEvent, Stream } from "./types.js";
+import { words } from "./format.js";
+import { INTERVAL_SECONDS } from "./intervals.js";
 import { MOS_BAD } from "./quality.js";
+import type { Call, Interval, SipEvent, Stream } from "./types.js";
 import { usualReason } from "./words/reasons.js";
 
 /** Loss of one interval at which it is worth a stop (VoIP's usual 3 %). */
@@ -35,15 +37,34 @@ function sipProblems(events: SipEvent[]): Moment[] {
   });
 }
 
+/** Bad intervals that follow each other are one moment, at the first of them. */
 function streamProblems(stream: Stream, number: number): Moment[] {
   const first = Date.parse(stream.first_at);
-  return stream.intervals.flatMap((interval, index): Moment[] => {
-    const expected = interval.packets + interval.lost;
-    const loss = expected > 0 ? interval.lost / expected : 0;
-    const bad = interval.mos !== null && interval.mos <= MOS_BAD;
-    if (!bad && loss < INTERVAL_LOSS) return [];
-    const mos = interval.mos === null ? "" : `MOS ${interval.mos.toFixed(2)}, `;
-    const text = `stream ${number + 1}: ${mos}${(loss * 100).toFixed(1)} % lost`;
-    return [{ at: first + interval.at_s * 1000, where: { kind: "interval", stream: number, index }, sentence: text }];
+  const moments: Moment[] = [];
+  let spell: Interval[] = [];
+  stream.intervals.forEach((interval, index) => {
+    if (!isBad(interval)) return;
+    spell = index > 0 && isBad(stream.intervals[index - 1]) ? [...spell, interval] : [interval];
+    const sentence = describe(stream, spell);
+    if (spell.length > 1) moments.pop();
+    const begun = index - spell.length + 1;
+    const at = first + begun * INTERVAL_SECONDS * 1000;
+    moments.push({ at, where: { kind: "interval", stream: number, index: begun }, sentence });
   });
+  return moments;
+}
+
+const lossOf = ({ packets, lost }: Interval) => (packets + lost > 0 ? lost / (packets + lost) : 0);
+
+function isBad(interval: Interval | undefined): boolean {
+  if (!interval) return false;
+  return (interval.mos !== null && interval.mos <= MOS_BAD) || lossOf(interval) >= INTERVAL_LOSS;
+}
+
+function describe({ direction }: Stream, spell: Interval[]): string {
+  const scores = spell.flatMap(({ mos }) => (mos === null ? [] : [mos]));
+  const mos = scores.length > 0 ? `, MOS down to ${Math.min(...scores).toFixed(2)}` : "";
+  const loss = Math.max(...spell.map(lossOf)) * 100;
+  const lost = loss > 0 ? `, up to ${loss.toFixed(1)} % lost` : "";
+  return `${words(direction)}, ${spell.length * INTERVAL_SECONDS} s${mos}${lost}`;
 }

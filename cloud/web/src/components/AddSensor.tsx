@@ -1,6 +1,6 @@
 // Adds a sensor in three steps, and waits with a tick that turns green when it appears.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ApiError, api } from "../api.js";
 import { changes } from "../live.js";
 import { sensorPath } from "../router.js";
@@ -15,16 +15,20 @@ import { StepIcon } from "./Icon.js";
 export function AddSensor({ close }: { close: () => void }) {
   const [token, setToken] = useState<NewToken | null>(null);
   const [error, setError] = useState<ApiError | null>(null);
-  const newcomer = useNewcomer(token !== null);
+  const [before, setBefore] = useState<Sensor[] | null>(null);
+  const newcomer = useNewcomer(before);
 
-  const make = () => {
+  const make = async () => {
     setError(null);
-    api.newToken().then(setToken, (failed: unknown) => {
-      if (failed instanceof ApiError) setError(failed);
-      else throw failed;
-    });
+    try {
+      setBefore(await api.sensors());
+      setToken(await api.newToken());
+    } catch (failed) {
+      if (!(failed instanceof ApiError)) throw failed;
+      setError(failed);
+    }
   };
-  useEffect(make, []);
+  useEffect(() => void make(), []);
 
   return (
     <Dialog title="Add a sensor" close={close} class="add-sensor">
@@ -90,18 +94,14 @@ function Arrival({ newcomer }: { newcomer: Sensor | null }) {
   );
 }
 
-/** A sensor that was not there, or not online, when waiting began. */
-function useNewcomer(waiting: boolean): Sensor | null {
-  const before = useRef<ReadonlySet<string> | null>(null);
-  before.current ??= new Set(sensors.value.filter(({ state }) => state === "online").map(({ id }) => id));
-  const known = useRef<ReadonlySet<string>>(new Set(sensors.value.map(({ id }) => id)));
+/** A sensor that was not there, or not online, before; null while there is none. */
+function useNewcomer(before: Sensor[] | null): Sensor | null {
   useEffect(() => {
-    if (waiting) void loadSensors();
-  }, [waiting, changes.value]);
-  const found = waiting
-    ? (sensors.value.find(({ id, state }) => state === "online" && !before.current?.has(id)) ??
-      sensors.value.find(({ id }) => !known.current.has(id)))
-    : undefined;
+    if (before) void loadSensors();
+  }, [before, changes.value]);
+  const old = new Map(before?.map((sensor) => [sensor.id, sensor.state]));
+  const joined = sensors.value.find(({ id, state }) => state === "online" && old.get(id) !== "online");
+  const found = before ? (joined ?? sensors.value.find(({ id }) => !old.has(id))) : undefined;
   useEffect(() => {
     if (found?.state === "online") announce(`${found.name} is online`);
   }, [found?.id, found?.state]);

@@ -203,7 +203,7 @@ export function Who({ party }: { party: Party }) {
   );
 }
 
-const MOST_FLAGS = 2;
+const MOST_FLAGS = 1;
 
 function Flags({ flags }: { flags: string[] }) {
   const listed = listedFlags(flags);

@@ -31,7 +31,7 @@ export function Dialog({ title, close, class: extra = "", bare = false, children
       onClose={close}
       onClick={(event) => event.target === dialog.current && close()}
     >
-      <div class="dialog-body">
+      <div class="dialog-body" tabIndex={-1} autofocus={!bare}>
         {!bare && (
           <header class="dialog-head">
             <h2>{title}</h2>

@@ -2,7 +2,7 @@
 
 import { useMemo } from "preact/hooks";
 import uPlot from "uplot";
-import { count, day, percent, share } from "../format.js";
+import { clock, count, day, percent, share } from "../format.js";
 import { now } from "../store.js";
 import type { Hour } from "../types.js";
 import { Chart, type Columns, type MakeOptions } from "./Chart.js";
@@ -63,7 +63,7 @@ export function HourChart({ hours, choose }: Props) {
         y: { range: (_, __, high) => [0, Math.max(4, high * 1.05)] },
       },
       axes: [
-        { ...axis, size: 22, gap: 2, grid: { show: false }, space: 60 },
+        { ...axis, size: 24, gap: 4, grid: { show: false }, space: 64, values: labels },
         { ...axis, size: 34, gap: 4, space: 26, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] },
       ],
       series: [{}, series("calls", colour("bar-soft")), series("answered", colour("bar"))],
@@ -97,6 +97,17 @@ export function HourChart({ hours, choose }: Props) {
       </details>
     </figure>
   );
+}
+
+/** Hours within two days, days beyond; midnight reads as its day. */
+function labels(plot: uPlot, splits: number[]): string[] {
+  const { min, max } = plot.scales["x"] ?? {};
+  const days = (max ?? 0) - (min ?? 0) > 50 * HOUR;
+  return splits.map((seconds) => {
+    const at = new Date(seconds * 1000);
+    if (at.getHours() === 0) return day(at, now.value);
+    return days ? "" : clock(at).slice(0, 5);
+  });
 }
 
 function showHour(plot: uPlot, all: ReturnType<typeof filled>): void {

@@ -123,11 +123,12 @@ function ArrowRow({ arrow, placed, mode, marked, mark }: RowProps) {
   const right = to >= from;
   const tip = right ? to - 1 : to + 1;
   const back = right ? tip - 7 : tip + 7;
-  const text = phrase(arrow);
+  const narrow = Math.abs(to - from) < 150;
+  const text = narrow && phrase(arrow).length > 12 ? "" : phrase(arrow);
   const middle = (from + to) / 2;
   return (
     <g class={`arrow arrow-${kind} ${marked ? "marked" : ""}`} data-arrow={arrow.index} onClick={() => mark(arrow.index)}>
-      <title>{`${label} ${text} · CSeq ${cseq}${repeated ? " · repeated" : ""}`}</title>
+      <title>{`${label} ${phrase(arrow)} · CSeq ${cseq}${repeated ? " · repeated" : ""}`}</title>
       <rect class="arrow-row" x="0" y={y - GEOMETRY.row + 9} width={placed.width} height={GEOMETRY.row} rx="4" />
       <text class="arrow-time" x={GEOMETRY.left - 12} y={y + 3} text-anchor="end">{timeText(arrow, mode)}</text>
       {from === to ? (

@@ -117,7 +117,7 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
       y: { range: (_, __, high) => spec.range(high) },
     },
     axes: [
-      { stroke: colour("muted"), font: "11px system-ui, sans-serif", size: 20, gap: 2, grid: { show: false }, ticks: { show: false }, values: clockLabels },
+      { stroke: colour("muted"), font: "11px system-ui, sans-serif", size: 24, gap: 5, space: 72, grid: { show: false }, ticks: { show: false }, values: clockLabels },
       { stroke: colour("muted"), font: "11px system-ui, sans-serif", size: 34, gap: 4, space: 22, grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } },
     ],
     series: [
@@ -127,7 +127,7 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
         stroke: colour(`series-${number % 4}`),
         width: 1.75,
         spanGaps: false,
-        points: { show: line.at.length < 40, size: 5, fill: colour(`series-${number % 4}`), width: 0 },
+        points: { show: spec.measure === "mos" ? line.at.length < 40 : line.at.length < 2, size: 5, fill: colour(`series-${number % 4}`), width: 0 },
         ...(spec.measure === "mos" ? {} : stepped()),
         ...(number % 2 === 1 ? { dash: [5, 3] } : {}),
       })),

@@ -3,7 +3,7 @@
 import { useMemo } from "preact/hooks";
 import type { ApiError } from "../api.js";
 import { withParam, withRange } from "../filter.js";
-import { count, longDuration, percent } from "../format.js";
+import { count, duration, percent } from "../format.js";
 import { BANDS, type Band, MOS_BAD, MOS_FAIR } from "../quality.js";
 import { address, navigate, query } from "../router.js";
 import type { Stats } from "../types.js";
@@ -26,7 +26,7 @@ export function StatsStrip({ stats, error }: { stats: Stats | undefined; error: 
         <Tile
           name="ACD"
           title="Average call duration: mean from answer to end"
-          value={longDuration(stats.acd_seconds)}
+          value={duration(stats.acd_seconds === null ? null : stats.acd_seconds * 1000)}
           note="mean duration"
         />
         <Tile

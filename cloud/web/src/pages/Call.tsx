@@ -126,7 +126,7 @@ function Shown({ call }: { call: CallData }) {
     const found = moments[index];
     if (found) announce(found.sentence);
     if (found?.where.kind === "interval") {
-      document.getElementById("quality")?.scrollIntoView({ block: "nearest" });
+      document.getElementById("media")?.scrollIntoView({ block: "nearest" });
     }
   };
   const jump = (section: string) => document.getElementById(section)?.scrollIntoView({ block: "start" });
@@ -139,19 +139,28 @@ function Shown({ call }: { call: CallData }) {
   return (
     <article class="call">
       <CallHead call={call} />
-      <div class="call-top">
+      <div class="two-columns call-columns">
+        <div>
         <section class="card" aria-label="What happened">
           <header class="card-head">
             <h2>What happened</h2>
             {moments.length > 0 && (
-              <button type="button" onClick={next} title="Next problem (n)">
-                {at === null ? `${moments.length} moments` : `${at + 1} of ${moments.length}`} <kbd>n</kbd>
+              <button type="button" class="quiet" onClick={next} title="Next problem (n)">
+                {at === null ? "Step through" : `${at + 1} of ${moments.length}`} <kbd>n</kbd>
               </button>
             )}
           </header>
           <Findings findings={call.findings} />
           {moment && <p class="moment"><Time at={new Date(moment.at).toISOString()} /> {moment.sentence}</p>}
         </section>
+        {call.streams.length > 0 && (
+          <section class="card" aria-label="Streams">
+            <header class="card-head"><h2>Streams</h2></header>
+            <Streams streams={call.streams} omitted={call.streams_omitted} />
+          </section>
+        )}
+        </div>
+        <div>
         <Ladder
           events={call.sip}
           omitted={call.sip_omitted}
@@ -161,9 +170,10 @@ function Shown({ call }: { call: CallData }) {
             setSipMark(index === sipMark ? null : index);
           }}
         />
+        <Quality call={call} cursor={cursor} />
         <CallFacts call={call} />
+        </div>
       </div>
-      <Media call={call} cursor={cursor} />
     </article>
   );
 }
@@ -202,30 +212,22 @@ function CallHead({ call }: { call: CallData }) {
   );
 }
 
-function Media({ call, cursor }: { call: CallData; cursor: number | null }) {
-  if (call.streams.length === 0) {
-    return (
-      <section class="card" id="media" aria-label="Media">
-        <header class="card-head"><h2>Media</h2></header>
-        <p class="muted pad">
-          {call.answered_at ? "No RTP packet of this call was seen." : "The call was not answered, and no RTP packet was seen."}
-        </p>
-      </section>
-    );
-  }
+function Quality({ call, cursor }: { call: CallData; cursor: number | null }) {
   return (
-    <div class="call-media" id="media">
-      <section class="card" id="quality" aria-label="Quality over time">
-        <header class="card-head">
-          <h2>Quality over time</h2>
-          <span class="muted">good above 3.6, fair to 3.0, bad at 3.0 and below</span>
-        </header>
+    <section class="card" id="media" aria-label="Quality over time">
+      <header class="card-head">
+        <h2>Quality over time</h2>
+        <span class="muted">good above 3.6, bad at 3.0 and below</span>
+      </header>
+      {call.streams.length > 0 ? (
         <QualityCharts streams={call.streams} cursor={cursor} />
-      </section>
-      <section class="card" aria-label="Streams">
-        <header class="card-head"><h2>Streams</h2></header>
-        <Streams streams={call.streams} omitted={call.streams_omitted} />
-      </section>
-    </div>
+      ) : (
+        <p class="muted pad">
+          {call.answered_at
+            ? "No RTP packet of this call was seen."
+            : "The call was not answered, and no RTP packet was seen."}
+        </p>
+      )}
+    </section>
   );
 }

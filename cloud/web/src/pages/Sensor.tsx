@@ -54,17 +54,21 @@ function Shown({ sensor, reload }: { sensor: SensorData; reload: () => void }) {
         {isAdmin() && sensor.state !== "revoked" && <Revoke sensor={sensor} reload={reload} />}
       </header>
       <Failure sensor={sensor} />
-      <div class="sensor-grid">
+      <div class="two-columns">
+        <div>
         <section class="card" aria-label="Ticks">
           <header class="card-head"><h2>Does it work?</h2></header>
           <TickList ticks={sensor.ticks} />
         </section>
+        <Facts sensor={sensor} />
+        </div>
+        <div>
         <section class="card" aria-label="Handshake">
           <header class="card-head"><h2>Way to the cloud</h2></header>
           <StepList steps={sensor.steps} />
         </section>
-        <Facts sensor={sensor} />
         <Capture sensor={sensor} />
+        </div>
       </div>
       <Counters counters={sensor.counters} />
     </article>

@@ -94,7 +94,7 @@ function SensorCard({ sensor }: { sensor: Sensor }) {
           <dt>Channels</dt>
           <dd>
             {count(sensor.channels)}
-            <span class="muted"> of {count(sensor.lease?.channels)}</span>
+            {sensor.lease && <span class="muted"> of {count(sensor.lease.channels)}</span>}
           </dd>
         </div>
         <div><dt>Last seen</dt><dd><Ago at={sensor.last_seen_at} never="never" /></dd></div>
