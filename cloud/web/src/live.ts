@@ -29,7 +29,8 @@ async function poll(until: AbortSignal): Promise<void> {
   let failures = 0;
   while (!until.aborted) {
     try {
-      const answer = await api.changes(serial, WAIT_SECONDS, until);
+      // After a failure the first answer is wanted at once: it ends "reconnecting".
+      const answer = await api.changes(serial, failures > 0 ? 0 : WAIT_SECONDS, until);
       const first = serial === 0;
       const moved = answer.serial !== serial;
       serial = answer.serial;

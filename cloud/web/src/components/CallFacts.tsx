@@ -5,6 +5,7 @@ import { sensorPath } from "../router.js";
 import type { Call } from "../types.js";
 import { Clip } from "./Clip.js";
 import { Copy } from "./Copy.js";
+import { To } from "./Icon.js";
 import { Flag } from "./CallsTable.js";
 import { Time } from "./Time.js";
 
@@ -34,7 +35,7 @@ export function CallFacts({ call }: { call: Call }) {
         <Fact name="To"><Clip text={`${call.callee.user}@${call.callee.host}`} mono /></Fact>
         <Fact name="Request-URI"><Clip text={call.request_uri} mono /></Fact>
         <Fact name="Addresses">
-          <Clip text={call.src} mono /> <span aria-label="to">→</span> <Clip text={call.dst} mono />
+          <Clip text={call.src} mono /> <To /> <Clip text={call.dst} mono />
         </Fact>
         <Fact name="Caller's agent"><Clip text={call.caller_agent} /></Fact>
         <Fact name="Callee's agent"><Clip text={call.callee_agent} /></Fact>

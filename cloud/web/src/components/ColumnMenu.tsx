@@ -18,7 +18,7 @@ export function ColumnMenu() {
     navigate(address("/calls", changed), { replace: true });
   };
   return (
-    <Menu name="Columns" align="end" class="wide-only" label={<Icon name="columns" />}>
+    <Menu name="Columns" bare align="end" class="wide-only" label={<Icon name="columns" />}>
       {() => (
         <ul class="choices checks">
           {COLUMNS.map(({ key, label }) => (

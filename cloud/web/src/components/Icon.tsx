@@ -145,4 +145,12 @@ const GLYPHS = {
 };
 
 export type Glyph = keyof typeof GLYPHS;
+/** An arrow that is read out as a word. */
+export const To = ({ word = "to" }: { word?: string }) => (
+  <span class="to-arrow">
+    <span aria-hidden="true">→</span>
+    <span class="hidden"> {word} </span>
+  </span>
+);
+
 export const Icon = ({ name }: { name: Glyph }) => <Svg class="icon">{GLYPHS[name]}</Svg>;

@@ -5,12 +5,14 @@ import { useEffect, useRef, useState } from "preact/hooks";
 interface Props {
   label: preact.ComponentChildren;
   name: string;
+  /** The label is a drawing only, so the name is what is read out. */
+  bare?: boolean;
   class?: string;
   align?: "start" | "end";
   children: (close: () => void) => preact.ComponentChildren;
 }
 
-export function Menu({ label, name, class: extra = "", align = "start", children }: Props) {
+export function Menu({ label, name, bare = false, class: extra = "", align = "start", children }: Props) {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
@@ -40,7 +42,7 @@ export function Menu({ label, name, class: extra = "", align = "start", children
         type="button"
         ref={button}
         aria-expanded={open}
-        aria-label={name}
+        aria-label={bare ? name : undefined}
         title={name}
         onClick={() => setOpen(!open)}
       >

@@ -4,13 +4,15 @@ import type { ApiError } from "../api.js";
 
 interface NoticeProps {
   title: string;
+  /** It is the whole page, and so its title is the page's. */
+  whole?: boolean;
   children?: preact.ComponentChildren;
 }
 
-export function Notice({ title, children }: NoticeProps) {
+export function Notice({ title, whole = false, children }: NoticeProps) {
   return (
     <div class="notice">
-      <h2>{title}</h2>
+      {whole ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
     </div>
   );
@@ -42,7 +44,7 @@ export function StaleMark({ error }: { error: ApiError | null }) {
 }
 
 export const Waiting = ({ rows = 6 }: { rows?: number }) => (
-  <div class="skeleton" aria-busy="true" aria-label="Loading">
+  <div class="skeleton" role="status" aria-busy="true" aria-label="Loading">
     {Array.from({ length: rows }, (_, index) => (
       <div key={index} />
     ))}

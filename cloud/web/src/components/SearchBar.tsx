@@ -33,6 +33,7 @@ export function SearchBar() {
 
   const pieces = splitPieces(text);
   const choices = pieces.length === 1 ? suggest(pieces[0] ?? "") : [];
+  const listed = open && text !== "" && choices.length > 0;
   const shown = open && (choices.length > 0 || text === "");
 
   const add = (added: Token[]) => {
@@ -86,10 +87,10 @@ export function SearchBar() {
           type="text"
           role="combobox"
           aria-label="Search calls"
-          aria-expanded={shown}
-          aria-controls="search-choices"
+          aria-expanded={listed}
+          {...(listed ? { "aria-controls": "search-choices" } : {})}
           aria-autocomplete="list"
-          {...(shown && choices[at] ? { "aria-activedescendant": `choice-${at}` } : {})}
+          {...(listed && choices[at] ? { "aria-activedescendant": `choice-${at}` } : {})}
           placeholder={tokens.length > 0 ? "and …" : "Number, address, Call-ID, status:4xx, mos<3, flag:one_way"}
           value={text}
           autocomplete="off"

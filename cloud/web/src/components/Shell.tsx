@@ -29,7 +29,7 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
       <a class="skip" href="#main">Skip to the content</a>
       <header class="bar">
         <a class="home" href="/calls" aria-label="Ringside, calls"><Wordmark /></a>
-        <nav aria-label="Pages">
+        <nav aria-label="Main">
           <Tab name="calls" to="/calls">Calls</Tab>
           <Tab name="sensors" to="/sensors">Sensors</Tab>
         </nav>
@@ -85,7 +85,7 @@ const THEMES: { value: Theme; text: string; icon: "sun" | "moon" | "system" }[] 
 function UserMenu() {
   const me = session.value;
   return (
-    <Menu name="Account" align="end" class="user" label={<Icon name="user" />}>
+    <Menu name="Account" bare align="end" class="user" label={<Icon name="user" />}>
       {(close) => (
         <>
           <p class="menu-who">

@@ -3,6 +3,7 @@
 import { NONE, bytes, count, figure, hostPort, millis, percent, share, ssrc } from "../format.js";
 import type { Stream } from "../types.js";
 import { Clip } from "./Clip.js";
+import { To } from "./Icon.js";
 import { Mos } from "./Mos.js";
 import { Time } from "./Time.js";
 
@@ -111,7 +112,7 @@ export function Streams({ streams, omitted }: { streams: Stream[]; omitted: numb
               <th key={index} scope="col">
                 <span class={`swatch swatch-${index % 4}`} /> {directionWord(stream)}
                 <span class="route">
-                  <Clip mono text={stream.src} /> <span aria-label="to">→</span>{" "}
+                  <Clip mono text={stream.src} /> <To />{" "}
                   <Clip mono text={stream.dst} />
                 </span>
               </th>

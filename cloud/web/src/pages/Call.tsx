@@ -5,7 +5,7 @@ import { api } from "../api.js";
 import { CallFacts } from "../components/CallFacts.js";
 import { Who } from "../components/CallsTable.js";
 import { Findings } from "../components/Findings.js";
-import { Icon } from "../components/Icon.js";
+import { Icon, To } from "../components/Icon.js";
 import { Ladder } from "../components/Ladder.js";
 import { Mos } from "../components/Mos.js";
 import { Failed, Notice, Waiting } from "../components/Notice.js";
@@ -43,7 +43,7 @@ export function Call({ id }: { id: string }) {
       {data ? (
         <Shown key={id} call={data} />
       ) : error?.status === 404 ? (
-        <Notice title="There is no such call">
+        <Notice title="There is no such call" whole>
           <p>{error.message}</p>
           <p><a class="button" href={address("/calls", list)}>Back to the calls</a></p>
         </Notice>
@@ -141,7 +141,7 @@ function Shown({ call }: { call: CallData }) {
       <CallHead call={call} />
       <div class="two-columns call-columns">
         <div>
-        <section class="card" aria-label="What happened">
+          <section class="card" aria-label="What happened">
           <header class="card-head">
             <h2>What happened</h2>
             {moments.length > 0 && (
@@ -153,12 +153,14 @@ function Shown({ call }: { call: CallData }) {
           <Findings findings={call.findings} />
           {moment && <p class="moment"><Time at={new Date(moment.at).toISOString()} /> {moment.sentence}</p>}
         </section>
-        {call.streams.length > 0 && (
-          <section class="card" aria-label="Streams">
-            <header class="card-head"><h2>Streams</h2></header>
-            <Streams streams={call.streams} omitted={call.streams_omitted} />
-          </section>
-        )}
+          {call.streams.length > 0 ? (
+            <section class="card" aria-label="Streams">
+              <header class="card-head"><h2>Streams</h2></header>
+              <Streams streams={call.streams} omitted={call.streams_omitted} />
+            </section>
+          ) : (
+            <CallFacts call={call} />
+          )}
         </div>
         <div>
         <Ladder
@@ -171,7 +173,7 @@ function Shown({ call }: { call: CallData }) {
           }}
         />
         <Quality call={call} cursor={cursor} />
-        <CallFacts call={call} />
+          {call.streams.length > 0 && <CallFacts call={call} />}
         </div>
       </div>
     </article>
@@ -184,7 +186,7 @@ function CallHead({ call }: { call: CallData }) {
     <header class="call-head">
       <h1>
         <Who party={call.caller} />
-        <span class="to-arrow" aria-label="called">→</span>
+        <To word="called" />
         <Who party={call.callee} />
       </h1>
       <dl class="headline">

@@ -118,7 +118,7 @@ function List() {
         </p>
       )}
       {(next || cursor) && (
-        <nav class="pages" aria-label="Pages">
+        <nav class="pages" aria-label="Pages of the list">
           {cursor && (
             <>
               <a class="button" href={address("/calls", withParam(query.value, "cursor", null))}>

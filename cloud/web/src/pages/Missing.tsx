@@ -4,7 +4,7 @@ import { place } from "../router.js";
 /** An address that names no page. */
 export function Missing() {
   return (
-    <Notice title="There is no such page">
+    <Notice title="There is no such page" whole>
       <p>
         <code class="clip" title={place.value.path}>{place.value.path}</code> names nothing here.
       </p>

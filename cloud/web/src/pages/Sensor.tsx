@@ -32,7 +32,7 @@ export function Sensor({ id }: { id: string }) {
           <Shown sensor={data} reload={reload} />
         </>
       ) : error?.status === 404 ? (
-        <Notice title="There is no such sensor">
+        <Notice title="There is no such sensor" whole>
           <p><a class="button" href="/sensors">All sensors</a></p>
         </Notice>
       ) : error ? (

@@ -39,8 +39,8 @@ export function Sensors() {
     <>
       <header class="page-head">
         <h1>Sensors</h1>
-        {data && <span class="muted">{summary(data)}</span>}
-        {isAdmin() && (
+        {data && data.length > 0 && <span class="muted">{summary(data)}</span>}
+        {isAdmin() && data?.length !== 0 && (
           <button type="button" class="primary page-action" onClick={() => setAdding(true)}>
             <Icon name="plus" /> Add sensor
           </button>
