@@ -11,22 +11,32 @@ import { gzipSync } from "node:zlib";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
-const options = {
+const shared = {
   absWorkingDir: root,
-  entryPoints: { main: "src/main.tsx", theme: "src/theme-first.ts", icon: "src/icon.svg" },
   outdir: "dist/assets",
   entryNames: "[name]-[hash]",
+  chunkNames: "[name]-[hash]",
   bundle: true,
   minify: true,
   metafile: true,
   legalComments: "none",
-  format: "iife",
   target: ["chrome123", "firefox121", "safari17.5"],
+  logLevel: "warning",
+};
+
+/** The application; what it imports late becomes a file of its own. */
+const application = {
+  ...shared,
+  entryPoints: { main: "src/main.tsx", icon: "src/icon.svg" },
+  format: "esm",
+  splitting: true,
   loader: { ".svg": "copy" },
   jsx: "automatic",
   jsxImportSource: "preact",
-  logLevel: "warning",
 };
+
+/** Runs before the first paint, so it is no module. */
+const theme = { ...shared, entryPoints: { theme: "src/theme-first.ts" }, format: "iife" };
 
 /** Writes index.html with the names that this build gave. */
 async function writeIndex({ outputs }) {
@@ -58,19 +68,22 @@ async function printSizes({ outputs }) {
 /** Builds once; with `watch`, goes on for as long as the process lives. */
 export async function buildWeb({ watch = false, quiet = false } = {}) {
   await rm(`${root}dist`, { recursive: true, force: true });
-  if (watch) {
-    const index = {
-      name: "index",
-      setup: (b) => b.onEnd((result) => (result.metafile ? writeIndex(result.metafile) : undefined)),
-    };
-    const running = await context({ ...options, minify: false, plugins: [index] });
-    await running.rebuild();
-    await running.watch();
+  const first = await build(theme);
+  const finish = async ({ outputs }) => {
+    const all = { outputs: { ...first.metafile.outputs, ...outputs } };
+    await writeIndex(all);
+    if (!quiet) await printSizes(all);
+  };
+  if (!watch) {
+    await finish((await build(application)).metafile);
     return;
   }
-  const { metafile } = await build(options);
-  await writeIndex(metafile);
-  if (!quiet) await printSizes(metafile);
+  const index = {
+    name: "index",
+    setup: (b) => b.onEnd((result) => (result.metafile ? finish(result.metafile) : undefined)),
+  };
+  const running = await context({ ...application, minify: false, plugins: [index] });
+  await running.watch();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildWeb();

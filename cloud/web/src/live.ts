@@ -8,12 +8,15 @@ export type Live = "live" | "reconnecting" | "paused";
 
 export const live = signal<Live>("live");
 
-/** Counts changes; pages that read it load again when it moves. */
+/** Counts changes; lists that read it load again when it moves. */
 export const changes = signal(0);
+/** The same for figures over many calls, which cost the server more: moves less often. */
+export const slowChanges = signal(0);
 
 const WAIT_SECONDS = 25;
 /** At most one reload in this time, however busy the sensors are. */
-const QUIET_MS = 1500;
+const QUIET_MS = 2000;
+const SLOW_MS = 10_000;
 const BACKOFF_MS = [1000, 2000, 4000, 8000, 15_000, 30_000];
 
 /** How long to wait after so many failures in a row; `jitter` from 0 to 1 spreads clients. */
@@ -22,20 +25,30 @@ export function backoff(failures: number, jitter: number): number {
   return base * (0.75 + jitter / 2);
 }
 
-let serial = 0;
+/** The server's count of changes as last heard; null before the first answer. */
+let serial: number | null = null;
 let stop: AbortController | null = null;
+let slowTimer = 0;
+
+function changed(): void {
+  changes.value += 1;
+  slowTimer ||= window.setTimeout(() => {
+    slowTimer = 0;
+    slowChanges.value += 1;
+  }, SLOW_MS);
+}
 
 async function poll(until: AbortSignal): Promise<void> {
   let failures = 0;
   while (!until.aborted) {
     try {
-      // After a failure the first answer is wanted at once: it ends "reconnecting".
-      const answer = await api.changes(serial, failures > 0 ? 0 : WAIT_SECONDS, until);
-      const first = serial === 0;
-      const moved = answer.serial !== serial;
+      // The first answer is wanted at once, and so is the one that ends "reconnecting".
+      const wait = serial === null || failures > 0 ? 0 : WAIT_SECONDS;
+      const answer = await api.changes(serial ?? 0, wait, until);
+      const moved = serial !== null && answer.serial !== serial;
       serial = answer.serial;
       now.value = new Date();
-      if ((moved && !first) || failures > 0) changes.value += 1;
+      if (moved || failures > 0) changed();
       failures = 0;
       live.value = "live";
       if (moved) await pause(QUIET_MS, until);
@@ -71,7 +84,7 @@ export function startLive(): void {
     stop?.abort();
     stop = null;
     if (!session.value) {
-      serial = 0;
+      serial = null;
       return;
     }
     if (!visible.value) {

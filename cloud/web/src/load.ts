@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "./api.js";
-import { changes } from "./live.js";
+import { changes, slowChanges } from "./live.js";
 
 export interface Loaded<T> {
   data: T | undefined;
@@ -12,8 +12,8 @@ export interface Loaded<T> {
 }
 
 interface Options {
-  /** Load again when the server says that something changed. */
-  live?: boolean;
+  /** Load again when the server says that something changed; "slow": not each time. */
+  live?: boolean | "slow";
   /** Show the old key's data until the new key's is there. */
   keep?: boolean;
 }
@@ -58,7 +58,7 @@ export function useLoad<T>(
     );
   }, []);
 
-  const tick = live ? changes.value : 0;
+  const tick = live === "slow" ? slowChanges.value : live ? changes.value : 0;
   useEffect(() => {
     if (key !== null) run(key);
   }, [key, tick]);

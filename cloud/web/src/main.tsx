@@ -2,7 +2,8 @@
 
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { Failed, Waiting } from "./components/Notice.js";
+import { useEffect, useErrorBoundary } from "preact/hooks";
+import { Failed, Notice, Waiting } from "./components/Notice.js";
 import { Shell } from "./components/Shell.js";
 import { startKeys } from "./keys.js";
 import { forgetList } from "./list.js";
@@ -13,7 +14,7 @@ import { Login } from "./pages/Login.js";
 import { Missing } from "./pages/Missing.js";
 import { Sensor } from "./pages/Sensor.js";
 import { Sensors } from "./pages/Sensors.js";
-import { page, startRouter } from "./router.js";
+import { page, place, startRouter } from "./router.js";
 import { loadSensors, loadSession, session, sessionError, startStore } from "./store.js";
 import "./styles/index.css";
 
@@ -27,7 +28,21 @@ function App() {
   return <Shell><CurrentPage /></Shell>;
 }
 
+/** The page, or a notice where an answer that nobody expected broke it. */
 function CurrentPage() {
+  const [error, reset] = useErrorBoundary((fault) => console.error(fault));
+  const path = place.value.path;
+  useEffect(() => reset(), [path]);
+  if (!error) return <NamedPage />;
+  return (
+    <Notice title="This page could not be shown" whole>
+      <p>The server's answer is not what this page expects. Load it again; it may be an older version.</p>
+      <p><button type="button" onClick={() => location.reload()}>Load again</button></p>
+    </Notice>
+  );
+}
+
+function NamedPage() {
   const shown = page.value;
   switch (shown.name) {
     case "calls":

@@ -75,7 +75,7 @@ export function CallsTable({ calls, fresh }: Props) {
       <caption class="hidden">Calls, newest first</caption>
       <thead role="rowgroup">
         <tr role="row">
-          <Head name="time">Ended</Head>
+          <Head name="time" title={`In your time zone, ${ZONE}; UTC in each title`}>Ended</Head>
           <Head name="from">From</Head>
           <Head name="to">To</Head>
           {shows("outcome") && <Head name="outcome">Outcome</Head>}
@@ -104,8 +104,10 @@ export function CallsTable({ calls, fresh }: Props) {
 
 const severe = (severity: string) => severity === "problem" || severity === "warning";
 
-const Head = ({ name, children }: { name: string; children: string }) => (
-  <th scope="col" role="columnheader" class={`c-${name}`}>
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+const Head = ({ name, title, children }: { name: string; title?: string; children: string }) => (
+  <th scope="col" role="columnheader" class={`c-${name}`} title={title}>
     {children}
   </th>
 );

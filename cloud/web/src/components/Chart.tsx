@@ -1,12 +1,26 @@
 // uPlot in a component: fits its box, follows the theme, shares a cursor by `group`.
 
-import { useEffect, useRef } from "preact/hooks";
-import uPlot from "uplot";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type uPlot from "uplot";
 import { theme } from "../store.js";
 
 export type Columns = uPlot.AlignedData;
-/** Options whose colours are looked up when the chart is drawn. */
-export type MakeOptions = (colour: (name: string) => string) => Omit<uPlot.Options, "width" | "height">;
+/** Makes options when the chart is drawn: with uPlot itself, and colours as they are then. */
+export type MakeOptions = (
+  plots: typeof uPlot,
+  colour: (name: string) => string,
+) => Omit<uPlot.Options, "width" | "height">;
+
+/** uPlot is fetched with the first chart, so that lists need not wait for it. */
+let library: typeof uPlot | null = null;
+
+function useLibrary(): typeof uPlot | null {
+  const [loaded, setLoaded] = useState(() => library);
+  useEffect(() => {
+    if (!loaded) void import("uplot").then((module) => setLoaded(() => (library = module.default)));
+  }, []);
+  return loaded;
+}
 
 interface Props {
   data: Columns;
@@ -30,15 +44,16 @@ export function Chart({ data, options, height, label, version = "", cursor = nul
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const scheme = theme.value;
+  const plots = useLibrary();
 
   useEffect(() => {
     const element = box.current;
-    if (!element) return;
+    if (!element || !plots) return;
     const make = () => {
       plot.current?.destroy();
-      const made = options((name) => colourOf(element, name));
+      const made = options(plots, (name) => colourOf(element, name));
       element.style.color = "";
-      plot.current = new uPlot({ ...made, width: element.clientWidth, height }, data, element);
+      plot.current = new plots({ ...made, width: element.clientWidth, height }, data, element);
     };
     make();
     const resized = new ResizeObserver(() => {
@@ -55,7 +70,7 @@ export function Chart({ data, options, height, label, version = "", cursor = nul
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [scheme, version, height]);
+  }, [plots, scheme, version, height]);
 
   useEffect(() => plot.current?.setData(data), [data]);
 
@@ -63,7 +78,7 @@ export function Chart({ data, options, height, label, version = "", cursor = nul
     const chart = plot.current;
     if (!chart || cursor === null) return;
     chart.setCursor({ left: chart.valToPos(cursor, "x"), top: 0 });
-  }, [cursor, data, version]);
+  }, [plots, cursor, data, version]);
 
-  return <div class="chart" ref={box} role="img" aria-label={label} />;
+  return <div class={`chart chart-${height}`} ref={box} role="img" aria-label={label} />;
 }

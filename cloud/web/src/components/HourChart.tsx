@@ -1,8 +1,8 @@
 // Calls an hour as bars, the answered ones within them; dragging over it chooses a range.
 
 import { useMemo } from "preact/hooks";
-import uPlot from "uplot";
-import { clock, count, day, percent, share } from "../format.js";
+import type uPlot from "uplot";
+import { clock, count, day, percent, plural, share } from "../format.js";
 import { now } from "../store.js";
 import type { Hour } from "../types.js";
 import { Chart, type Columns, type MakeOptions } from "./Chart.js";
@@ -14,8 +14,15 @@ interface Props {
   choose: (from: Date, to: Date) => void;
 }
 
+interface Bar {
+  at: number;
+  calls: number;
+  answered: number;
+  mosMean: number | null;
+}
+
 /** Hours without a call are hours with 0 calls: the bars then stand where they belong. */
-export function filled(hours: Hour[]): { at: number; calls: number; answered: number }[] {
+export function filled(hours: Hour[]): Bar[] {
   const known = hours.map((hour) => ({ ...hour, time: Date.parse(hour.at) / 1000 }));
   const byTime = new Map(known.map((hour) => [hour.time, hour]));
   const [first, last] = [known[0]?.time, known.at(-1)?.time];
@@ -23,7 +30,7 @@ export function filled(hours: Hour[]): { at: number; calls: number; answered: nu
   const all = [];
   for (let at = first; at <= last; at += HOUR) {
     const hour = byTime.get(at);
-    all.push({ at, calls: hour?.calls ?? 0, answered: hour?.answered ?? 0 });
+    all.push({ at, calls: hour?.calls ?? 0, answered: hour?.answered ?? 0, mosMean: hour?.mos_mean ?? null });
   }
   return all;
 }
@@ -34,8 +41,8 @@ export function HourChart({ hours, choose }: Props) {
     () => [all.map((h) => h.at), all.map((h) => h.calls), all.map((h) => h.answered)],
     [all],
   );
-  const options: MakeOptions = (colour) => {
-    const bars = uPlot.paths.bars?.({ size: [0.78, 28], align: 1 });
+  const options: MakeOptions = (plots, colour) => {
+    const bars = plots.paths.bars?.({ size: [0.78, 28], align: 1 });
     const axis = {
       stroke: colour("muted"),
       font: "11px system-ui, sans-serif",
@@ -83,7 +90,7 @@ export function HourChart({ hours, choose }: Props) {
   };
   if (all.length === 0) return <p class="hours muted">No call in this range.</p>;
   return (
-    <figure class="hours">
+    <figure class="hours" title="Drag over the chart to choose hours">
       <figcaption>
         <span>Calls an hour</span>
         <span class="key key-answered">answered</span>
@@ -110,13 +117,17 @@ function labels(plot: uPlot, splits: number[]): string[] {
   });
 }
 
-function showHour(plot: uPlot, all: ReturnType<typeof filled>): void {
+function showHour(plot: uPlot, all: Bar[]): void {
   const readout = plot.root.closest("figure")?.querySelector(".readout");
   const hour = plot.cursor.idx == null ? undefined : all[plot.cursor.idx];
   if (!readout) return;
-  readout.textContent = hour
-    ? `${hourText(hour.at)}: ${count(hour.calls)} calls, ${count(hour.answered)} answered (${percent(share(hour.answered, hour.calls), 0)})`
-    : "";
+  readout.textContent = hour ? hourSentence(hour) : "";
+}
+
+function hourSentence({ at, calls, answered, mosMean }: Bar): string {
+  const asr = percent(share(answered, calls), 0);
+  const mos = mosMean === null ? "" : `, mean MOS ${mosMean.toFixed(2)}`;
+  return `${hourText(at)}: ${plural(calls, "call")}, ${count(answered)} answered (${asr})${mos}`;
 }
 
 function hourText(seconds: number): string {

@@ -1,7 +1,7 @@
 // MOS, loss and jitter of each 10 s, one above the other with one cursor.
 
 import { useMemo, useState } from "preact/hooks";
-import uPlot from "uplot";
+import type uPlot from "uplot";
 import { NONE, clock } from "../format.js";
 import { type Timeline, timeline } from "../intervals.js";
 import { MOS_BAD, MOS_FAIR } from "../quality.js";
@@ -103,7 +103,7 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
   const data = useMemo<Columns>(() => [line.at, ...columns], [line]);
   const known = columns.some((column) => column.some((one) => one !== null));
   if (!known) return <p class="muted pad">No data: {reason(spec.measure, streams)}.</p>;
-  const options: MakeOptions = (colour) => ({
+  const options: MakeOptions = (plots, colour) => ({
     padding: [6, 6, 0, 0],
     legend: { show: false },
     cursor: {
@@ -128,7 +128,7 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
         width: 1.75,
         spanGaps: false,
         points: { show: spec.measure === "mos" ? line.at.length < 40 : line.at.length < 2, size: 5, fill: colour(`series-${number % 4}`), width: 0 },
-        ...(spec.measure === "mos" ? {} : stepped()),
+        ...(spec.measure === "mos" ? {} : stepped(plots)),
         ...(number % 2 === 1 ? { dash: [5, 3] } : {}),
       })),
     ],
@@ -149,8 +149,8 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
   );
 }
 
-const stepped = () => {
-  const paths = uPlot.paths.stepped?.({ align: 1 });
+const stepped = (plots: typeof uPlot) => {
+  const paths = plots.paths.stepped?.({ align: 1 });
   return paths ? { paths } : {};
 };
 

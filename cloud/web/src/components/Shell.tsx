@@ -22,7 +22,9 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
     { key: "Mod+k", does: "Go to a page or sensor", run: () => setOverlay("palette") },
   ]);
   useEffect(() => {
-    document.title = title();
+    // The link or row that had the focus is gone: the keyboard goes on from the page's beginning.
+    const main = document.getElementById("main");
+    if (document.activeElement === document.body) main?.focus({ preventScroll: true });
   }, [place.value.path]);
   return (
     <>
@@ -50,11 +52,6 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
       {overlay === "palette" && <Palette close={close} />}
     </>
   );
-}
-
-function title(): string {
-  const names = { calls: "Calls", call: "Call", sensors: "Sensors", sensor: "Sensor", missing: "Not found" };
-  return `${names[page.value.name]} · Ringside`;
 }
 
 function Tab({ name, to, children }: { name: "calls" | "sensors"; to: string; children: string }) {

@@ -22,6 +22,7 @@ import { problems } from "../problems.js";
 import { mosBasis } from "../quality.js";
 import { address, callPath, navigate, query } from "../router.js";
 import { announce } from "../store.js";
+import { useTitle } from "../title.js";
 import type { Call as CallData } from "../types.js";
 
 export function Call({ id }: { id: string }) {
@@ -29,6 +30,7 @@ export function Call({ id }: { id: string }) {
     live: false,
     keep: false,
   });
+  useTitle(data ? `${data.caller.user || "?"} → ${data.callee.user || "?"}` : "Call");
   const list = listQuery(query.value);
   const text = list.toString();
   // A call that was opened by its address alone still learns its neighbours.

@@ -29,12 +29,18 @@ import {
 import { changes } from "../live.js";
 import { useLoad } from "../load.js";
 import { address, query } from "../router.js";
+import { useTitle } from "../title.js";
 import { now, sensors } from "../store.js";
 
-/** The reader is somewhere: moving the rows would lose the place. */
-const reading = () => scrollY > 160 || selected.value !== null || (getSelection()?.toString() ?? "") !== "";
+/** The reader is somewhere: moving the rows would lose the place, or the row under the pointer. */
+const reading = () =>
+  scrollY > 160 ||
+  selected.value !== null ||
+  document.querySelector(".calls:hover") !== null ||
+  (getSelection()?.toString() ?? "") !== "";
 
 export function Calls() {
+  useTitle("Calls");
   const asked = query.value;
   const text = asked.toString();
   useEffect(() => showList(asked), [text]);
@@ -44,7 +50,11 @@ export function Calls() {
   }, [changes.value]);
 
   const rangeKey = ["range", "from", "to"].map((key) => asked.get(key) ?? "").join(" ");
-  const stats = useLoad(`stats ${rangeKey}`, (signal) => api.stats(statsQuery(asked, new Date()), signal));
+  const stats = useLoad(
+    `stats ${rangeKey}`,
+    (signal) => api.stats(statsQuery(asked, new Date()), signal),
+    { live: "slow" },
+  );
 
   return (
     <>

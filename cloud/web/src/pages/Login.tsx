@@ -4,8 +4,10 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, api } from "../api.js";
 import { Wordmark } from "../components/Logo.js";
 import { setSession } from "../store.js";
+import { useTitle } from "../title.js";
 
 export function Login() {
+  useTitle("Log in");
   const [error, setError] = useState<string | null>(null);
   const [waitUntil, setWaitUntil] = useState(0);
   const [busy, setBusy] = useState(false);

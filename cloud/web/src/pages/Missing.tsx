@@ -1,8 +1,10 @@
 import { Notice } from "../components/Notice.js";
 import { place } from "../router.js";
+import { useTitle } from "../title.js";
 
 /** An address that names no page. */
 export function Missing() {
+  useTitle("Not found");
   return (
     <Notice title="There is no such page" whole>
       <p>

@@ -16,10 +16,12 @@ import { useKeys } from "../keys.js";
 import { useLoad } from "../load.js";
 import { navigate } from "../router.js";
 import { isAdmin } from "../store.js";
+import { useTitle } from "../title.js";
 import type { Sensor as SensorData } from "../types.js";
 
 export function Sensor({ id }: { id: string }) {
   const { data, error, reload } = useLoad(`sensor ${id}`, (signal) => api.sensor(id, signal), { keep: false });
+  useTitle(data?.name ?? "Sensor");
   useKeys("Sensor", [{ key: "Escape", does: "Back to the sensors", run: () => navigate("/sensors") }]);
   return (
     <>
@@ -113,7 +115,7 @@ function Facts({ sensor }: { sensor: SensorData }) {
         <Fact name="Running for">{longDuration(sensor.uptime_seconds)}</Fact>
         <Fact name="Channels now">{count(sensor.channels)}</Fact>
         <Fact name="Allowance" title="Channels that the cloud lets this sensor track; reserved: what counts against the customer's limit">
-          {count(lease?.channels)} <span class="muted">reserved {count(lease?.reserved)}</span>
+          {lease ? <>{count(lease.channels)} <span class="muted">reserved {count(lease.reserved)}</span></> : NONE}
         </Fact>
         <Fact name="Waiting to be sent" title="Records in the outbox that the cloud has not acknowledged">{outboxText}</Fact>
         <Fact name="Memory">{bytes(sensor.memory_bytes)}</Fact>

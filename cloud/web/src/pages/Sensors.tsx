@@ -13,6 +13,7 @@ import { NONE, count } from "../format.js";
 import { useLoad } from "../load.js";
 import { navigate, query, sensorPath } from "../router.js";
 import { isAdmin, sensors as known } from "../store.js";
+import { useTitle } from "../title.js";
 import type { Sensor, SensorState, Stranger } from "../types.js";
 
 const ORDER: SensorState[] = ["refused", "offline", "never", "online", "revoked"];
@@ -25,6 +26,7 @@ export function inOrder(sensors: Sensor[]): Sensor[] {
 }
 
 export function Sensors() {
+  useTitle("Sensors");
   const { data, error, reload } = useLoad("sensors", async (signal) => {
     const all = await api.sensors(signal);
     known.value = all;
