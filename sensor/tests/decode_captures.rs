@@ -35,6 +35,8 @@ fn truth(capture: &Path) -> Value {
 struct Read {
     frames: u64,
     sip_messages: u64,
+    /// When the first of them was captured, in microseconds since the epoch.
+    first_sip_at: Option<u64>,
     vlans: BTreeSet<u16>,
     counters: Counters,
 }
@@ -47,16 +49,19 @@ fn read(capture: &Path) -> Read {
         seed: 1,
     });
     let mut read = Read::default();
-    let (mut sip_messages, mut vlans) = (0, BTreeSet::new());
+    let (mut sip_messages, mut first_sip_at, mut vlans) = (0, None, BTreeSet::new());
     let mut sink = |datagram: &Datagram<'_>, _: &mut Counters| {
-        sip_messages += u64::from(sip::looks_like_sip(datagram.payload));
+        if sip::looks_like_sip(datagram.payload) {
+            sip_messages += 1;
+            first_sip_at.get_or_insert(datagram.at.as_micros());
+        }
         vlans.extend(datagram.vlan);
     };
     while let Some(frame) = file.next_frame().expect("a whole capture") {
         read.frames += 1;
         decoder.handle_frame(&frame, &mut read.counters, &mut sink);
     }
-    Read { sip_messages, vlans, ..read }
+    Read { sip_messages, first_sip_at, vlans, ..read }
 }
 
 #[test]
@@ -104,9 +109,16 @@ fn sip_comes_out_of_every_wrapping() {
     let Some(folder) = captures() else { return };
     for name in UNUSUAL {
         let path = folder.join(name);
-        let messages = truth(&path)["sip_messages"].as_u64().expect("a number");
+        let truth = truth(&path);
+        let messages = truth["sip_messages"].as_u64().expect("a number");
         assert!(messages > 0, "{name}");
-        assert_eq!(read(&path).sip_messages, messages, "{name}");
+        let read = read(&path);
+        assert_eq!(read.sip_messages, messages, "{name}");
+
+        let calls = truth["calls"].as_array().expect("calls").iter();
+        let first = calls.filter_map(|call| call["first_time"].as_f64()).fold(f64::MAX, f64::min);
+        let ours = read.first_sip_at.expect("a message") as f64;
+        assert!((ours - first * 1e6).abs() < 2.0, "{name}: {ours} instead of {first}");
     }
 }
 

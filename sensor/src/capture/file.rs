@@ -17,11 +17,13 @@ use std::path::{Path, PathBuf};
 
 use embassy_time::Instant;
 use flate2::read::MultiGzDecoder;
+use ringside_protocol::counters::Counter;
 
 use super::buffer::Buffer;
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
 use super::{Frame, LinkType};
+use crate::counters::Counters;
 
 /// Why a capture file cannot be read, or not to its end.
 #[derive(Debug)]
@@ -197,6 +199,13 @@ impl FileSource {
             Format::Pcap(_) => RecordedDrops::default(),
             Format::Pcapng(pcapng) => pcapng.drops(),
         }
+    }
+
+    /// Puts them among the counters, where a live capture has its own.
+    pub fn count(&self, counters: &mut Counters) {
+        let drops = self.drops();
+        counters.set(Counter::KernelDropped, drops.kernel);
+        counters.set(Counter::InterfaceDropped, drops.interface);
     }
 
     /// Bytes taken so far, after unpacking.

@@ -294,6 +294,10 @@ fn drops_that_the_file_tells_are_summed_over_interfaces_and_sections() {
     let mut source = FileSource::from_reader(Cursor::new(file)).expect("a capture");
     assert_eq!(read_all(&mut source).0.len(), 1);
     assert_eq!(source.drops(), RecordedDrops { kernel: 125, interface: 15 });
+    let mut counters = Counters::default();
+    source.count(&mut counters);
+    assert_eq!(counters.of(Counter::KernelDropped), 125);
+    assert_eq!(counters.of(Counter::InterfaceDropped), 15);
 }
 
 #[test]

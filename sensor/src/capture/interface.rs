@@ -187,6 +187,8 @@ fn limit(bytes: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use rustix::thread::{CapabilitySets, set_capabilities};
+
     use super::*;
 
     fn other() -> pcap::Error {
@@ -207,6 +209,20 @@ mod tests {
         assert!(down.to_string().ends_with("ip link set eth1 up"));
         let filter = Fault::BadFilter { words: "syntax error".to_owned() };
         assert!(filter.to_string().contains("syntax error"));
+    }
+
+    #[test]
+    fn without_the_right_to_capture_the_fault_says_so() {
+        // Rights belong to a thread: the others of the test keep theirs.
+        let thread = std::thread::spawn(|| {
+            let none = CapabilitySet::empty();
+            let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+            set_capabilities(None, sets).expect("anybody may give up rights");
+            let settings =
+                InterfaceSettings { snap_len: 96, promiscuous: false, ring_mib: 1, filter: None };
+            open("lo", &settings).err()
+        });
+        assert_eq!(thread.join().expect("no panic"), Some(Fault::NoPermission));
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub fn drop_to(user: &str) -> Result<(), PrivilegeError> {
     if user.uid.is_root() {
         return Err(PrivilegeError::Root);
     }
-    if fs::read_dir("/proc/self/task").map_or(0, Iterator::count) > 1 {
+    if !fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1) {
         return Err(PrivilegeError::Threads);
     }
     become_user(user)

@@ -27,7 +27,7 @@ pub struct DecoderSettings {
 
 /// Takes frames apart and joins what was split.
 ///
-/// Not for other threads, and large: it belongs to the analysis thread.
+/// Its tables take 21 MiB of address space, of which the system gives only what is written to.
 pub struct Decoder {
     fragments: Reassembler,
     upper: UpperLayer,
