@@ -83,6 +83,10 @@ impl Analysis {
 
     /// The capture is over: calls in progress become records, too.
     pub fn finish(&mut self) {
+        let Self { decoder, calls, counters, .. } = self;
+        decoder.finish(counters, &mut |datagram, counters| {
+            calls.handle_datagram(datagram, counters);
+        });
         self.calls.table.finish(&mut self.counters);
     }
 

@@ -216,9 +216,15 @@ fn compare_call(id: &str, call: &Cdr, truth: &Value, found: &mut Vec<String>) {
         call.answered.is_some().to_string(),
         truth["answered"].as_bool().unwrap_or_default().to_string(),
     );
-    let seconds = |micros: Option<u64>| micros.map(|micros| format!("{}", micros / 1000));
+    let seconds = |micros: Option<u64>| {
+        micros.map(|micros| format!("{}.{:03}", micros / 1_000_000, micros / 1000 % 1000))
+    };
+    // Six decimals as printed, the last three cut.
     let truth_seconds = |field: &str| {
-        truth[field].as_f64().map(|seconds| format!("{}", (seconds * 1e6).round() as u64 / 1000))
+        truth[field].as_f64().map(|seconds| {
+            let text = format!("{seconds:.6}");
+            text[..text.len() - 3].to_owned()
+        })
     };
     check(
         "setup_s",

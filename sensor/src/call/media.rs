@@ -36,14 +36,11 @@ impl CallTable {
             self.handle_rtcp(datagram, counters);
             return;
         }
-        let packet = match Packet::parse(datagram.payload, datagram.payload_len) {
-            Ok(packet) => packet,
-            Err(_) => {
-                if self.claims(datagram).is_some() {
-                    counters.add(Counter::RtpBad);
-                }
-                return;
+        let Ok(packet) = Packet::parse(datagram.payload, datagram.payload_len) else {
+            if self.claims(datagram).is_some() {
+                counters.add(Counter::RtpBad);
             }
+            return;
         };
         let arrival = Arrival { at: datagram.at, packet: &packet, dscp: datagram.dscp };
         let hash = self.keyed.flow(datagram.src, datagram.dst, packet.ssrc);

@@ -250,12 +250,9 @@ impl CallTable {
     /// Reads a session description: where its sender receives, and what.
     fn describe(&mut self, slot: Slot, sdp: &[u8], message: &Message<'_>, counters: &mut Counters) {
         let Some(call) = self.calls.get_mut(slot) else { return };
-        let session = match Session::parse(sdp) {
-            Ok(session) => session,
-            Err(_) => {
-                counters.add(Counter::SdpBad);
-                return;
-            }
+        let Ok(session) = Session::parse(sdp) else {
+            counters.add(Counter::SdpBad);
+            return;
         };
         let side = call.side_of(message, &self.keyed);
         let at = call.dialog.last_at;

@@ -9,7 +9,9 @@
 //! there is only one: threads that are started later are born without the rights.
 
 use core::fmt;
-use std::fs;
+use std::os::unix::fs::lchown;
+use std::path::Path;
+use std::{fs, io};
 
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid, geteuid};
@@ -79,6 +81,32 @@ pub fn drop_to(user: &str) -> Result<(), PrivilegeError> {
         return Err(PrivilegeError::Threads);
     }
     become_user(user)
+}
+
+/// Gives a directory that root made, and what is in it, to the user that the sensor becomes. Does
+/// nothing when the process is not root's. Links are not followed.
+///
+/// # Errors
+/// The system's.
+pub fn give_to(user: &str, directory: &Path) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let passwd = fs::read_to_string(PASSWD).unwrap_or_default();
+    // A user that is not there is told by `drop_to`.
+    let Some(user) = find(&passwd, user) else { return Ok(()) };
+    fs::create_dir_all(directory)?;
+    give(directory, user)
+}
+
+fn give(path: &Path, user: User) -> io::Result<()> {
+    lchown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+    if path.symlink_metadata()?.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give(&entry?.path(), user)?;
+        }
+    }
+    Ok(())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::{DONE, FAILED, Stop, WRONG, load, print, uplink_settings};
+use super::{DONE, FAILED, Stop, WRONG, interface_settings, load, print, uplink_settings};
+use crate::capture::probe::{Check, probe};
 use crate::cli::Format;
-use crate::config::{self, Loaded};
+use crate::config::{self, Config, Loaded};
 use crate::doctor::{self, StepReport};
 use crate::terminal::Style;
 
@@ -42,6 +43,17 @@ pub(super) fn doctor(config: Option<&Path>, format: Format) -> Result<u8, Stop> 
     Ok(if doctor::is_all_ok(&reports) { DONE } else { FAILED })
 }
 
-fn capture_steps(_config: &crate::config::Config) -> Vec<StepReport> {
-    Vec::new()
+/// The capture's own checks.
+fn capture_steps(config: &Config) -> Vec<StepReport> {
+    if config.interfaces.is_empty() {
+        let sentence = "no interface is configured: write `interface = eth0` (the mirror port) \
+                        into the configuration";
+        return vec![StepReport::failed("capture", sentence)];
+    }
+    let settings = interface_settings(config);
+    let report = |check: Check| {
+        let report = if check.ok { StepReport::ok } else { StepReport::failed };
+        report(check.name, check.sentence)
+    };
+    probe(&config.interfaces, &settings).into_iter().map(report).collect()
 }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use crate::analysis::AnalysisSettings;
 use crate::call::CallSettings;
+use crate::capture::interface::InterfaceSettings;
 use crate::cli::{self, Command};
 use crate::config::{self, Config, Loaded};
 use crate::decode::PortSet;
@@ -103,14 +104,10 @@ fn load(named: Option<&Path>) -> Result<Loaded, Stop> {
 
 /// What the analysis is told. `is_sip_anywhere`: see [`AnalysisSettings`].
 fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> AnalysisSettings {
-    let mut sip_ports = PortSet::new();
-    for range in config.sip_ports.ranges() {
-        sip_ports.insert_range(range.clone());
-    }
     let micros =
         |duration: core::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     AnalysisSettings {
-        sip_ports,
+        sip_ports: sip_ports(config),
         is_sip_anywhere,
         call: CallSettings {
             absolute_timeout: micros(config.timeouts.absolute),
@@ -118,6 +115,25 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
             sip_without_rtp_timeout: micros(config.timeouts.sip_without_rtp),
             seed,
         },
+    }
+}
+
+/// `sipport` as a set.
+fn sip_ports(config: &Config) -> PortSet {
+    let mut ports = PortSet::new();
+    for range in config.sip_ports.ranges() {
+        ports.insert_range(range.clone());
+    }
+    ports
+}
+
+/// What an interface is opened with.
+fn interface_settings(config: &Config) -> InterfaceSettings {
+    InterfaceSettings {
+        snap_len: config.snaplen,
+        promiscuous: config.promisc,
+        ring_mib: config.ringbuffer_mb,
+        filter: config.filter.clone(),
     }
 }
 

@@ -12,13 +12,23 @@ use std::time::Instant as Clock;
 
 use embassy_time::Instant;
 use ringside_protocol::cdr::Cdr;
+use ringside_protocol::counters::Counter;
+use ringside_protocol::message::InterfaceHealth;
 
-use super::{DONE, FAILED, Stop, analysis_settings, analyze, load, uplink_settings};
+use super::{
+    DONE, FAILED, Stop, analysis_settings, analyze, interface_settings, load, sip_ports,
+    uplink_settings,
+};
 use crate::analysis::Analysis;
+use crate::capture::clock::ClockStart;
 use crate::capture::file::{FileError, FileSource};
+use crate::capture::live::{InterfaceStats, Live, LiveSettings};
+use crate::capture::privileges;
 use crate::cli::Speed;
 use crate::clock::WallClock;
 use crate::config::Config;
+use crate::counters::Counters;
+use crate::decode::is_signalling;
 use crate::host::SensorHost;
 use crate::identity::{Identity, Trust};
 use crate::logging;
@@ -27,6 +37,13 @@ use crate::uplink::Uplink;
 
 /// Between two looks at health, signals and the lease.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the analysis waits for frames before it looks at deadlines.
+const POLL_FOR: Duration = Duration::from_millis(100);
+
+/// Before interfaces that could not be opened are tried again; doubles up to the second.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(30);
 
 /// How long records that exist may still be sent when the sensor is told to stop.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
@@ -50,7 +67,39 @@ pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> R
             let sensor = Sensor::start(&loaded.config, read.is_some(), &stopping)?;
             sensor.read(source, speed)
         }
-        None => Err(Stop::failed("no live capture")),
+        None => live(&loaded.config, &stopping),
+    }
+}
+
+/// Captures until a signal ends it. Rights are given up before the first thread starts.
+fn live(config: &Config, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
+    if config.interfaces.is_empty() {
+        return Err(Stop::wrong(
+            "no interface is configured: write `interface = eth0` (the mirror port) into the \
+             configuration",
+        ));
+    }
+    if let Some(user) = &config.user {
+        privileges::give_to(user, &config.data_dir).map_err(|error| {
+            Stop::failed(format!("{} for {user}: {error}", config.data_dir.display()))
+        })?;
+        privileges::drop_to(user).map_err(Stop::failed)?;
+    }
+    let settings = live_settings(config);
+    let sensor = Sensor::start(config, false, stopping)?;
+    let mut pause = FIRST_RETRY;
+    loop {
+        match Live::start(&settings) {
+            Ok(live) => return sensor.capture(live),
+            Err(error) if sensor.is_stopping() => return Err(Stop::failed(error)),
+            Err(error) => {
+                // A box may be faster than its network card: it goes on trying, and says so.
+                log::error!("{error}");
+                sensor.host.publish_interfaces(faulty(config, &error.to_string()));
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LAST_RETRY);
+            }
+        }
     }
 }
 
@@ -105,6 +154,43 @@ impl Sensor {
             housekeeping_at: Clock::now(),
             is_file,
         })
+    }
+
+    /// Analyses what the interfaces see until a signal comes; calls in progress become records.
+    fn capture(mut self, mut live: Live) -> Result<u8, Stop> {
+        let interfaces = live.stats().into_iter().map(|stats| stats.name).collect::<Vec<_>>();
+        log::info!("capturing from {}", interfaces.join(", "));
+        let mut lost = 0;
+        while !self.is_stopping() {
+            let analysis = &mut self.analysis;
+            live.poll(POLL_FOR, &mut |frame| analysis.handle_frame(frame));
+            self.analysis.handle_timeout(live.now());
+            self.store_records();
+            if Clock::now() >= self.housekeeping_at {
+                live.count(self.analysis.counters());
+                let lost_now = captured_without(self.analysis.counters());
+                if lost_now > lost {
+                    lost = lost_now;
+                    self.analysis.table().note_capture_loss();
+                }
+                self.host.publish_interfaces(live.stats().into_iter().map(health).collect());
+            }
+            self.housekeep_if_due();
+        }
+        log::info!("told to stop: calls in progress become records");
+        drop(live);
+        self.analysis.finish();
+        self.store_records();
+        self.housekeep();
+        self.outbox.flush();
+        if let Some(uplink) = self.uplink.take() {
+            if !uplink.wait_until_drained(DRAIN_PATIENCE) {
+                let left = self.outbox.figures().outstanding();
+                log::info!("{left} records stay on disk for the next start");
+            }
+            uplink.stop();
+        }
+        Ok(DONE)
     }
 
     /// Reads a capture file and waits until every record is acknowledged.
@@ -190,6 +276,45 @@ impl Sensor {
             self.analysis.table().set_allowance(self.host.allowance());
         }
     }
+}
+
+/// What the interfaces are opened with.
+fn live_settings(config: &Config) -> LiveSettings {
+    let ports = sip_ports(config);
+    LiveSettings {
+        interfaces: config.interfaces.clone(),
+        interface: interface_settings(config),
+        started: ClockStart::measure(),
+        is_signalling: Arc::new(move |frame| is_signalling(frame, &ports)),
+    }
+}
+
+/// Frames that the sensor should have analysed and did not get.
+fn captured_without(counters: &Counters) -> u64 {
+    [Counter::KernelDropped, Counter::InterfaceDropped, Counter::RtpShed, Counter::SipShed]
+        .into_iter()
+        .map(|counter| counters.of(counter))
+        .sum()
+}
+
+fn health(stats: InterfaceStats) -> InterfaceHealth {
+    InterfaceHealth {
+        name: stats.name,
+        frames: stats.frames,
+        kernel_dropped: stats.kernel_dropped,
+        fault: stats.fault,
+    }
+}
+
+/// Every interface with why it does not capture.
+fn faulty(config: &Config, why: &str) -> Vec<InterfaceHealth> {
+    let health = |name: &String| InterfaceHealth {
+        name: name.clone(),
+        frames: 0,
+        kernel_dropped: 0,
+        fault: Some(why.to_owned()),
+    };
+    config.interfaces.iter().map(health).collect()
 }
 
 /// Holds a file's frames back until their time, or not at all.
