@@ -39,7 +39,8 @@ pub struct Request {
 /// Why a parked request comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// Its key was woken. There may be nothing to say all the same: look, and park it again.
+    /// Its key was woken. There may be nothing to say all the same: look, and park it again, for what
+    /// [`Request::waited`] leaves of its time.
     Yes,
     /// Its time is up, or the service ends: answer.
     Timeout,

@@ -13,7 +13,7 @@ use ringside_cloud::front::{ANSWER_BUFFER_BYTES, HandshakeFailure, Limits, Refus
 use ringside_cloud::server::{Request, Response};
 
 /// Long enough for a client that is quick, short enough for a test.
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(400);
 
 /// Handlers that answer when the test says so: one message lets one go.
 struct Gate {
@@ -119,12 +119,13 @@ fn a_body_that_stops_is_cut_at_its_deadline() {
 
 #[test]
 fn a_silent_connection_is_closed() {
-    let limits = Limits { handshake: SHORT, idle: SHORT, ..Limits::people() };
-    let service = start(limits, echo);
+    let service = start(Limits { handshake: SHORT, ..Limits::people() }, echo);
     let mut socket = TcpStream::connect(service.address()).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(socket.read(&mut [0; 9]).unwrap(), 0);
     assert_eq!(service.front.stats().handshakes_failed(HandshakeFailure::Timeout), 1);
+
+    let service = start(Limits { idle: 2 * SHORT, ..Limits::people() }, echo);
     assert!(service.connect().is_closed());
     let mut client = service.connect();
     assert_eq!(client.get("/").status, 200);
@@ -318,6 +319,19 @@ fn a_client_that_takes_nothing_is_cut() {
 }
 
 #[test]
+fn a_client_that_takes_a_little_now_and_then_is_cut_too() {
+    let (service, _) = streaming(Limits { stall: SHORT, ..Limits::people() });
+    let mut client = service.connect();
+    get(&mut client, "/");
+    let mut buffer = [0; 64];
+    service.wait("it is cut", |stats| {
+        std::thread::sleep(Duration::from_millis(5));
+        stats.stalled == 1 || client.read_some(&mut buffer).is_err()
+    });
+    assert_eq!(service.front.stats().stalled, 1);
+}
+
+#[test]
 fn an_answer_of_another_length_than_said_breaks_the_connection() {
     let (service, _) = streaming(Limits::people());
     let mut client = service.connect();
@@ -360,4 +374,18 @@ fn long_answers_at_once_are_bounded_and_hold_no_worker() {
     // A client that goes ends its stream.
     drop(clients);
     front_support::wait("a stream has ended", || late.get("/").status == 200);
+}
+
+#[test]
+fn long_answers_to_one_address_are_bounded() {
+    let (service, _) = streaming(Limits { streams_per_address: 1, ..Limits::people() });
+    let mut first = service.connect();
+    get(&mut first, "/");
+    assert!(first.read_some(&mut [0; 12]).unwrap() > 0);
+    let mut second = service.connect();
+    get(&mut second, "/");
+    assert_refused(&service, &mut second, Refusal::Streams);
+    drop(first);
+    service.wait("the first has gone", |stats| stats.connections <= 1);
+    assert_eq!(service.connect().get("/").status, 200);
 }

@@ -90,7 +90,25 @@ fn a_parked_request_comes_back_when_its_time_is_up() {
 }
 
 #[test]
-fn a_wake_between_looking_and_parking_is_not_lost() {
+fn a_wake_after_looking_and_before_parking_brings_the_request_back() {
+    let wakes = Wakes::new();
+    let theirs = wakes.clone();
+    let service = start_with(Limits::sensors(), 1, wakes, move |request: &mut Request| {
+        let generation = theirs.generation("a");
+        if request.woken.is_none() {
+            theirs.wake("a");
+            return Response::parked("a".to_owned(), generation, LONG);
+        }
+        Response::text(200, &format!("{:?}", request.woken))
+    });
+    let mut client = service.connect();
+    for _ in 0..100 {
+        assert_eq!(client.get("/").text(), "Some(Yes)\n");
+    }
+}
+
+#[test]
+fn wakes_at_any_moment_of_a_poll_are_not_lost() {
     const ROUNDS: u64 = 2000;
     let (service, board) = start(Limits::sensors(), LONG);
     let asked = AtomicU64::new(0);

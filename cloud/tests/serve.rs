@@ -45,6 +45,8 @@ fn said(output: &Output) -> String {
 struct Service {
     child: Child,
     out: BufReader<std::process::ChildStdout>,
+    /// Where people connect.
+    web: String,
 }
 
 impl Service {
@@ -62,7 +64,11 @@ impl Service {
         let mut line = String::new();
         out.read_line(&mut line).expect("a line");
         assert!(line.starts_with("sensors connect to localhost:"), "{line}");
-        Self { child, out }
+        line.clear();
+        out.read_line(&mut line).expect("a line");
+        let web = line.strip_prefix("people open ").and_then(|rest| rest.split(' ').next());
+        let web = web.expect("an address").to_owned();
+        Self { child, out, web }
     }
 
     /// What SIGTERM does to it: its exit code, and what else it had said.
@@ -85,6 +91,16 @@ impl Drop for Service {
     }
 }
 
+/// A client that trusts the service's own CA.
+fn agent(data: &Path) -> ureq::Agent {
+    let pem = std::fs::read(data.join("tls/ca.pem")).expect("the CA");
+    let ca = ureq::tls::Certificate::from_pem(&pem).expect("a certificate");
+    let tls = ureq::tls::TlsConfig::builder()
+        .root_certs(ureq::tls::RootCerts::new_with_certs(&[ca]))
+        .build();
+    ureq::Agent::config_builder().tls_config(tls).build().new_agent()
+}
+
 struct Sensor {
     agent: ureq::Agent,
     server: String,
@@ -95,16 +111,10 @@ struct Sensor {
 
 impl Sensor {
     fn new(data: &Path, token: &Token) -> Self {
-        let pem = std::fs::read(data.join("tls/ca.pem")).expect("the CA");
-        let ca = ureq::tls::Certificate::from_pem(&pem).expect("a certificate");
-        let tls = ureq::tls::TlsConfig::builder()
-            .root_certs(ureq::tls::RootCerts::new_with_certs(&[ca]))
-            .build();
-        let agent = ureq::Agent::config_builder().tls_config(tls).build().new_agent();
         let mut seed = [0; 32];
         SystemRandom::new().fill(&mut seed).expect("random bytes");
         Self {
-            agent,
+            agent: agent(data),
             server: format!("https://{}:{}", token.host, token.port),
             key: Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key"),
             boot: Boot([7; 16]),
@@ -223,6 +233,7 @@ fn a_sensor_joins_delivers_and_is_told_of_its_lease_while_it_waits() {
 
     let listed = said(&admin(data, &["sensor", "list"]));
     assert_eq!(listed.lines().filter(|line| line.contains("online")).count(), 2, "{listed}");
+    see_the_call(&service, data);
     let (code, rest) = service.stop();
     assert_eq!(code, Some(0));
     assert!(rest.contains("ringside-cloud admin customer add NAME"), "{rest}");
@@ -230,6 +241,30 @@ fn a_sensor_joins_delivers_and_is_told_of_its_lease_while_it_waits() {
     let service = Service::start(data);
     let (_, rest) = service.stop();
     assert!(!rest.contains("customer add"), "it is not new any more: {rest}");
+}
+
+/// A person whom `admin` added logs in and finds the call.
+fn see_the_call(service: &Service, data: &Path) {
+    let added = said(&admin(data, &["user", "add", "--customer", "Acme", "eva"]));
+    let password = added.lines().find_map(|line| line.strip_prefix("password: ")).expect("told");
+    let agent = agent(data);
+    let answer = agent
+        .post(format!("{}/api/v1/login", service.web))
+        .header("Content-Type", "application/json")
+        .send(format!("{{\"login\": \"eva\", \"password\": \"{password}\"}}"))
+        .expect("logged in");
+    let cookie = answer.headers()["set-cookie"].to_str().expect("text");
+    let cookie = cookie.split(';').next().expect("a pair").to_owned();
+    let calls = agent
+        .get(format!("{}/api/v1/calls", service.web))
+        .header("Cookie", cookie)
+        .call()
+        .expect("an answer")
+        .body_mut()
+        .read_to_string()
+        .expect("text");
+    let calls: serde_json::Value = serde_json::from_str(&calls).expect("JSON");
+    assert_eq!(calls["calls"].as_array().map(Vec::len), Some(1), "{calls}");
 }
 
 #[test]

@@ -5,12 +5,16 @@ use ringside_protocol::cdr::{Boot, Fingerprint};
 use ringside_protocol::message::{Heartbeat, Hello};
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::customers::audit;
 use super::{Customer, Db, Result, bytes, loaded_time, stored_time};
+
+mod steps;
+
+pub(crate) use self::steps::{accepted, beat, claim_number, find, join};
 
 /// Seconds between a sensor's heartbeats.
 pub const HEARTBEAT_SECONDS: u16 = 30;
@@ -341,141 +345,6 @@ fn dated<T: DeserializeOwned>(
     Ok(at.map(loaded_time).zip(message.and_then(|stored| decode(&stored))))
 }
 
-/// How a device stands.
-pub(crate) fn find(connection: &Connection, device: Fingerprint) -> Result<Option<Standing>> {
-    let row = connection
-        .prepare_cached("SELECT customer, id_sensor, is_revoked FROM sensor WHERE device = ?1")?
-        .query_row([device.0], |row| {
-            Ok(Standing {
-                customer: Customer(row.get(0)?),
-                id_sensor: row.get(1)?,
-                is_revoked: row.get(2)?,
-            })
-        })
-        .optional()?;
-    Ok(row)
-}
-
-/// Makes a device a sensor of `customer`. One that comes back to its customer keeps its number; one
-/// that moves gives up number and channels.
-pub(crate) fn join(
-    tx: &Connection,
-    customer: Customer,
-    device: Fingerprint,
-    hello: &Hello,
-    now: UnixMicros,
-) -> Result<()> {
-    tx.execute(
-        "INSERT INTO sensor (device, customer, device_key, name, enrolled_at) VALUES (?1, ?2, ?3, \
-         ?4, ?5) ON CONFLICT (device) DO UPDATE SET
-           id_sensor = iif(customer = excluded.customer, id_sensor, NULL),
-           lease_channels = iif(customer = excluded.customer, lease_channels, 0),
-           lease_reserved = iif(customer = excluded.customer, lease_reserved, 0),
-           lease_serial = lease_serial + 1,
-           customer = excluded.customer, name = excluded.name, is_revoked = 0,
-           enrolled_at = excluded.enrolled_at, failure = NULL, failure_at = NULL",
-        params![device.0, customer.0, hello.device_key, clip(&hello.name), stored_time(now)],
-    )?;
-    tx.execute("DELETE FROM stranger WHERE device = ?1", [device.0])?;
-    Ok(())
-}
-
-/// The number for a device of `customer`: the one it asks for, else its own, else the lowest free.
-pub(crate) fn claim_number(
-    tx: &Connection,
-    customer: Customer,
-    device: Fingerprint,
-    own: Option<u16>,
-    asked: Option<u16>,
-) -> Result<core::result::Result<u16, Failure>> {
-    let id_sensor = match (asked, own) {
-        (Some(asked), _) => asked,
-        (None, Some(own)) => return Ok(Ok(own)),
-        (None, None) => match lowest_free(tx, customer)? {
-            Some(free) => free,
-            None => {
-                let limit = format!("{} sensors of a customer", u16::MAX);
-                return Ok(Err(Failure::Busy { limit }));
-            }
-        },
-    };
-    let other: Option<String> = tx
-        .query_row(
-            "SELECT name FROM sensor WHERE customer = ?1 AND id_sensor = ?2 AND device <> ?3",
-            params![customer.0, id_sensor, device.0],
-            |row| row.get(0),
-        )
-        .optional()?;
-    if let Some(by) = other {
-        return Ok(Err(Failure::IdTaken { id_sensor, by }));
-    }
-    tx.execute("UPDATE sensor SET id_sensor = ?2 WHERE device = ?1", params![device.0, id_sensor])?;
-    Ok(Ok(id_sensor))
-}
-
-fn lowest_free(tx: &Connection, customer: Customer) -> Result<Option<u16>> {
-    let mut statement = tx.prepare_cached(
-        "SELECT id_sensor FROM sensor WHERE customer = ?1 AND id_sensor >= 1 ORDER BY id_sensor",
-    )?;
-    let taken = statement.query_map([customer.0], |row| row.get::<_, u16>(0))?;
-    let mut free = 1;
-    for number in taken {
-        if number? != free {
-            break;
-        }
-        let Some(next) = free.checked_add(1) else { return Ok(None) };
-        free = next;
-    }
-    Ok(Some(free))
-}
-
-/// Notes that a session is open.
-pub(crate) fn accepted(
-    tx: &Connection,
-    device: Fingerprint,
-    hello: &Hello,
-    address: &str,
-    now: UnixMicros,
-) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE sensor SET boot = ?2, name = ?3, software = ?4, target = ?5, \"commit\" = ?6, \
-         address = ?7, accepted_at = ?8, seen_at = ?8, failure = NULL, failure_at = NULL WHERE \
-         device = ?1",
-    )?
-    .execute(params![
-        device.0,
-        hello.boot.0,
-        clip(&hello.name),
-        clip(&hello.software),
-        clip(&hello.target),
-        clip(&hello.commit),
-        address,
-        stored_time(now)
-    ])?;
-    Ok(())
-}
-
-/// Notes a heartbeat, and the lease that it acknowledges.
-pub(crate) fn beat(
-    tx: &Connection,
-    device: Fingerprint,
-    heartbeat: &Heartbeat,
-    now: UnixMicros,
-) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE sensor SET heartbeat = ?2, heartbeat_at = ?3, seen_at = ?3, channels = ?4, \
-         lease_reserved = iif(lease_serial = ?5, lease_channels, lease_reserved) WHERE device = ?1",
-    )?
-    .execute(params![
-        device.0,
-        encode(heartbeat),
-        stored_time(now),
-        heartbeat.channels,
-        heartbeat.lease_serial
-    ])?;
-    Ok(())
-}
-
 /// A text that a device says, short and on one line.
 pub(crate) fn clip(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect()
@@ -494,4 +363,15 @@ fn decode<T: DeserializeOwned>(stored: &[u8]) -> Option<T> {
 #[must_use]
 pub fn is_keepable(failure: &Failure) -> bool {
     encode(failure).len() <= MAX_FAILURE_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_device_says_about_itself_is_short_and_on_one_line() {
+        assert_eq!(clip("gate\n1\u{1b}[31m"), "gate 1 [31m");
+        assert_eq!(clip(&"\u{1f4de}".repeat(1000)).chars().count(), MAX_TEXT);
+    }
 }

@@ -142,3 +142,28 @@ fn find(tx: &Connection, hash: &[u8]) -> Result<Option<TokenRow>> {
 fn sha256(secret: &[u8; 16]) -> Vec<u8> {
     digest(&SHA256, secret).as_ref().to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::tests::Folder;
+
+    #[test]
+    fn tokens_that_expired_unused_are_forgotten_a_week_later() {
+        let folder = Folder::new();
+        let db = folder.open();
+        let start = UnixMicros(1_795_009_600_000_000);
+        let customer = db.create_customer("Acme", start).expect("made").expect("new");
+        let make = |first: u8, now| {
+            db.create_enrolment_token(customer, &[first; 16], "test", now).expect("made")
+        };
+        let expires_at = make(1, start);
+        assert_eq!(expires_at, start.plus(TOKEN_SECONDS * MICROS_PER_SECOND));
+        let kept = |first: u8| find(&db.reader(), &sha256(&[first; 16])).expect("asked").is_some();
+        let forgotten_at = expires_at.plus(TOKEN_SECONDS * MICROS_PER_SECOND);
+        make(2, forgotten_at);
+        assert!(kept(1));
+        make(3, forgotten_at.plus(1));
+        assert!(!kept(1) && kept(2) && kept(3));
+    }
+}

@@ -78,6 +78,8 @@ pub(super) struct Client {
     pub(super) woken: Option<&'static str>,
     /// When the request was parked for the first time.
     pub(super) parked_at: Option<Instant>,
+    /// Bytes of the answer that it took in the present [`Limits::stall`].
+    pub(super) taken: usize,
     /// Bytes that count towards the listener's limit.
     pub(super) charged: usize,
     lingered: usize,
@@ -85,12 +87,12 @@ pub(super) struct Client {
     untouched: bool,
 }
 
-/// What a reading or writing came to.
+/// What a reading came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moved {
-    /// Bytes.
+    /// Bytes, or the end.
     Some,
-    /// Nothing to do, or the socket wants no more.
+    /// The socket has none, or none are wanted now.
     Nothing,
 }
 
@@ -120,6 +122,7 @@ impl Client {
             park: None,
             woken: None,
             parked_at: None,
+            taken: 0,
             charged: 0,
             lingered: 0,
             untouched: true,
@@ -205,21 +208,21 @@ impl Client {
         }
     }
 
-    /// Encrypts and sends as much of `out` as the socket takes: what moved.
-    pub(super) fn flush(&mut self) -> Result<Moved, Gone> {
-        let mut moved = Moved::Nothing;
+    /// Encrypts and sends as much of `out` as the socket takes: how many bytes.
+    pub(super) fn flush(&mut self) -> Result<usize, Gone> {
+        let mut sent = 0;
         if self.phase == Phase::Lingering {
-            return Ok(moved);
+            return Ok(sent);
         }
         loop {
             self.encrypt()?;
             if !self.tls.wants_write() {
-                return Ok(moved);
+                return Ok(sent);
             }
             match self.tls.write_tls(&mut self.socket) {
                 Ok(0) => return Err(Gone::Closed),
-                Ok(_) => moved = Moved::Some,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(moved),
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(sent),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Err(Gone::Closed),
             }

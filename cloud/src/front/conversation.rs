@@ -66,7 +66,7 @@ impl Loop {
             let moved = self.step(slot, client)?;
             let wrote = client.flush()?;
             self.watch_for_stall(client, wrote);
-            if !moved && read == Moved::Nothing && wrote == Moved::Nothing {
+            if !moved && read == Moved::Nothing && wrote == 0 {
                 return Ok(());
             }
         }
@@ -74,16 +74,23 @@ impl Loop {
         Ok(())
     }
 
-    /// A client must take something of its answer in time; a worker need not be as quick.
-    fn watch_for_stall(&self, client: &mut Client, wrote: Moved) {
+    /// A client must take its answer in time; a worker need not be as quick.
+    fn watch_for_stall(&self, client: &mut Client, wrote: usize) {
         if !matches!(client.phase, Phase::Answering(_)) {
             return;
         }
+        client.taken += wrote;
         if client.is_flushed() {
             client.deadline = None;
-        } else if wrote == Moved::Some || client.deadline.is_none() {
-            client.deadline = Some(self.now + self.limits.stall);
+        } else if client.deadline.is_none() {
+            self.give_time(client);
         }
+    }
+
+    /// Begins a time in which the client must take enough.
+    pub(super) fn give_time(&self, client: &mut Client) {
+        client.taken = 0;
+        client.deadline = Some(self.now + self.limits.stall);
     }
 
     /// One step: whether there was one.
@@ -147,6 +154,9 @@ impl Loop {
                 add(&self.counters.requests);
                 client.close = request.close;
                 client.body_since = None;
+                if client.input.is_empty() {
+                    client.input = Vec::new();
+                }
                 client.request = Some(Arc::new(request));
                 self.enqueue(slot, client, None);
                 Ok(true)
@@ -167,7 +177,7 @@ impl Loop {
         client.input = Vec::new();
         client.parser = Parser::new(&self.limits);
         client.phase = Phase::Answering(None);
-        client.deadline = Some(self.now + self.limits.stall);
+        self.give_time(client);
     }
 
     fn relay(&mut self, client: &mut Client, backend: usize) -> Result<bool, Gone> {
@@ -228,6 +238,9 @@ impl Loop {
                     this.refuse(client, Refusal::HandlerTimeout);
                 }
                 Phase::Parked => this.come_back(slot, client, "timeout"),
+                Phase::Answering(_) if client.taken >= this.limits.stall_bytes => {
+                    this.give_time(client);
+                }
                 Phase::Answering(_) => {
                     add(&this.counters.stalled);
                     return Err(Gone::Closed);

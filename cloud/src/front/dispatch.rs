@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Park};
 use super::backend::{Backend, Progress, State, added_headers};
-use super::client::{Client, Phase};
+use super::client::{Client, Phase, Source};
 use super::event_loop::Loop;
 use super::refusal::Refusal;
 use super::stats::add;
@@ -152,6 +152,12 @@ impl Loop {
                     this.release_backend(index);
                     this.park(slot, client, park);
                 }
+                Answer::Relay { body, .. }
+                    if !body.is_done() && this.has_enough_streams(client) =>
+                {
+                    this.backends[index] = None;
+                    this.refuse(client, Refusal::Streams);
+                }
                 Answer::Relay { head, body } => {
                     client.request = None;
                     client.close |= this.stopping.is_some();
@@ -160,7 +166,7 @@ impl Loop {
                         client.out.extend_from_slice(b"connection: close\r\n");
                     }
                     client.out.extend_from_slice(b"\r\n");
-                    client.deadline = Some(this.now + this.limits.stall);
+                    this.give_time(client);
                     if body.is_done() {
                         client.phase = Phase::Answering(None);
                         this.release_backend(index);
@@ -172,6 +178,16 @@ impl Loop {
             }
             this.converse(slot, client)
         });
+    }
+
+    /// Whether the client's address has as many long answers on their way as it may.
+    fn has_enough_streams(&self, client: &Client) -> bool {
+        let source = Source::from(client.peer.ip());
+        let is_one = |other: &&Client| {
+            matches!(other.phase, Phase::Answering(Some(_)))
+                && Source::from(other.peer.ip()) == source
+        };
+        self.clients.iter().flatten().filter(is_one).count() >= self.limits.streams_per_address
     }
 
     /// The client has gone meanwhile.

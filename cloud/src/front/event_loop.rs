@@ -6,11 +6,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use rustls::{ServerConfig, ServerConnection};
 
@@ -190,7 +191,8 @@ impl Loop {
             match listener.accept() {
                 Ok((socket, peer)) => {
                     add(&self.counters.accepted);
-                    self.admit(socket, peer);
+                    // An IPv4 client of an IPv6 socket has an IPv4 address for everybody behind.
+                    self.admit(socket, SocketAddr::new(peer.ip().to_canonical(), peer.port()));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error)
@@ -210,7 +212,7 @@ impl Loop {
         self.accept_at = Some(self.now);
     }
 
-    fn admit(&mut self, mut socket: mio::net::TcpStream, peer: std::net::SocketAddr) {
+    fn admit(&mut self, mut socket: TcpStream, peer: SocketAddr) {
         let source = Source::from(peer.ip());
         let from_there = self.sources.get(&source).copied().unwrap_or(0);
         if self.connections >= self.limits.connections {

@@ -17,7 +17,7 @@ pub const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
 
 /// What one listener puts up with.
 ///
-/// The worst case of memory is `connections` times about 14 KiB (an idle TLS connection), plus
+/// The worst case of memory is `connections` times about 9 KiB (an idle or parked TLS connection, measured), plus
 /// `buffered_bytes`, plus [`ANSWER_BUFFER_BYTES`] for each client that reads slowly.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -53,12 +53,17 @@ pub struct Limits {
     pub parked: usize,
     /// How long a long poll waits at most, whatever its handler says.
     pub park: Duration,
-    /// How long a client may take no byte of its answer: closed after that.
+    /// In each such time a client takes `stall_bytes` of its answer, or all there is: closed
+    /// otherwise.
     pub stall: Duration,
+    /// See `stall`.
+    pub stall_bytes: usize,
     /// How long a client may take to read a refusal.
     pub linger: Duration,
     /// Answers that are streamed at once (long ones, or of unknown length): 503 above.
     pub streams: usize,
+    /// Of these, to one IPv4 address or one IPv6 /64 network: 503 above.
+    pub streams_per_address: usize,
     /// How long running requests may take once the service ends.
     pub shutdown: Duration,
 }
@@ -86,8 +91,10 @@ impl Limits {
             parked: 4096,
             park: Duration::from_secs(60),
             stall: Duration::from_secs(30),
+            stall_bytes: 16 * 1024,
             linger: Duration::from_secs(2),
-            streams: 32,
+            streams: 64,
+            streams_per_address: 16,
             shutdown: Duration::from_secs(10),
         }
     }

@@ -141,6 +141,12 @@ impl FrontHandle {
         self.wakes.generation(key)
     }
 
+    /// Whether its thread runs: it ends with [`shutdown`](Self::shutdown) only, unless it panics.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        lock(&self.thread).as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// The counters as they are now.
     #[must_use]
     pub fn stats(&self) -> FrontStats {

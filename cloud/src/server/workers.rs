@@ -9,11 +9,12 @@
 //! buffer. Long ones, and streams, are written by a thread of their own, because they take as long
 //! as the client does; these threads are counted and bounded.
 
+use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,6 +24,9 @@ use std::thread;
 use std::time::Instant;
 
 use super::{Body, Handler, Request, Response, Woken, wire};
+
+/// What private directories are called.
+const DIRECTORY_PREFIX: &str = "ringside-workers-";
 
 /// Bytes of a body that a worker writes itself; the socket's buffer takes three times as many.
 const MAX_INLINE_BODY_BYTES: usize = 64 * 1024;
@@ -78,6 +82,8 @@ impl Workers {
             let (shared, alive): (_, Sender<()>) = (Arc::clone(&workers.shared), alive.clone());
             let work = move || {
                 shared.work();
+                // In this order: who waits for the end finds the directory gone.
+                drop(shared);
                 drop(alive);
             };
             thread::Builder::new().name(format!("worker-{index}")).spawn(work)?;
@@ -109,13 +115,26 @@ impl Workers {
 
     /// Ends the workers, those in a handler when it returns: whether all had ended by `deadline`.
     pub fn stop(self, deadline: Instant) -> bool {
+        self.call_back();
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
+    }
+}
+
+impl Workers {
+    /// Tells the workers to end.
+    fn call_back(&self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         let server = self.shared.serving().server.clone();
         for _ in 0..self.count {
             server.unblock();
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.call_back();
     }
 }
 
@@ -292,11 +311,96 @@ impl Internal {
 
 fn private_directory(parent: Option<&Path>) -> io::Result<PrivateDirectory> {
     let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
+    remove_stale(&parent);
     let random = RandomState::new().hash_one(std::process::id());
-    let directory = parent.join(format!("ringside-{random:016x}"));
+    let directory = parent.join(format!("{DIRECTORY_PREFIX}{random:016x}"));
     DirBuilder::new().mode(0o700).create(&directory).map_err(|error| {
         let parent = parent.display();
         io::Error::new(error.kind(), format!("no directory can be made in {parent}: {error}"))
     })?;
     Ok(PrivateDirectory(directory))
+}
+
+/// Removes what a killed process left: directories whose socket nobody listens on.
+fn remove_stale(parent: &Path) {
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for directory in entries.flatten().map(|entry| entry.path()) {
+        let name = directory.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        if name.starts_with(DIRECTORY_PREFIX) && is_stale(&directory) {
+            // Somebody else's cannot be removed, and need not be.
+            let _ = std::fs::remove_dir_all(&directory);
+        }
+    }
+}
+
+fn is_stale(directory: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(directory) else { return false };
+    let sockets: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    let is_dead = |socket: &PathBuf| {
+        UnixStream::connect(socket)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    };
+    !sockets.is_empty() && sockets.iter().all(is_dead)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn workers(parent: &PrivateDirectory) -> Workers {
+        let handler = |request: &mut Request| Response::text(200, &request.peer.to_string());
+        Workers::start(Some(&parent.0), 2, 1, Arc::new(handler)).unwrap()
+    }
+
+    fn ask(workers: &Workers) -> String {
+        let mut stream = UnixStream::connect(workers.socket()).unwrap();
+        let request = "GET / HTTP/1.1\r\nx-ringside-peer: 192.0.2.1:9\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[test]
+    fn the_socket_is_for_this_user_only_and_goes_with_the_workers() {
+        let parent = private_directory(None).unwrap();
+        let workers = workers(&parent);
+        let directory = workers.socket().parent().unwrap().to_path_buf();
+        assert_eq!(directory.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(ask(&workers).ends_with("\r\n\r\n192.0.2.1:9\n"));
+        assert!(workers.stop(soon()));
+        assert!(!directory.exists());
+    }
+
+    #[test]
+    fn a_listener_that_ended_is_replaced() {
+        let parent = private_directory(None).unwrap();
+        let workers = workers(&parent);
+        let before = workers.socket();
+        workers.restart().unwrap();
+        assert_ne!(workers.socket(), before);
+        assert!(ask(&workers).starts_with("HTTP/1.1 200 "));
+        assert!(workers.stop(soon()));
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_lives_is_not() {
+        let parent = private_directory(None).unwrap();
+        let living = workers(&parent);
+        let left = parent.0.join(format!("{DIRECTORY_PREFIX}0"));
+        std::fs::create_dir(&left).unwrap();
+        drop(UnixListener::bind(left.join("0.sock")).unwrap());
+        let other = workers(&parent);
+        assert!(!left.exists());
+        assert!(ask(&living).starts_with("HTTP/1.1 200 "));
+        assert!(living.stop(soon()) && other.stop(soon()));
+    }
 }

@@ -1,7 +1,5 @@
 //! The uplink behind the [front](crate::front): HTTP requests to messages and back.
 
-use core::net::SocketAddr;
-
 use ringside_protocol::time::UnixMicros;
 
 use super::{Answer, Request, Uplink};
@@ -32,8 +30,7 @@ impl Uplink {
         let answer = self.handle(&Request {
             path: &request.path,
             bearer,
-            // A listener on [::] sees IPv4 addresses in IPv6's clothes (RFC 4291 §2.5.5.2).
-            peer: SocketAddr::new(request.peer.ip().to_canonical(), request.peer.port()),
+            peer: request.peer,
             body: &request.body,
             woken: request.woken,
             waited: request.waited,

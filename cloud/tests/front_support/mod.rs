@@ -64,12 +64,22 @@ pub(crate) fn start_with(
     wakes: Wakes,
     handler: impl Fn(&mut Request) -> Response + Send + Sync + 'static,
 ) -> Service {
+    start_on("127.0.0.1:0".parse().unwrap(), limits, workers, wakes, handler)
+}
+
+pub(crate) fn start_on(
+    listen: SocketAddr,
+    limits: Limits,
+    workers: usize,
+    wakes: Wakes,
+    handler: impl Fn(&mut Request) -> Response + Send + Sync + 'static,
+) -> Service {
     let directory = TempDir::new();
     let settings =
         TlsSettings { directory: directory.path().join("tls"), names: Vec::new(), given: None };
     let tls = ServerTls::open(settings, SystemTime::now()).unwrap();
     let settings = FrontSettings {
-        listen: "127.0.0.1:0".parse().unwrap(),
+        listen,
         tls: tls.config().unwrap(),
         limits,
         workers,
@@ -104,7 +114,7 @@ impl Service {
     }
 
     /// Waits until the counters are as wished.
-    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&FrontStats) -> bool) {
+    pub(crate) fn wait(&self, what: &str, mut is_so: impl FnMut(&FrontStats) -> bool) {
         wait(what, || is_so(&self.front.stats()));
     }
 }

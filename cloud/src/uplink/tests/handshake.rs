@@ -309,24 +309,24 @@ fn what_a_sensor_reports_of_steps_before_the_cloud_is_kept() {
 #[test]
 fn strangers_are_bounded_in_number_and_in_rate() {
     let mut cloud = Cloud::new();
-    let mut known = 0;
-    while known < MAX_STRANGERS + 50 {
+    let knock = |cloud: &Cloud| {
         for _ in 0..UNPROVEN_NOTES_A_SECOND + 5 {
-            let hello = Hello { device_key: random(), ..Device::new("x").hello(&cloud) };
-            let body = envelope::seal(&hello).expect("seals");
-            let peer = SocketAddr::from(([192, 0, 2, 1], 1));
-            answer::<Challenge>(cloud.ask("/uplink/hello", None, &body, peer)).expect("challenge");
+            let device = Device::new("x");
+            device.challenge(cloud, &device.hello(cloud)).expect("a challenge");
         }
-        known += UNPROVEN_NOTES_A_SECOND;
-        cloud.wait(1);
-        if known <= MAX_STRANGERS {
-            let noted = cloud.db.strangers().expect("asked").len();
-            assert_eq!(noted, known as usize);
-        }
-    }
-    let strangers = cloud.db.strangers().expect("asked");
+        cloud.db.strangers().expect("asked")
+    };
+    let a_second = UNPROVEN_NOTES_A_SECOND as usize;
+    assert_eq!(knock(&cloud).len(), a_second);
+    let sql = "INSERT INTO stranger (device, name, address, software, target, failure, at) WITH \
+               RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1) SELECT \
+               CAST(printf('%016d', n) AS BLOB), '', '', '', '', x'0d', n FROM n";
+    cloud.db.writer().execute(sql, [MAX_STRANGERS - 15]).expect("filled");
+    cloud.wait(1);
+    let strangers = knock(&cloud);
     assert_eq!(strangers.len(), MAX_STRANGERS as usize);
-    assert!(strangers.iter().all(|stranger| stranger.at >= START.plus(5 * MICROS_PER_SECOND)));
+    assert!(strangers[..2 * a_second].iter().all(|stranger| stranger.name == "x"));
+    assert_eq!(strangers.last().map(|oldest| oldest.at), Some(UnixMicros(6)), "five have left");
 }
 
 #[test]

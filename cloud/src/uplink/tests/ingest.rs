@@ -46,6 +46,40 @@ fn a_repeated_batch_changes_nothing() {
 }
 
 #[test]
+fn a_batch_over_midnight_is_filed_under_both_days_and_repeats_well() {
+    let mut cloud = Cloud::new();
+    let midnight = UnixMicros((cloud.now.day() + 1) * DAY);
+    cloud.now = midnight.plus(5 * MICROS_PER_SECOND);
+    let device = Device::connected(&cloud, "gate-1");
+    let calls = vec![call(1, UnixMicros(midnight.0 - 1)), call(2, midnight), call(3, midnight)];
+    assert_eq!(device.send(&cloud, calls.clone()), ack(3, 0, 0));
+    assert_eq!(device.send(&cloud, calls), ack(0, 3, 0));
+    assert_eq!(cloud.db.days().expect("asked"), ["cdr_20261119", "cdr_20261118"]);
+}
+
+#[test]
+fn batches_that_overlap_and_come_at_once_are_stored_once() {
+    let cloud = Cloud::new();
+    let device = Device::connected(&cloud, "gate-1");
+    let batch = |first: u64| (first..first + 20).map(|number| call(number, cloud.now)).collect();
+    let stored: u32 = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..4)
+            .map(|sender| {
+                let (cloud, device) = (&cloud, &device);
+                scope.spawn(move || -> u32 {
+                    let stored = |first| device.send(cloud, batch(first)).expect("kept").stored;
+                    (0..10).map(|turn| stored(1 + (turn * 7 + sender) % 10 * 10)).sum()
+                })
+            })
+            .collect();
+        senders.into_iter().map(|sender| sender.join().expect("no panic")).sum()
+    });
+    let numbers: Vec<i64> = rows(&cloud).into_iter().map(|(number, _)| number).collect();
+    assert_eq!(numbers, (1..=110).collect::<Vec<i64>>());
+    assert_eq!(stored, 110);
+}
+
+#[test]
 fn the_same_number_of_another_boot_or_device_is_another_call() {
     let cloud = Cloud::new();
     let mut first = Device::connected(&cloud, "gate-1");
@@ -157,7 +191,7 @@ fn a_hostile_record_is_kept_and_harms_nothing() {
         call_id: huge,
         caller: party.clone(),
         callee: party,
-        addresses: vec![SocketAddr::from(([0, 0, 0, 0], 0)); 5000],
+        addresses: (0..5000_u32).map(|host| SocketAddr::from((host.to_be_bytes(), 0))).collect(),
         src: 200,
         dst: 201,
         start: Some(u64::MAX),
@@ -179,6 +213,10 @@ fn a_hostile_record_is_kept_and_harms_nothing() {
         )
         .expect("a length");
     assert!(longest <= 256);
+    let addresses: String = reader
+        .query_row(&format!("SELECT addresses FROM {table}"), [], |row| row.get(0))
+        .expect("addresses");
+    assert_eq!(addresses.split_whitespace().count(), 64);
 }
 
 #[test]

@@ -120,6 +120,10 @@ fn a_poll_is_parked_with_the_generation_of_before_and_for_the_time_that_is_left(
     assert_eq!(sensor.device.poll(&cloud, 0, None), parked(50, 0));
     cloud.notebook.wake(&key);
     assert_eq!(sensor.device.poll(&cloud, 0, Some(Woken::Yes)), parked(30, 1));
+    let endless = Poll { wait_seconds: u16::MAX, done: 0 };
+    let body = envelope::seal(&endless).expect("seals");
+    let session = sensor.device.session.as_deref();
+    assert_eq!(cloud.ask("/uplink/poll", session, &body, sensor.device.peer), parked(50, 1));
     let polled = answer(sensor.device.poll(&cloud, 0, Some(Woken::Timeout)));
     assert_eq!(polled, Ok(Commands::default()));
 }
