@@ -7,12 +7,13 @@
 use crate::server::Request;
 
 /// Whether `request` comes from another site's page.
+///
+/// A browser that says so in `Sec-Fetch-Site` (which no page can set) knows best; an older one
+/// names the page's `Origin` (RFC 6454 §7), which is compared with `Host`.
 #[must_use]
 pub fn is_foreign(request: &Request) -> bool {
-    if let Some(site) = request.header("sec-fetch-site")
-        && !matches!(site, "same-origin" | "none")
-    {
-        return true;
+    if let Some(site) = request.header("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
     }
     let Some(origin) = request.header("origin") else {
         return false;
@@ -40,6 +41,8 @@ mod tests {
             (vec![host, ("sec-fetch-site", "same-origin")], false),
             (vec![host, ("sec-fetch-site", "cross-site")], true),
             (vec![host, ("sec-fetch-site", "same-site")], true),
+            // A proxy has written another host.
+            (vec![host, ("sec-fetch-site", "same-origin"), ("origin", "https://x")], false),
             (vec![host, ("origin", "https://cloud.example:8443")], false),
             (vec![host, ("origin", "https://cloud.example")], true),
             (vec![host, ("origin", "http://cloud.example:8443")], true),

@@ -67,6 +67,21 @@ pub struct OutstandingToken {
     pub expires_at: UnixMicros,
 }
 
+/// One line of the audit log.
+#[derive(Clone, Debug)]
+pub struct AuditEntry {
+    /// Its number.
+    pub entry: i64,
+    /// When.
+    pub at: UnixMicros,
+    /// Who did it.
+    pub who: String,
+    /// What.
+    pub action: String,
+    /// To what.
+    pub detail: String,
+}
+
 /// A customer's name and limit.
 #[derive(Clone, Debug)]
 pub struct CustomerFacts {
@@ -310,6 +325,34 @@ pub fn outstanding_tokens(
         })
     })?;
     Ok(tokens.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The customer's audit log before an entry, the newest first.
+///
+/// # Errors
+/// The database's.
+pub fn audit_log(
+    db: &Db,
+    admin: &Admin<'_>,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<AuditEntry>> {
+    let reader = db.reader();
+    let mut statement = reader.prepare_cached(
+        "SELECT entry, at, who, action, detail FROM audit \
+         WHERE customer = ?1 AND entry < ?2 ORDER BY entry DESC LIMIT ?3",
+    )?;
+    let before = before.unwrap_or(i64::MAX);
+    let entries = statement.query_map(params![admin.customer().0, before, limit], |row| {
+        Ok(AuditEntry {
+            entry: row.get(0)?,
+            at: loaded_time(row.get(1)?),
+            who: row.get(2)?,
+            action: row.get(3)?,
+            detail: row.get(4)?,
+        })
+    })?;
+    Ok(entries.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Writes an entry of the audit log; no customer where nobody's is known.

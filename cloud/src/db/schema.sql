@@ -122,6 +122,7 @@ CREATE TABLE audit (
   action   TEXT NOT NULL,
   detail   TEXT NOT NULL
 ) STRICT;
+CREATE INDEX audit_customer ON audit (customer);
 
 -- Secrets that the service made for itself (the key of the handshake's nonces, for example).
 CREATE TABLE secret (

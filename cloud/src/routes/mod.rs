@@ -5,6 +5,7 @@
 
 mod api_tokens;
 mod app;
+mod audit;
 mod calls;
 mod changes;
 mod health;
@@ -24,6 +25,7 @@ use ringside_protocol::time::UnixMicros;
 
 pub use self::api_tokens::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
 pub use self::app::{App, Clock};
+pub use self::audit::MAX_ENTRIES;
 pub use self::calls::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::changes::MAX_WAIT_SECONDS;
 pub use self::query::MAX_PARAMETERS;
@@ -74,6 +76,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/api_tokens", Handler::Admin(api_tokens::list)),
     route("POST", "/api/v1/api_tokens", Handler::Admin(api_tokens::make)),
     route("POST", "/api/v1/api_tokens/{id}/revoke", Handler::Admin(api_tokens::revoke)),
+    route("GET", "/api/v1/audit", Handler::Admin(audit::list)),
     route("GET", "/api/v1/calls", Handler::Scope(calls::list)),
     route("GET", "/api/v1/calls/{id}", Handler::Scope(calls::one)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),

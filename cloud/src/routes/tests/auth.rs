@@ -4,7 +4,7 @@ use crate::auth::{
     MAX_ATTEMPTS_PER_LOGIN, MAX_FAILURES_NOTED_A_MINUTE, MAX_LOGIN_BYTES, MAX_SESSIONS_PER_USER,
     TOUCH_SECONDS, sha256,
 };
-use crate::routes::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
+use crate::routes::{MAX_API_TOKENS, MAX_DAYS, MAX_ENTRIES, MAX_NAME_CHARS};
 
 #[test]
 fn login_opens_a_session_and_logout_ends_it() {
@@ -306,4 +306,34 @@ fn viewers_do_not_administrate() {
     assert_eq!(error(bench.post(&viewer, "/api/v1/tokens")).1, "not_admin");
     let revoke = format!("/api/v1/sensors/{}/revoke", bench.ours.device);
     assert_eq!(error(bench.post(&viewer, &revoke)).1, "not_admin");
+}
+
+#[test]
+fn the_audit_log_is_paged_and_for_administrators() {
+    let bench = Bench::new();
+    let us = bench.log_in(&bench.ours.admin);
+    for _ in 0..5 {
+        assert_eq!(bench.post(&us, "/api/v1/tokens").status, 201);
+    }
+    bench.log_in(&bench.theirs.admin);
+    let (mut actions, mut target) = (Vec::new(), "/api/v1/audit?limit=2".to_owned());
+    loop {
+        let page = bench.json(&us, &target);
+        for entry in page["entries"].as_array().expect("entries") {
+            actions.push(entry["action"].as_str().expect("text").to_owned());
+            assert!(!entry["who"].as_str().expect("text").contains("Theirs"));
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        target = format!("/api/v1/audit?limit=2&cursor={next}");
+    }
+    let logged = bench.audit();
+    let ours = logged.iter().rev().filter(|entry| entry.0 == Some(bench.ours.customer.0));
+    assert_eq!(actions, ours.map(|entry| entry.2.clone()).collect::<Vec<_>>());
+    for bad in ["limit=0", "limit=201", "cursor=x", "who=me"] {
+        assert_eq!(bench.get(&us, &format!("/api/v1/audit?{bad}")).status, 400, "{bad}");
+    }
+    let limit = format!("/api/v1/audit?limit={MAX_ENTRIES}");
+    assert_eq!(bench.get(&us, &limit).status, 200);
+    let viewer = bench.log_in(&bench.ours.viewer);
+    assert_eq!(error(bench.get(&viewer, &limit)).1, "not_admin");
 }

@@ -58,6 +58,7 @@ fn answers_are_as_described() {
         ("/api/v1/changes", "/api/v1/changes".to_owned()),
         ("/api/v1/tokens", "/api/v1/tokens".to_owned()),
         ("/api/v1/strangers", "/api/v1/strangers".to_owned()),
+        ("/api/v1/audit", "/api/v1/audit".to_owned()),
         ("/api/v1/api_tokens", "/api/v1/api_tokens".to_owned()),
     ];
     assert_eq!(bench.post(&us, "/api/v1/tokens").status, 201);
