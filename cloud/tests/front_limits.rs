@@ -273,6 +273,9 @@ fn streaming(limits: Limits) -> (Service, Arc<Mutex<usize>>) {
     let count = Arc::clone(&given);
     let service = start(limits, move |request: &mut Request| {
         *count.lock().unwrap() = 0;
+        if request.path == "/short" {
+            return Response::text(200, "short");
+        }
         let numbers = Numbers { pattern: pattern(), left: STREAM_BYTES, given: Arc::clone(&count) };
         let response = Response::stream(200, "application/octet-stream", Box::new(numbers));
         match request.path.as_str() {
@@ -385,6 +388,10 @@ fn long_answers_to_one_address_are_bounded() {
     let mut second = service.connect();
     get(&mut second, "/");
     assert_refused(&service, &mut second, Refusal::Streams);
+    // What is short goes on.
+    for _ in 0..3 {
+        assert_eq!(service.connect().get("/short").status, 200);
+    }
     drop(first);
     service.wait("the first has gone", |stats| stats.connections <= 1);
     assert_eq!(service.connect().get("/").status, 200);

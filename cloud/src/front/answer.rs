@@ -13,6 +13,7 @@
 use core::time::Duration;
 
 use super::chunked::Chunked;
+use super::limits::SHORT_BODY_BYTES;
 use super::refusal::{Refusal, reason_phrase};
 
 /// A request to be dispatched again later.
@@ -82,6 +83,14 @@ impl Body {
             };
         }
         Ok(used)
+    }
+
+    /// Whether it may take as long as the client does.
+    pub(super) const fn is_long(&self) -> bool {
+        match self {
+            Self::Bytes(left) => *left > SHORT_BODY_BYTES as u64,
+            Self::Chunked(_) | Self::Unchunked(..) => true,
+        }
     }
 
     pub(super) const fn is_done(&self) -> bool {

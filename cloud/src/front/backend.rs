@@ -19,7 +19,8 @@ pub(super) struct Backend {
     request: Option<Arc<Request>>,
     /// Bytes of head and body that are sent.
     sent: usize,
-    /// An answer came before all of the request was sent.
+    /// No further request may use the connection: an answer came before all of the request was
+    /// sent, or nobody is at the other end.
     spoiled: bool,
     /// Bytes of the answer that were read and not used.
     input: Vec<u8>,
@@ -124,6 +125,11 @@ impl Backend {
         self.head = Vec::new();
         self.body = None;
         self.state = State::Idle;
+    }
+
+    /// No further request may use the connection.
+    pub(super) fn spoil(&mut self) {
+        self.spoiled = true;
     }
 
     /// The body goes to `slot` from here on.

@@ -78,6 +78,8 @@ pub(super) struct Client {
     pub(super) woken: Option<&'static str>,
     /// When the request was parked for the first time.
     pub(super) parked_at: Option<Instant>,
+    /// The answer counts as a stream.
+    pub(super) is_stream: bool,
     /// Bytes of the answer that it took in the present [`Limits::stall`].
     pub(super) taken: usize,
     /// Bytes that count towards the listener's limit.
@@ -122,6 +124,7 @@ impl Client {
             park: None,
             woken: None,
             parked_at: None,
+            is_stream: false,
             taken: 0,
             charged: 0,
             lingered: 0,

@@ -105,9 +105,35 @@ impl Loop {
         }
         self.restarted_at = Some(self.now);
         log::error!("the workers cannot be reached: {error}");
-        let is_gone = matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound);
-        if is_gone && let Err(error) = self.workers.restart() {
-            log::error!("the workers' listener cannot be replaced: {error}");
+        if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) {
+            match self.workers.restart() {
+                Ok(()) => self.leave_old_workers(),
+                Err(error) => log::error!("the workers' listener cannot be replaced: {error}"),
+            }
+        }
+    }
+
+    /// No worker will look again at what stands on connections to the old listener.
+    fn leave_old_workers(&mut self) {
+        for index in 0..self.backends.len() {
+            let Some(backend) = self.backends[index].as_mut() else { continue };
+            match backend.state {
+                State::Relaying(_) => backend.spoil(),
+                State::Idle => self.backends[index] = None,
+                State::Running(slot) => self.lose_backend(index, slot),
+            }
+        }
+    }
+
+    /// A connection has gone that a request was on.
+    fn lose_backend(&mut self, index: usize, slot: Option<usize>) {
+        self.backends[index] = None;
+        self.running -= 1;
+        if let Some(slot) = slot {
+            self.with_client(slot, |this, client| {
+                this.refuse(client, Refusal::BadAnswer);
+                this.converse(slot, client)
+            });
         }
     }
 
@@ -115,31 +141,24 @@ impl Loop {
     pub(super) fn drive_backend(&mut self, index: usize) {
         let Some(backend) = self.backends.get_mut(index).and_then(Option::as_mut) else { return };
         let slot = match backend.state {
-            State::Relaying(slot) => {
-                self.drive(slot);
+            State::Relaying(slot) => return self.drive(slot),
+            State::Running(slot) => slot,
+            State::Idle => {
+                // Nothing is asked for: whatever comes is the end.
+                if !matches!(backend.advance(), Progress::Wait) {
+                    self.backends[index] = None;
+                }
                 return;
             }
-            State::Idle => None,
-            State::Running(slot) => slot,
         };
-        let was_running = backend.state != State::Idle;
         match backend.advance() {
             Progress::Wait => {}
+            Progress::Broken => self.lose_backend(index, slot),
             Progress::Answer(answer) => {
-                self.running -= usize::from(was_running);
+                self.running -= 1;
                 match slot {
                     Some(slot) => self.answer(slot, index, answer),
                     None => self.drop_answer(index, &answer),
-                }
-            }
-            Progress::Broken => {
-                self.running -= usize::from(was_running);
-                self.backends[index] = None;
-                if let Some(slot) = slot {
-                    self.with_client(slot, |this, client| {
-                        this.refuse(client, Refusal::BadAnswer);
-                        this.converse(slot, client)
-                    });
                 }
             }
         }
@@ -152,9 +171,7 @@ impl Loop {
                     this.release_backend(index);
                     this.park(slot, client, park);
                 }
-                Answer::Relay { body, .. }
-                    if !body.is_done() && this.has_enough_streams(client) =>
-                {
+                Answer::Relay { body, .. } if body.is_long() && this.has_enough_streams(client) => {
                     this.backends[index] = None;
                     this.refuse(client, Refusal::Streams);
                 }
@@ -171,6 +188,7 @@ impl Loop {
                         client.phase = Phase::Answering(None);
                         this.release_backend(index);
                     } else if let Some(backend) = this.backends[index].as_mut() {
+                        client.is_stream = body.is_long();
                         client.phase = Phase::Answering(Some(index));
                         backend.relay_to(slot, body);
                     }
@@ -180,14 +198,19 @@ impl Loop {
         });
     }
 
-    /// Whether the client's address has as many long answers on their way as it may.
+    /// Whether as many long answers are on their way as may, to this client's address or to all.
+    ///
+    /// So some connections to the workers are always left for what is short.
     fn has_enough_streams(&self, client: &Client) -> bool {
         let source = Source::from(client.peer.ip());
-        let is_one = |other: &&Client| {
-            matches!(other.phase, Phase::Answering(Some(_)))
-                && Source::from(other.peer.ip()) == source
-        };
-        self.clients.iter().flatten().filter(is_one).count() >= self.limits.streams_per_address
+        let (mut to_address, mut to_all) = (0, 0);
+        for other in self.clients.iter().flatten() {
+            if other.is_stream && matches!(other.phase, Phase::Answering(Some(_))) {
+                to_all += 1;
+                to_address += usize::from(Source::from(other.peer.ip()) == source);
+            }
+        }
+        to_all >= self.limits.streams || to_address >= self.limits.streams_per_address
     }
 
     /// The client has gone meanwhile.
@@ -223,11 +246,8 @@ impl Loop {
         client.park = Some(park.key.clone());
         self.parked_count += 1;
         // First note the request, then compare: see `wakes.rs`.
-        let is_stale = {
-            self.parked.entry(park.key.clone()).or_default().push(slot);
-            self.wakes.generation(&park.key) != park.generation
-        };
-        if is_stale {
+        self.parked.entry(park.key.clone()).or_default().push(slot);
+        if self.wakes.generation(&park.key) != park.generation {
             self.come_back(slot, client, "yes");
         }
     }

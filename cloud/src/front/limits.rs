@@ -6,6 +6,10 @@ use core::time::Duration;
 /// piece of [`PIECE_BYTES`] waits before it. The worker is not read from meanwhile.
 pub const ANSWER_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Bytes of a body, at most, of an answer that counts as short. The front takes all of it from the
+/// worker at once, however slow the client is ([`ANSWER_BUFFER_BYTES`]).
+pub const SHORT_BODY_BYTES: usize = ANSWER_BUFFER_BYTES;
+
 /// Bytes that are read from a connection or from a worker in one go.
 pub const PIECE_BYTES: usize = 16 * 1024;
 
@@ -60,7 +64,8 @@ pub struct Limits {
     pub stall_bytes: usize,
     /// How long a client may take to read a refusal.
     pub linger: Duration,
-    /// Answers that are streamed at once (long ones, or of unknown length): 503 above.
+    /// Answers on their way at once that are longer than [`SHORT_BODY_BYTES`], or of unknown
+    /// length: 503 above.
     pub streams: usize,
     /// Of these, to one IPv4 address or one IPv6 /64 network: 503 above.
     pub streams_per_address: usize,

@@ -43,6 +43,7 @@ use mio::{Poll, Waker};
 use self::event_loop::{Loop, Setup, WAKER};
 pub use self::limits::{
     ANSWER_BUFFER_BYTES, Limits, MAX_ANSWER_HEAD_BYTES, MAX_LINGER_BYTES, PIECE_BYTES,
+    SHORT_BODY_BYTES,
 };
 pub use self::refusal::{Refusal, reason_phrase};
 use self::stats::Counters;

@@ -53,7 +53,7 @@ pub enum Refusal {
     ParkedFull,
     /// All connections together hold as many bytes as they may.
     BuffersFull,
-    /// The address has as many long answers on their way as it may.
+    /// As many long answers are on their way as may, to the address or to all.
     Streams,
     /// The service is ending.
     ShuttingDown,
@@ -141,7 +141,7 @@ impl Refusal {
             Self::QueueTimeout => (503, "queue_timeout", "the service is too busy: try again later"),
             Self::ParkedFull => (503, "parked_full", "too many long polls wait: try again later"),
             Self::BuffersFull => (503, "buffers_full", "too many requests arrive at once: try again later"),
-            Self::Streams => (503, "streams", "too many long answers are on their way to this address: try again later"),
+            Self::Streams => (503, "streams", "too many long answers are on their way: try again later"),
             Self::ShuttingDown => (503, "shutting_down", "the service is ending: try again later"),
             Self::HandlerTimeout => (504, "handler_timeout", "the request took too long inside the service"),
             Self::Version => (505, "version", "this service speaks HTTP/1.1"),

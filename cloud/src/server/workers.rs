@@ -5,15 +5,15 @@
 //! reached by all of them. The front opens a bounded number of connections and so bounds the
 //! threads that tiny_http starts, one for each.
 //!
-//! A worker calls the handler and writes short answers itself: they always fit into the socket's
-//! buffer. Long ones, and streams, are written by a thread of their own, because they take as long
+//! A worker calls the handler and writes short answers itself ([`SHORT_BODY_BYTES`]): the socket's
+//! buffer takes three times as many. Long ones, and streams, are written by a thread of their own, because they take as long
 //! as the client does; these threads are counted and bounded.
 
 use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -21,15 +21,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Body, Handler, Request, Response, Woken, wire};
+use crate::front::SHORT_BODY_BYTES;
 
 /// What private directories are called.
 const DIRECTORY_PREFIX: &str = "ringside-workers-";
 
-/// Bytes of a body that a worker writes itself; the socket's buffer takes three times as many.
-const MAX_INLINE_BODY_BYTES: usize = 64 * 1024;
+/// A directory that is younger may be one whose socket is just being made.
+const STALE_AGE: Duration = Duration::from_secs(60);
 
 /// The worker threads of one listener.
 pub struct Workers {
@@ -119,9 +120,7 @@ impl Workers {
         let left = deadline.saturating_duration_since(Instant::now());
         self.ended.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
     }
-}
 
-impl Workers {
     /// Tells the workers to end.
     fn call_back(&self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
@@ -184,7 +183,7 @@ impl Shared {
         };
         let writer = http.into_writer();
         let is_long = match &response.body {
-            Body::Bytes(bytes) => bytes.len() > MAX_INLINE_BODY_BYTES,
+            Body::Bytes(bytes) => bytes.len() > SHORT_BODY_BYTES,
             Body::Stream(_) => true,
         };
         if is_long && !is_head && response.park.is_none() {
@@ -281,7 +280,7 @@ fn read_request(http: &mut tiny_http::Request) -> io::Result<Request> {
         peer,
         body,
         woken: internal.woken,
-        waited: core::time::Duration::from_millis(internal.waited_millis),
+        waited: Duration::from_millis(internal.waited_millis),
     })
 }
 
@@ -311,7 +310,7 @@ impl Internal {
 
 fn private_directory(parent: Option<&Path>) -> io::Result<PrivateDirectory> {
     let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
-    remove_stale(&parent);
+    remove_stale(&parent, STALE_AGE);
     let random = RandomState::new().hash_one(std::process::id());
     let directory = parent.join(format!("{DIRECTORY_PREFIX}{random:016x}"));
     DirBuilder::new().mode(0o700).create(&directory).map_err(|error| {
@@ -321,33 +320,34 @@ fn private_directory(parent: Option<&Path>) -> io::Result<PrivateDirectory> {
     Ok(PrivateDirectory(directory))
 }
 
-/// Removes what a killed process left: directories whose socket nobody listens on.
-fn remove_stale(parent: &Path) {
+/// Removes what a killed process left: directories of this age whose sockets nobody listens on.
+fn remove_stale(parent: &Path, age: Duration) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     for directory in entries.flatten().map(|entry| entry.path()) {
         let name = directory.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        if name.starts_with(DIRECTORY_PREFIX) && is_stale(&directory) {
+        if name.starts_with(DIRECTORY_PREFIX) && is_stale(&directory, age) {
             // Somebody else's cannot be removed, and need not be.
             let _ = std::fs::remove_dir_all(&directory);
         }
     }
 }
 
-fn is_stale(directory: &Path) -> bool {
+fn is_stale(directory: &Path, age: Duration) -> bool {
+    let modified = std::fs::metadata(directory).and_then(|metadata| metadata.modified());
+    let is_old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|since| since >= age));
     let Ok(entries) = std::fs::read_dir(directory) else { return false };
-    let sockets: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    let is_dead = |socket: &PathBuf| {
-        UnixStream::connect(socket)
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    let is_dead_socket = |entry: std::fs::DirEntry| {
+        let connected = UnixStream::connect(entry.path());
+        entry.file_type().is_ok_and(|kind| kind.is_socket())
+            && connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     };
-    !sockets.is_empty() && sockets.iter().all(is_dead)
+    is_old && entries.flatten().all(is_dead_socket)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Read;
     use std::os::unix::fs::PermissionsExt;
-    use std::time::Duration;
 
     use super::*;
 
@@ -398,9 +398,11 @@ mod tests {
         let left = parent.0.join(format!("{DIRECTORY_PREFIX}0"));
         std::fs::create_dir(&left).unwrap();
         drop(UnixListener::bind(left.join("0.sock")).unwrap());
-        let other = workers(&parent);
+        remove_stale(&parent.0, STALE_AGE);
+        assert!(left.exists());
+        remove_stale(&parent.0, Duration::ZERO);
         assert!(!left.exists());
         assert!(ask(&living).starts_with("HTTP/1.1 200 "));
-        assert!(living.stop(soon()) && other.stop(soon()));
+        assert!(living.stop(soon()));
     }
 }
