@@ -18,7 +18,8 @@ pub const MAX_HOST_LEN: usize = 253;
 /// What a token says.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
-    /// SHA-256 of the SubjectPublicKeyInfo of the CA that signs the server's certificate.
+    /// SHA-256 of the SubjectPublicKeyInfo of the CA that signs the server's certificate; all zero
+    /// where the public roots apply (see [`Token::pin`]).
     pub ca_key_sha256: [u8; 32],
     /// Known to the cloud by its SHA-256 only; single use.
     pub secret: [u8; 16],
@@ -26,6 +27,14 @@ pub struct Token {
     pub port: u16,
     /// The server's name or address.
     pub host: String,
+}
+
+impl Token {
+    /// The CA to pin; `None` where the server's certificate is by a public authority.
+    #[must_use]
+    pub fn pin(&self) -> Option<[u8; 32]> {
+        (self.ca_key_sha256 != [0; 32]).then_some(self.ca_key_sha256)
+    }
 }
 
 impl fmt::Debug for Token {
@@ -126,6 +135,12 @@ mod tests {
     fn token_survives_its_text() {
         assert_eq!(token().to_string().parse(), Ok(token()));
         assert_eq!(format!("  {}\n", token()).parse(), Ok(token()));
+    }
+
+    #[test]
+    fn a_token_without_a_hash_pins_nothing() {
+        assert_eq!(token().pin(), Some([3; 32]));
+        assert_eq!(Token { ca_key_sha256: [0; 32], ..token() }.pin(), None);
     }
 
     #[test]
