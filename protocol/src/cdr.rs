@@ -557,6 +557,20 @@ pub struct Interval {
 /// Length of an [`Interval`], seconds.
 pub const INTERVAL_SECONDS: u64 = 10;
 
+impl Stream {
+    /// Length of each of [`Stream::intervals`], seconds: [`INTERVAL_SECONDS`], doubled as often
+    /// as the sensor merged them pairwise to hold a long stream.
+    #[must_use]
+    pub fn interval_seconds(&self) -> u64 {
+        let count = self.intervals.len().max(1) as u64;
+        let mut seconds = INTERVAL_SECONDS;
+        while self.length / 1_000_000 / seconds >= count {
+            seconds *= 2;
+        }
+        seconds
+    }
+}
+
 impl Cdr {
     /// When the call ended.
     #[must_use]
@@ -602,6 +616,23 @@ impl Cdr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn length_and_count_tell_how_long_intervals_are() {
+        let seconds = |length: u64, intervals| {
+            let intervals = vec![Interval::default(); intervals];
+            Stream { length: length * 1_000_000, intervals, ..Stream::default() }.interval_seconds()
+        };
+        assert_eq!(seconds(0, 1), 10);
+        assert_eq!(seconds(9, 1), 10);
+        assert_eq!(seconds(10, 2), 10);
+        assert_eq!(seconds(7199, 720), 10);
+        assert_eq!(seconds(7200, 361), 20, "merged once");
+        assert_eq!(seconds(14_400, 361), 40, "merged twice");
+        assert_eq!(seconds(30, 0), 40, "a record that contradicts itself");
+        let endless = Stream { length: u64::MAX, ..Stream::default() };
+        assert!(endless.interval_seconds() > u64::MAX / 1_000_000);
+    }
 
     #[test]
     fn call_id_survives_its_text() {

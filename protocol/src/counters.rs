@@ -56,7 +56,7 @@ counters! {
     Fragments = "fragments",
     /// IP packets whose other fragments never came.
     FragmentsTimedOut = "fragments_timed_out",
-    /// Fragments turned away because the table was full.
+    /// Incomplete IP packets let go because the table was full.
     FragmentTableFull = "fragment_table_full",
     /// Fragments that overlap or contradict others.
     FragmentsBad = "fragments_bad",
@@ -118,4 +118,6 @@ counters! {
     CdrsRebased = "cdrs_rebased",
     /// Outbox writes that failed.
     OutboxErrors = "outbox_errors",
+    /// SIP messages of calls that had become records already, or were turned away.
+    SipLate = "sip_late",
 }

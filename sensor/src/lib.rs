@@ -9,16 +9,23 @@
 //! Each stage imports only what stands before it; `main.rs` joins them. Everything up to `call`
 //! takes time as an argument, so a capture file gives the same records every time.
 
+pub mod analysis;
 pub mod call;
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod commands;
+pub mod config;
 pub mod counters;
 pub mod decode;
 pub mod doctor;
+pub mod host;
 pub mod identity;
 pub mod limits;
+pub mod logging;
+pub mod report;
 pub mod store;
+pub mod terminal;
 pub mod uplink;
 pub mod version;
 pub mod wire;

@@ -22,4 +22,9 @@ CREATE TABLE IF NOT EXISTS cdr_DAY (
   record      BLOB NOT NULL,              -- postcard of cdr::Cdr
   PRIMARY KEY (customer, device, boot, number)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS cdr_DAY_ended ON cdr_DAY (customer, ended_at DESC);
+-- Lists go from the newest call to the oldest and look at every column that a filter can name.
+-- All of them are in the index, so that a search reads none of the records it passes over.
+CREATE INDEX IF NOT EXISTS cdr_DAY_ended ON cdr_DAY (
+  customer, ended_at DESC, device DESC, boot DESC, number DESC,
+  caller, callee, call_id, addresses, status_code, ended_by, answered, duration_us, mos, flags
+);

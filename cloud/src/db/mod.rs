@@ -5,14 +5,30 @@
 //! in every key of a call (`docs/DECISIONS.md`, "Database keys").
 
 use core::fmt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+pub mod calls;
+pub mod cdrs;
+pub mod customers;
+pub mod fleet;
+pub mod leases;
+pub mod people;
+pub mod sensors;
+pub mod stats;
+pub mod tokens;
 
 /// Connections that only read.
 const READERS: usize = 4;
+
+/// Prepared statements that a connection keeps: one insert for each day of the retention, and the
+/// questions.
+const STATEMENTS: usize = 64;
 
 /// How long a statement waits for a lock that another process holds (a backup), milliseconds.
 const BUSY_TIMEOUT_MS: u64 = 5000;
@@ -43,6 +59,10 @@ pub enum DbError {
     },
     /// A stored record cannot be read.
     Damaged(&'static str),
+    /// The system gives no random bytes.
+    Random,
+    /// The file cannot be made.
+    File(std::io::Error),
 }
 
 impl fmt::Display for DbError {
@@ -55,6 +75,8 @@ impl fmt::Display for DbError {
                  the newer ringside-cloud that wrote it"
             ),
             Self::Damaged(what) => write!(f, "database: {what} is damaged"),
+            Self::File(error) => write!(f, "the database's file cannot be made: {error}"),
+            Self::Random => f.write_str("the system gives no random bytes"),
         }
     }
 }
@@ -77,10 +99,13 @@ impl Db {
     /// [`DbError`], with a sentence for the person who starts the service.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join("ringside.db");
+        make_private(&path)?;
         let mut writer = Connection::open(&path)?;
         configure(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
+        // What retention deletes is overwritten, not merely forgotten.
+        writer.pragma_update(None, "secure_delete", true)?;
         migrate(&mut writer)?;
         let readers = (0..READERS)
             .map(|_| {
@@ -97,6 +122,18 @@ impl Db {
     /// The one connection that writes.
     pub fn writer(&self) -> MutexGuard<'_, Connection> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` in one transaction; what it wrote is on the disk when this returns.
+    ///
+    /// # Errors
+    /// What `work` returns, or the commit; nothing is written then.
+    pub fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mut writer = self.writer();
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let answer = work(&transaction)?;
+        transaction.commit()?;
+        Ok(answer)
     }
 
     /// One of the connections that only read.
@@ -126,23 +163,115 @@ pub fn day_tables(connection: &Connection) -> Result<Vec<String>> {
     Ok(names.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Only this user may read the file, and those that SQLite makes beside it with the same mode.
+fn make_private(path: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    let made = options.create(true).append(true).mode(0o600).open(path);
+    made.map(drop).map_err(DbError::File)
+}
+
 fn configure(connection: &Connection) -> Result<()> {
     connection.busy_timeout(core::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -4096)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
 
+/// Two processes may come here at once (the service and `admin`): the version is read inside the
+/// transaction that changes it.
 fn migrate(connection: &mut Connection) -> Result<()> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > SCHEMA_VERSION {
         return Err(DbError::TooNew { found });
     }
     if found < 1 {
-        let transaction = connection.transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        transaction.commit()?;
     }
+    transaction.commit()?;
     Ok(())
+}
+
+/// A time as it is stored. Times that SQLite cannot hold lie beyond the year 292,000.
+pub fn stored_time(at: UnixMicros) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}
+
+/// A stored time.
+pub fn loaded_time(stored: i64) -> UnixMicros {
+    UnixMicros(u64::try_from(stored).unwrap_or(0))
+}
+
+/// A column of bytes of a fixed length.
+pub(crate) fn bytes<const N: usize>(column: &[u8], what: &'static str) -> Result<[u8; N]> {
+    column.try_into().map_err(|_| DbError::Damaged(what))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A folder of a test's own, gone when it ends.
+    pub(crate) struct Folder(pub(crate) PathBuf);
+
+    impl Folder {
+        pub(crate) fn new() -> Self {
+            static NEXT: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
+            let turn = NEXT.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+            let name = format!("ringside-cloud-{}-{turn}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            std::fs::create_dir_all(&path).expect("a temporary folder");
+            Self(path)
+        }
+
+        pub(crate) fn open(&self) -> Db {
+            Db::open(&self.0).expect("a database")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            // A folder that stays behind fails no test.
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_commit_is_synced_and_a_failed_transaction_leaves_nothing() {
+        let folder = Folder::new();
+        let db = folder.open();
+        let pragma = |name: &str| -> String {
+            let writer = db.writer();
+            writer
+                .pragma_query_value(None, name, |row| {
+                    row.get::<_, rusqlite::types::Value>(0).map(|value| format!("{value:?}"))
+                })
+                .expect("a pragma")
+        };
+        assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
+        assert_eq!(pragma("synchronous"), "Integer(2)");
+        assert_eq!(pragma("secure_delete"), "Integer(1)");
+        let failed: Result<()> = db.write(|tx| {
+            tx.execute("INSERT INTO secret VALUES ('x', x'00')", [])?;
+            Err(DbError::Damaged("test"))
+        });
+        assert!(failed.is_err());
+        let rows: i64 = db
+            .reader()
+            .query_row("SELECT count(*) FROM secret", [], |row| row.get(0))
+            .expect("a count");
+        assert_eq!(rows, 0);
+    }
+
+    #[test]
+    fn a_database_of_a_newer_build_is_refused_with_what_to_do() {
+        let folder = Folder::new();
+        folder.open().writer().pragma_update(None, "user_version", 99).expect("a pragma");
+        let refused = Db::open(&folder.0).err().expect("refused");
+        assert!(refused.to_string().contains("install the newer ringside-cloud"), "{refused}");
+    }
 }

@@ -67,6 +67,7 @@ CREATE TABLE sensor (
   heartbeat   BLOB,
   heartbeat_at INTEGER,
   last_cdr_at INTEGER,                    -- ended_at of the newest call
+  channels    INTEGER NOT NULL DEFAULT 0, -- calls in progress, of the last heartbeat
   -- the channels granted (DECISIONS.md, Leases)
   lease_serial   INTEGER NOT NULL DEFAULT 0,
   lease_channels INTEGER NOT NULL DEFAULT 0,
@@ -74,6 +75,10 @@ CREATE TABLE sensor (
   -- the last failed handshake (postcard of step::Failure), NULL after success
   failure     BLOB,
   failure_at  INTEGER,
+  -- the last failure that the sensor itself reported (postcard of step::Failure): steps that the
+  -- cloud cannot see, such as lookup and tcp
+  reported    BLOB,
+  reported_at INTEGER,
   UNIQUE (customer, id_sensor)
 ) STRICT, WITHOUT ROWID;
 
@@ -88,6 +93,18 @@ CREATE TABLE stranger (
   failure    BLOB NOT NULL,
   at         INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Records whose own time is impossible (a wrong clock): filed under the day of their arrival, and
+-- remembered here, so that a repeated delivery finds them whenever it comes.
+CREATE TABLE misdated (
+  customer INTEGER NOT NULL,
+  device   BLOB NOT NULL,
+  boot     BLOB NOT NULL,
+  number   INTEGER NOT NULL,
+  filed_at INTEGER NOT NULL,
+  PRIMARY KEY (customer, device, boot, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX misdated_filed ON misdated (filed_at);
 
 -- What is counted for a customer over all time: records expired on arrival, and so on.
 CREATE TABLE customer_counter (

@@ -1,6 +1,30 @@
 //! Where frames come from: an interface or a capture file.
 
+mod block;
+mod buffer;
+pub mod clock;
+mod fields;
+pub mod file;
+mod handover;
+pub mod interface;
+pub mod live;
+mod merge;
+mod pcap;
+mod pcapng;
+pub mod privileges;
+pub mod probe;
+mod resolution;
+
 use embassy_time::Instant;
+
+pub use handover::Signalling;
+
+// Time stamps are handed on as they are: one tick is one microsecond.
+const _: () = assert!(embassy_time::TICK_HZ == 1_000_000);
+
+/// The end of the year 9999. Later time stamps are errors of the file and taken as this, so that
+/// a few seconds more never overflow.
+pub const LATEST: Instant = Instant::from_micros(253_402_300_799_999_999);
 
 /// One frame as it was captured.
 ///
@@ -36,4 +60,19 @@ pub enum LinkType {
     Null,
     /// One that is not read.
     Other(u16),
+}
+
+impl LinkType {
+    /// From the number in a capture file, or libpcap's (the two differ for raw IP).
+    #[must_use]
+    pub const fn from_number(number: u16) -> Self {
+        match number {
+            1 => Self::Ethernet,
+            0 | 108 => Self::Null,
+            12 | 14 | 101 | 228 | 229 => Self::RawIp,
+            113 => Self::LinuxSll,
+            276 => Self::LinuxSll2,
+            other => Self::Other(other),
+        }
+    }
 }

@@ -1,8 +1,23 @@
 //! From frames to datagrams: link layer, VLAN, IP, fragments, UDP, TCP.
 
+mod fragment;
+mod ip;
+mod link;
+mod ports;
+mod signalling;
+mod stage;
+mod tcp;
+mod udp;
+mod units;
+mod vlan;
+
 use core::net::SocketAddr;
 
 use embassy_time::Instant;
+
+pub use ports::{PortError, PortSet};
+pub use signalling::is_signalling;
+pub use stage::{Decoder, DecoderSettings};
 
 /// What a UDP datagram carried, or one whole SIP message of a TCP stream.
 #[derive(Clone, Copy, Debug)]
@@ -45,4 +60,25 @@ pub enum Framing {
     NeedMore,
     /// So many bytes (at least 1) begin no message: pass over them.
     Skip(usize),
+}
+
+/// Why a frame gives no datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reject {
+    UnknownLinkType,
+    NotIp,
+    BadIp,
+    OtherProtocol,
+    BadTransport,
+    /// A header does not stand in the captured bytes as a whole.
+    Short,
+}
+
+/// What every datagram of a frame has in common.
+#[derive(Clone, Copy, Debug)]
+struct Context {
+    at: Instant,
+    interface: u8,
+    vlan: Option<u16>,
+    dscp: u8,
 }

@@ -1,0 +1,145 @@
+//! How long the API takes over a day of 300,000 calls of one customer, and how fast such calls
+//! are kept.
+//!
+//! Cases: the newest page; a page in the middle; a filter that finds the newest calls; one that
+//! finds nothing in the whole day (a search of several requests); a number; one call; the figures
+//! of the day; the whole day as CSV.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ringside_cloud::auth::sha256;
+use ringside_cloud::db::Db;
+use ringside_cloud::db::people::{ApiToken, create_api_token};
+use ringside_cloud::events::{Events, Waker};
+use ringside_cloud::front::Wakes;
+use ringside_cloud::identity::Identity;
+use ringside_cloud::routes::{App, handle};
+use ringside_cloud::server::{Body, Request};
+use ringside_protocol::cdr::{Boot, Fingerprint};
+use ringside_protocol::message::Batch;
+use ringside_protocol::time::UnixMicros;
+use serde_json::Value;
+
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../src/routes/tests/synthetic.rs"]
+mod synthetic;
+
+const SECOND: u64 = 1_000_000;
+const CALLS: u64 = 300_000;
+
+/// 2026-11-24T23:59:59Z.
+const NOW: u64 = 1_795_564_799 * SECOND;
+
+fn main() {
+    let folder = std::env::temp_dir().join(format!("ringside-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let db = Arc::new(Db::open(&folder).expect("a database"));
+    let app = app(&db);
+    fill(&db);
+    let bytes: u64 = std::fs::read_dir(&folder)
+        .expect("the folder")
+        .map(|entry| entry.and_then(|entry| entry.metadata()).map_or(0, |file| file.len()))
+        .sum();
+    println!("{:>9} bytes a call on the disk", bytes / CALLS);
+    for (case, query) in [
+        ("newest page", "calls"),
+        ("status=486", "calls?status=486"),
+        ("mos_below=2", "calls?mos_below=2"),
+        ("number, exact", "calls?number=%2B49300000000"),
+        ("number=*123456", "calls?number=*123456"),
+        ("address, network", "calls?address=10.0.0.0/8"),
+        ("q, no match", "calls?q=nobody"),
+        ("from=noon, page", "calls?to=2026-11-24T12:00:00Z"),
+        ("stats of the day", "stats?from=2026-11-24"),
+        ("sensors", "sensors"),
+    ] {
+        search(&app, case, query);
+    }
+    let page = get(&app, "calls?to=2026-11-24T06:00:00Z&limit=1");
+    let id = page["calls"][0]["id"].as_str().expect("an id").to_owned();
+    search(&app, "one call", &format!("calls/{id}"));
+    let began = Instant::now();
+    let Body::Stream(mut stream) = ask(&app, "calls?format=csv") else { panic!("no stream") };
+    let mut csv = Vec::new();
+    stream.read_to_end(&mut csv).expect("a whole stream");
+    println!("{:>9.1} ms  the day as CSV, {} bytes", millis(began), csv.len());
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+fn app(db: &Arc<Db>) -> App {
+    let customer = db.create_customer("Bench", UnixMicros(NOW)).expect("made").expect("new");
+    let facts = ApiToken { customer, name: "bench".to_owned(), expires_at: None };
+    create_api_token(db, &sha256(b"bench"), &facts, "bench", UnixMicros(NOW)).expect("kept");
+    let waker: Arc<dyn Waker> = Arc::new(Wakes::new());
+    let events = Arc::new(Events::new(1, Arc::clone(&waker)));
+    let identity = Identity { host: "localhost".to_owned(), port: 60023, ca_key_sha256: [0; 32] };
+    App::new(Arc::clone(db), events, waker, identity, Box::new(|| UnixMicros(NOW)))
+}
+
+fn fill(db: &Db) {
+    let customer = db.customer_named("Bench").expect("asked").expect("made");
+    let mut noise = synthetic::Noise(1);
+    let mut kept = core::time::Duration::ZERO;
+    for batch in 0..CALLS / 500 {
+        let cdrs = (1..=500).map(|index| {
+            let number = batch * 500 + index;
+            synthetic::call(&mut noise, number, NOW - 86_399 * SECOND + number * 287_000)
+        });
+        let batch = Batch { boot: Boot([7; 16]), cdrs: cdrs.collect() };
+        let began = Instant::now();
+        db.store_batch(customer, Fingerprint([1; 16]), &batch, UnixMicros(NOW)).expect("kept");
+        kept += began.elapsed();
+    }
+    let seconds = kept.as_secs_f64();
+    println!("{:>9.0} calls a second kept, in batches of 500", CALLS as f64 / seconds);
+}
+
+/// All requests that a search takes until it has a page, or nothing more to look at.
+fn search(app: &App, case: &str, query: &str) {
+    let (mut requests, mut slowest, mut found) = (0, 0.0_f64, 0);
+    let mut target = query.to_owned();
+    let all = Instant::now();
+    loop {
+        let began = Instant::now();
+        let page = get(app, &target);
+        slowest = slowest.max(millis(began));
+        requests += 1;
+        found += page["calls"].as_array().map_or(0, Vec::len);
+        match page["next"].as_str().filter(|_| page["partial"] == true) {
+            Some(next) => target = format!("{query}&cursor={next}"),
+            None => break,
+        }
+    }
+    let total = millis(all);
+    println!(
+        "{total:>9.1} ms  {case}: {found} found, {requests} requests, slowest {slowest:.1} ms"
+    );
+}
+
+fn get(app: &App, target: &str) -> Value {
+    let Body::Bytes(bytes) = ask(app, target) else { panic!("a stream") };
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+fn ask(app: &App, target: &str) -> Body {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let request = Request {
+        method: "GET".to_owned(),
+        path: format!("/api/v1/{path}"),
+        query: query.to_owned(),
+        headers: vec![("authorization".to_owned(), "Bearer bench".to_owned())],
+        peer: ([127, 0, 0, 1], 1).into(),
+        body: Vec::new(),
+        woken: None,
+        waited: core::time::Duration::ZERO,
+    };
+    let response = handle(app, &request);
+    assert_eq!(response.status, 200, "{target}");
+    response.body
+}
+
+fn millis(began: Instant) -> f64 {
+    began.elapsed().as_secs_f64() * 1000.0
+}

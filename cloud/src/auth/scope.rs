@@ -1,0 +1,57 @@
+//! Who asks, and for which customer: the key that every question to the database takes.
+//!
+//! Only [`crate::auth`] makes a [`Scope`], from a session or an API token that it has checked. A
+//! question that takes one cannot be asked without, and answers for that customer alone.
+
+use crate::db::Customer;
+use crate::db::customers::Role;
+
+/// The right to ask about one customer.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    customer: Customer,
+    who: String,
+    role: Role,
+}
+
+/// The right to change one customer's things, and to see what only administrators see.
+#[derive(Clone, Copy, Debug)]
+pub struct Admin<'a>(&'a Scope);
+
+impl Scope {
+    pub(super) const fn new(customer: Customer, who: String, role: Role) -> Self {
+        Self { customer, who, role }
+    }
+
+    /// The customer that all answers are about.
+    #[must_use]
+    pub const fn customer(&self) -> Customer {
+        self.customer
+    }
+
+    /// A user's login, or `token NAME`.
+    #[must_use]
+    pub fn who(&self) -> &str {
+        &self.who
+    }
+
+    /// What they may do.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The rights of an administrator, for one who is.
+    #[must_use]
+    pub fn admin(&self) -> Option<Admin<'_>> {
+        (self.role == Role::Admin).then_some(Admin(self))
+    }
+}
+
+impl core::ops::Deref for Admin<'_> {
+    type Target = Scope;
+
+    fn deref(&self) -> &Scope {
+        self.0
+    }
+}

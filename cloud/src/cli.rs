@@ -1,0 +1,351 @@
+//! The command line: what was asked for, nothing done yet.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+use crate::config::{self, DEFAULT_DATA, Given, Settings, dialled};
+use crate::db::customers::Role;
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The service.
+    Serve(Settings),
+    /// Something to do in the database in this folder, whether or not the service runs.
+    Admin(PathBuf, Admin),
+    /// The version line.
+    Version,
+    /// [`usage`].
+    Help,
+}
+
+/// What `admin` does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// `customer add NAME`.
+    CustomerAdd(String),
+    /// `customer list`.
+    CustomerList,
+    /// `user add`.
+    UserAdd {
+        /// `--customer`.
+        customer: String,
+        /// What they log in with.
+        login: String,
+        /// `--role`.
+        role: Role,
+        /// `--password-stdin`: the password is the first line of standard input.
+        from_stdin: bool,
+    },
+    /// `user list`.
+    UserList {
+        /// `--customer`.
+        customer: Option<String>,
+    },
+    /// `user passwd`.
+    UserPasswd {
+        /// Whose.
+        login: String,
+        /// `--password-stdin`.
+        from_stdin: bool,
+    },
+    /// `token new`.
+    TokenNew {
+        /// `--customer`.
+        customer: String,
+        /// `--server`.
+        server: Option<(String, u16)>,
+    },
+    /// `sensor list`.
+    SensorList {
+        /// `--customer`.
+        customer: Option<String>,
+    },
+    /// `sensor revoke ID`.
+    SensorRevoke(String),
+    /// `sensor remove ID`.
+    SensorRemove(String),
+}
+
+/// Printed by `--help`.
+#[must_use]
+pub fn usage() -> String {
+    format!(
+        "\
+ringside-cloud takes call records from sensors and shows them to people.
+
+usage:
+  ringside-cloud serve [SETTING]...
+  ringside-cloud admin customer add NAME
+  ringside-cloud admin customer list
+  ringside-cloud admin user add --customer NAME LOGIN [--role admin|viewer] [--password-stdin]
+  ringside-cloud admin user list [--customer NAME]
+  ringside-cloud admin user passwd LOGIN [--password-stdin]
+  ringside-cloud admin token new --customer NAME [--server HOST[:PORT]]
+  ringside-cloud admin sensor list [--customer NAME]
+  ringside-cloud admin sensor revoke|remove ID
+  ringside-cloud version
+
+settings of serve, with their defaults:
+{}
+admin works on the folder that --data names ({DEFAULT_DATA}), while the service runs too.
+An ID is a device's fingerprint, or its first digits.
+Without --password-stdin a password is made and printed.
+RINGSIDE_LOG=debug|info|warn|error sets what is logged to standard error.
+Exit codes: 0 done, 1 failed, 2 wrong usage.
+",
+        config::help()
+    )
+}
+
+/// Reads the arguments after the program's name.
+///
+/// # Errors
+/// One sentence that says what is wrong with them.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut words = Words::default();
+    while let Some(argument) = parser.next().map_err(sentence)? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
+            Value(word) => words.values.push(text(word)?),
+            Long(option) => {
+                let option = option.to_owned();
+                words.take(&option, &mut parser)?;
+            }
+            other => return Err(sentence(other.unexpected())),
+        }
+    }
+    words.command()
+}
+
+/// Everything on the command line, in whatever order it came.
+#[derive(Default)]
+struct Words {
+    values: Vec<String>,
+    given: Given,
+    customer: Option<String>,
+    role: Option<Role>,
+    server: Option<(String, u16)>,
+    from_stdin: bool,
+    /// The options that came, to find those that do not belong.
+    options: Vec<String>,
+}
+
+impl Words {
+    fn take(&mut self, option: &str, parser: &mut lexopt::Parser) -> Result<(), String> {
+        self.options.push(option.to_owned());
+        if option == "password-stdin" {
+            self.from_stdin = true;
+            return Ok(());
+        }
+        let mut value = || parser.value().map_err(sentence);
+        match option {
+            "data" => self.given.data = Some(value()?.into()),
+            "database" => self.given.database = Some(text(value()?)?),
+            "sensors" => self.given.sensors = Some(text(value()?)?),
+            "web" => self.given.web = Some(text(value()?)?),
+            "name" => self.given.names.push(text(value()?)?),
+            "tls-cert" => self.given.tls_cert = Some(value()?.into()),
+            "tls-key" => self.given.tls_key = Some(value()?.into()),
+            "customer" => self.customer = Some(text(value()?)?),
+            "server" => self.server = Some(dialled(&text(value()?)?)?),
+            "role" => {
+                let role = text(value()?)?;
+                let found = Role::named(&role);
+                self.role =
+                    Some(found.ok_or_else(|| {
+                        format!("--role {role:?} is none: write admin or viewer")
+                    })?);
+            }
+            other => {
+                return Err(format!("there is no option --{other}: see ringside-cloud --help"));
+            }
+        }
+        Ok(())
+    }
+
+    fn command(mut self) -> Result<Command, String> {
+        let values = core::mem::take(&mut self.values);
+        let words: Vec<&str> = values.iter().map(String::as_str).collect();
+        match words[..] {
+            [] => Err("name a command, for example `ringside-cloud serve`".to_owned()),
+            ["version"] => self.only(&[]).map(|()| Command::Version),
+            ["serve"] => {
+                let names = ["data", "database", "sensors", "web", "name", "tls-cert", "tls-key"];
+                self.only(&names)?;
+                self.given.check().map(Command::Serve)
+            }
+            ["admin", ref words @ ..] => {
+                let admin = self.admin(words)?;
+                let data = self.given.data.unwrap_or_else(|| DEFAULT_DATA.into());
+                Ok(Command::Admin(data, admin))
+            }
+            [other, ..] => Err(format!(
+                "{other:?} is no command, or has too many words: see ringside-cloud --help"
+            )),
+        }
+    }
+
+    fn admin(&mut self, words: &[&str]) -> Result<Admin, String> {
+        let (allowed, admin): (&[&str], Admin) = match *words {
+            ["customer", "add", name] => (&[], Admin::CustomerAdd(label("customer", name)?)),
+            ["customer", "list"] => (&[], Admin::CustomerList),
+            ["user", "add", login] => (
+                &["customer", "role", "password-stdin"],
+                Admin::UserAdd {
+                    customer: self.needed_customer()?,
+                    login: label("login", login)?,
+                    role: self.role.unwrap_or_default(),
+                    from_stdin: self.from_stdin,
+                },
+            ),
+            ["user", "list"] => (&["customer"], Admin::UserList { customer: self.customer.take() }),
+            ["user", "passwd", login] => (
+                &["password-stdin"],
+                Admin::UserPasswd { login: login.to_owned(), from_stdin: self.from_stdin },
+            ),
+            ["token", "new"] => (
+                &["customer", "server"],
+                Admin::TokenNew { customer: self.needed_customer()?, server: self.server.take() },
+            ),
+            ["sensor", "list"] => {
+                (&["customer"], Admin::SensorList { customer: self.customer.take() })
+            }
+            ["sensor", "revoke", id] => (&[], Admin::SensorRevoke(id.to_owned())),
+            ["sensor", "remove", id] => (&[], Admin::SensorRemove(id.to_owned())),
+            _ => {
+                return Err(format!(
+                    "`admin {}` is no command, or lacks a word: see ringside-cloud --help",
+                    words.join(" ")
+                ));
+            }
+        };
+        let mut allowed = allowed.to_vec();
+        allowed.push("data");
+        self.only(&allowed)?;
+        Ok(admin)
+    }
+
+    fn needed_customer(&mut self) -> Result<String, String> {
+        self.customer.take().ok_or_else(|| {
+            "say whose it is with --customer NAME; `admin customer list` shows the names".to_owned()
+        })
+    }
+
+    fn only(&self, allowed: &[&str]) -> Result<(), String> {
+        match self.options.iter().find(|option| !allowed.contains(&option.as_str())) {
+            None => Ok(()),
+            Some(other) => {
+                Err(format!("--{other} does not belong here: see ringside-cloud --help"))
+            }
+        }
+    }
+}
+
+/// A name that fits on one line.
+fn label(what: &str, text: &str) -> Result<String, String> {
+    let trimmed = text.trim();
+    let is_fine = !trimmed.is_empty()
+        && trimmed.chars().count() <= 100
+        && !trimmed.chars().any(char::is_control);
+    if is_fine {
+        Ok(trimmed.to_owned())
+    } else {
+        Err(format!("{text:?} is no {what}: take 1 to 100 characters on one line"))
+    }
+}
+
+fn text(word: OsString) -> Result<String, String> {
+    word.into_string().map_err(|word| format!("{} is not UTF-8", word.to_string_lossy()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn sentence(error: lexopt::Error) -> String {
+    format!("{error}: see ringside-cloud --help")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn admin(line: &str) -> Admin {
+        match read(line) {
+            Ok(Command::Admin(data, admin)) if data.as_os_str() == "d" => admin,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_command_is_read() {
+        assert_eq!(read("version"), Ok(Command::Version));
+        assert_eq!(read("serve --help"), Ok(Command::Help));
+        let serve = "serve --data d --sensors 127.0.0.1:0 --web 127.0.0.1:0 --name a --name b \
+                     --tls-cert c --tls-key k";
+        let Ok(Command::Serve(settings)) = read(serve) else { panic!("{:?}", read(serve)) };
+        assert_eq!((settings.names.len(), settings.sensors.port()), (2, 0));
+        assert_eq!(settings.tls, Some(("c".into(), "k".into())));
+
+        assert_eq!(admin("admin customer add Acme --data d"), Admin::CustomerAdd("Acme".into()));
+        assert_eq!(admin("admin --data d customer list"), Admin::CustomerList);
+        let added = Admin::UserAdd {
+            customer: "Acme".into(),
+            login: "eva".into(),
+            role: Role::Admin,
+            from_stdin: true,
+        };
+        let line = "admin user add --customer Acme eva --role admin --password-stdin --data=d";
+        assert_eq!(admin(line), added);
+        assert_eq!(admin("admin user list --data d"), Admin::UserList { customer: None });
+        let passwd = Admin::UserPasswd { login: "eva".into(), from_stdin: false };
+        assert_eq!(admin("admin user passwd eva --data d"), passwd);
+        let token = Admin::TokenNew { customer: "A".into(), server: Some(("h".into(), 5)) };
+        assert_eq!(admin("admin token new --customer A --server h:5 --data d"), token);
+        assert_eq!(admin("admin sensor list --data d"), Admin::SensorList { customer: None });
+        assert_eq!(admin("admin sensor revoke ab --data d"), Admin::SensorRevoke("ab".into()));
+        assert_eq!(admin("admin sensor remove ab --data d"), Admin::SensorRemove("ab".into()));
+    }
+
+    #[test]
+    fn a_wrong_use_is_one_sentence() {
+        for line in [
+            "",
+            "server",
+            "serve extra",
+            "serve --customer Acme",
+            "serve --web here",
+            "serve --database postgres://db",
+            "serve --tls-key k",
+            "serve --name https://x",
+            "admin",
+            "admin customer",
+            "admin customer add",
+            "admin user add eva",
+            "admin user add eva --customer A --role owner",
+            "admin token new",
+            "admin token new --customer A --server :",
+            "admin sensor list --role admin",
+            "admin user add --customer",
+            "serve --password-stdin",
+            "serve -x",
+            "version --data d",
+        ] {
+            let sentence = read(line).expect_err(line);
+            assert!(!sentence.contains('\n') && sentence.len() > 20, "{line}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn usage_names_every_setting() {
+        for setting in config::SETTINGS {
+            assert!(usage().contains(setting.option), "{}", setting.option);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Every setting of `serve` once: its option, its default, and one sentence.
+
+use core::fmt::Write;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use ringside_protocol::DEFAULT_PORT;
+use ringside_protocol::token::MAX_HOST_LEN;
+
+/// Where the database and the certificates are kept, unless `--data` says otherwise.
+pub const DEFAULT_DATA: &str = "/var/lib/ringside";
+
+/// The port of pages and API, unless `--web` says otherwise.
+pub const DEFAULT_WEB_PORT: u16 = 8443;
+
+/// One setting, as `--help` shows it.
+pub struct Setting {
+    /// Its option with its value.
+    pub option: &'static str,
+    /// What it is for, and its default.
+    pub help: &'static str,
+}
+
+/// All of them.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        option: "--data DIR",
+        help: "folder of database and certificates (/var/lib/ringside)",
+    },
+    Setting { option: "--database URL", help: "sqlite:, which is in DIR; the only one so far" },
+    Setting { option: "--sensors ADDR:PORT", help: "where sensors connect ([::]:60023)" },
+    Setting { option: "--web ADDR:PORT", help: "where people and programs connect ([::]:8443)" },
+    Setting {
+        option: "--name HOST",
+        help: "a name or address of this service, for its certificate; the first one is what \
+               sensors dial; may be repeated (this machine's name)",
+    },
+    Setting {
+        option: "--tls-cert FILE",
+        help: "certificate chain, PEM, with its CA last, in place of the service's own",
+    },
+    Setting { option: "--tls-key FILE", help: "its key, PEM" },
+];
+
+/// What the command line says, unchecked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// `--data`.
+    pub data: Option<PathBuf>,
+    /// `--database`.
+    pub database: Option<String>,
+    /// `--sensors`.
+    pub sensors: Option<String>,
+    /// `--web`.
+    pub web: Option<String>,
+    /// Each `--name`.
+    pub names: Vec<String>,
+    /// `--tls-cert`.
+    pub tls_cert: Option<PathBuf>,
+    /// `--tls-key`.
+    pub tls_key: Option<PathBuf>,
+}
+
+/// The settings of a service that can start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Folder of database and certificates.
+    pub data: PathBuf,
+    /// Where sensors connect.
+    pub sensors: SocketAddr,
+    /// Where people and programs connect.
+    pub web: SocketAddr,
+    /// Names and addresses of this service; may be empty.
+    pub names: Vec<String>,
+    /// Certificate chain and key of one's own.
+    pub tls: Option<(PathBuf, PathBuf)>,
+}
+
+impl Given {
+    /// Checks the settings and fills in the defaults.
+    ///
+    /// # Errors
+    /// One sentence that says what to change.
+    pub fn check(self) -> Result<Settings, String> {
+        check_database(self.database.as_deref())?;
+        let tls = match (self.tls_cert, self.tls_key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => return Err("--tls-cert and --tls-key belong together: give both".to_owned()),
+        };
+        if let Some(name) = self.names.iter().find(|name| !is_host(name)) {
+            return Err(format!(
+                "--name {name:?} is no host name or address: give it alone, without port"
+            ));
+        }
+        Ok(Settings {
+            data: self.data.unwrap_or_else(|| DEFAULT_DATA.into()),
+            sensors: address("--sensors", self.sensors.as_deref(), DEFAULT_PORT)?,
+            web: address("--web", self.web.as_deref(), DEFAULT_WEB_PORT)?,
+            names: self.names,
+            tls,
+        })
+    }
+}
+
+fn check_database(url: Option<&str>) -> Result<(), String> {
+    match url {
+        None | Some("sqlite" | "sqlite:") => Ok(()),
+        Some(url) if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
+            Err("this build keeps its data in SQLite only: leave --database out, and choose the \
+                 folder with --data"
+                .to_owned())
+        }
+        Some(_) => Err("--database takes sqlite: only: leave it out, and choose the folder with \
+                        --data"
+            .to_owned()),
+    }
+}
+
+/// `ADDR:PORT`, or one of the two with the other's default.
+fn address(option: &str, text: Option<&str>, port: u16) -> Result<SocketAddr, String> {
+    let Some(text) = text else {
+        return Ok((Ipv6Addr::UNSPECIFIED, port).into());
+    };
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    if let Ok(ip) = text.trim_matches(['[', ']']).parse() {
+        return Ok(SocketAddr::new(ip, port));
+    }
+    if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
+        return Ok((Ipv6Addr::UNSPECIFIED, port).into());
+    }
+    Err(format!("{option} {text:?} is no address: write it as 0.0.0.0:{port} or [::]:{port}"))
+}
+
+/// A name or address that a sensor can dial.
+#[must_use]
+pub fn is_host(text: &str) -> bool {
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return true;
+    }
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    text.len() <= MAX_HOST_LEN && text.split('.').all(is_label)
+}
+
+/// `HOST:PORT` or `HOST`, as sensors dial it. A literal IPv6 address with a port is in brackets.
+///
+/// # Errors
+/// One sentence that says what to change.
+pub fn dialled(text: &str) -> Result<(String, u16), String> {
+    let wrong = || format!("{text:?} is no server: write it as HOST or HOST:{DEFAULT_PORT}");
+    let (host, port) = match text.rsplit_once(':') {
+        _ if text.parse::<Ipv6Addr>().is_ok() => (text, DEFAULT_PORT),
+        Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| wrong())?),
+        _ => (text, DEFAULT_PORT),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if !is_host(host) || port == 0 {
+        return Err(wrong());
+    }
+    Ok((host.to_owned(), port))
+}
+
+/// A host and port as [`dialled`] reads them.
+#[must_use]
+pub fn dial(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The settings, one a line.
+#[must_use]
+pub fn help() -> String {
+    let mut help = String::new();
+    for setting in SETTINGS {
+        // Writing to a String cannot fail.
+        let _ = writeln!(help, "  {:21} {}", setting.option, setting.help);
+    }
+    help
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_given_is_the_defaults() {
+        let settings = Given::default().check().expect("fine");
+        assert_eq!(settings.data, PathBuf::from(DEFAULT_DATA));
+        assert_eq!(settings.sensors.to_string(), "[::]:60023");
+        assert_eq!(settings.web.to_string(), "[::]:8443");
+    }
+
+    #[test]
+    fn addresses_may_leave_out_one_half() {
+        let read = |text| address("--web", Some(text), 8443).map(|address| address.to_string());
+        assert_eq!(read("127.0.0.1:0"), Ok("127.0.0.1:0".to_owned()));
+        assert_eq!(read("127.0.0.1"), Ok("127.0.0.1:8443".to_owned()));
+        assert_eq!(read("[::1]"), Ok("[::1]:8443".to_owned()));
+        assert_eq!(read(":443"), Ok("[::]:443".to_owned()));
+        assert!(read("cloud.example.net:443").is_err());
+    }
+
+    #[test]
+    fn postgres_is_refused_with_what_to_do() {
+        let given = Given {
+            database: Some("postgres://ringside@db/ringside".to_owned()),
+            ..Given::default()
+        };
+        let sentence = given.check().expect_err("refused");
+        assert!(sentence.contains("leave --database out"), "{sentence}");
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        let given = Given { tls_cert: Some("cert.pem".into()), ..Given::default() };
+        assert!(given.check().is_err());
+    }
+
+    #[test]
+    fn servers_are_read_as_people_write_them() {
+        let read = |text| dialled(text).ok();
+        assert_eq!(read("cloud.example.net"), Some(("cloud.example.net".to_owned(), 60023)));
+        assert_eq!(read("cloud.example.net:1"), Some(("cloud.example.net".to_owned(), 1)));
+        assert_eq!(read("[2001:db8::1]:5"), Some(("2001:db8::1".to_owned(), 5)));
+        assert_eq!(read("[2001:db8::1]"), Some(("2001:db8::1".to_owned(), 60023)));
+        assert_eq!(read("2001:db8::1"), Some(("2001:db8::1".to_owned(), 60023)));
+        for wrong in ["", ":60023", "a b", "host:", "host:0", "host:99999", "https://host"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+        assert_eq!(dial("2001:db8::1", 5), "[2001:db8::1]:5");
+    }
+}

@@ -1,0 +1,321 @@
+//! Records of calls: written once, by day, and gone after the retention.
+
+use core::fmt::Write;
+use std::collections::BTreeSet;
+
+use ringside_protocol::PROTOCOL_VERSION;
+use ringside_protocol::cdr::{Boot, Cdr, EndedBy, Fingerprint, flags};
+use ringside_protocol::message::{Batch, BatchAck};
+use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+
+use super::customers::count;
+use super::{Customer, Db, DbError, Result, day_table, day_tables, stored_time};
+use crate::retention;
+
+/// A record may end this far in the cloud's future, seconds: twice the difference of clocks that
+/// the handshake allows.
+pub const MAX_FUTURE_SECONDS: u64 = 600;
+
+/// Characters of a text in a column that filters use; the record keeps all of them.
+const MAX_COLUMN_CHARS: usize = 256;
+
+/// Addresses of a call in the column that filters use.
+const MAX_COLUMN_ADDRESSES: usize = 64;
+
+/// Where a record belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filing {
+    /// Under the day on which the call ended.
+    OwnDay,
+    /// Its time is impossible: under the day on which it arrived.
+    ArrivalDay,
+    /// Nowhere: it is older than the retention.
+    Expired,
+}
+
+/// What makes a record unique, besides its number.
+#[derive(Clone, Copy)]
+struct Origin {
+    customer: Customer,
+    device: Fingerprint,
+    boot: Boot,
+}
+
+impl Db {
+    /// Keeps the records of a batch in one transaction. What is there already stays as it is.
+    ///
+    /// The records are on the disk when this returns.
+    ///
+    /// # Errors
+    /// The database's; nothing of the batch is kept then.
+    pub fn store_batch(
+        &self,
+        customer: Customer,
+        device: Fingerprint,
+        batch: &Batch,
+        now: UnixMicros,
+    ) -> Result<BatchAck> {
+        let origin = Origin { customer, device, boot: batch.boot };
+        self.write(|tx| {
+            let mut writer = Writer::new(tx, origin, now)?;
+            for cdr in &batch.cdrs {
+                writer.take(cdr)?;
+            }
+            writer.finish()
+        })
+    }
+}
+
+/// One batch on its way into the day tables.
+struct Writer<'a> {
+    tx: &'a Connection,
+    origin: Origin,
+    now: UnixMicros,
+    /// Whether this boot has records that were filed under the day of their arrival.
+    has_misdated: bool,
+    /// The table of the record before, with its insertion: batches mostly stay within a day.
+    open: Option<(String, CachedStatement<'a>)>,
+    ack: BatchAck,
+    misdated: u32,
+    newest: Option<UnixMicros>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(tx: &'a Connection, origin: Origin, now: UnixMicros) -> Result<Self> {
+        let has_misdated = tx
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM misdated WHERE customer = ?1 AND device = ?2 AND \
+                 boot = ?3)",
+            )?
+            .query_row(params![origin.customer.0, origin.device.0, origin.boot.0], |row| {
+                row.get(0)
+            })?;
+        let ack = BatchAck { stored: 0, known: 0, expired: 0 };
+        Ok(Self { tx, origin, now, has_misdated, open: None, ack, misdated: 0, newest: None })
+    }
+
+    fn take(&mut self, cdr: &Cdr) -> Result<()> {
+        if self.has_misdated && self.is_misdated(cdr.number)? {
+            self.ack.known += 1;
+            return Ok(());
+        }
+        let ended_at = match filing(cdr, self.now) {
+            Filing::OwnDay => cdr.ended_at(),
+            Filing::ArrivalDay => {
+                self.remember_misdated(cdr.number)?;
+                self.now
+            }
+            Filing::Expired => {
+                self.ack.expired += 1;
+                return Ok(());
+            }
+        };
+        if self.insert(cdr, ended_at)? {
+            self.ack.stored += 1;
+            self.newest = self.newest.max(Some(ended_at));
+        } else {
+            self.ack.known += 1;
+        }
+        Ok(())
+    }
+
+    fn is_misdated(&self, number: u64) -> Result<bool> {
+        let Origin { customer, device, boot } = self.origin;
+        let found = self
+            .tx
+            .prepare_cached(
+                "SELECT 1 FROM misdated WHERE customer = ?1 AND device = ?2 AND boot = ?3 AND \
+                 number = ?4",
+            )?
+            .query_row(params![customer.0, device.0, boot.0, number.cast_signed()], |_| Ok(()))
+            .optional()?;
+        Ok(found.is_some())
+    }
+
+    fn remember_misdated(&mut self, number: u64) -> Result<()> {
+        let Origin { customer, device, boot } = self.origin;
+        self.tx
+            .prepare_cached(
+                "INSERT INTO misdated (customer, device, boot, number, filed_at) VALUES (?1, ?2, \
+                 ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                customer.0,
+                device.0,
+                boot.0,
+                number.cast_signed(),
+                stored_time(self.now)
+            ])?;
+        self.has_misdated = true;
+        self.misdated += 1;
+        Ok(())
+    }
+
+    /// Whether the row is new.
+    fn insert(&mut self, cdr: &Cdr, ended_at: UnixMicros) -> Result<bool> {
+        let table = day_table(ended_at);
+        if self.open.as_ref().is_none_or(|(open, _)| *open != table) {
+            self.open = None;
+            self.tx.execute_batch(&include_str!("cdr_day.sql").replace("cdr_DAY", &table))?;
+            let insertion = self.tx.prepare_cached(&insertion(&table))?;
+            self.open = Some((table, insertion));
+        }
+        let Some((_, insertion)) = &mut self.open else { return Ok(false) };
+        let record =
+            postcard::to_stdvec(cdr).map_err(|_| DbError::Damaged("a record's encoding"))?;
+        let Origin { customer, device, boot } = self.origin;
+        let inserted = insertion.execute(params![
+            customer.0,
+            device.0,
+            boot.0,
+            cdr.number.cast_signed(),
+            stored_time(ended_at),
+            stored_time(start_at(cdr, ended_at)),
+            stored_time(self.now),
+            column(&cdr.call_id),
+            column(&cdr.caller.user),
+            column(&cdr.callee.user),
+            addresses(cdr),
+            cdr.status.as_ref().map(|status| status.code),
+            ended_by(cdr.ended_by),
+            cdr.answered.is_some(),
+            cdr.duration().map(|duration| i64::try_from(duration).unwrap_or(i64::MAX)),
+            cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos),
+            cdr.flags,
+            PROTOCOL_VERSION,
+            record
+        ])?;
+        Ok(inserted == 1)
+    }
+
+    fn finish(self) -> Result<BatchAck> {
+        let Origin { customer, device, .. } = self.origin;
+        count(self.tx, customer, "cdrs_expired", self.ack.expired)?;
+        count(self.tx, customer, "cdrs_misdated", self.misdated)?;
+        self.tx
+            .prepare_cached(
+                "UPDATE sensor SET seen_at = ?2, last_cdr_at = max(ifnull(last_cdr_at, 0), \
+                 ifnull(?3, last_cdr_at)) WHERE device = ?1",
+            )?
+            .execute(params![device.0, stored_time(self.now), self.newest.map(stored_time)])?;
+        Ok(self.ack)
+    }
+}
+
+/// Where a record belongs. A clock that was wrong loses no record: a time in the future, and an
+/// old one of a sensor that says it did not know the time, are filed under the day of arrival.
+fn filing(cdr: &Cdr, now: UnixMicros) -> Filing {
+    let ended_at = cdr.ended_at();
+    if ended_at > now.plus(MAX_FUTURE_SECONDS * MICROS_PER_SECOND) {
+        return Filing::ArrivalDay;
+    }
+    if ended_at > retention::visible_after(now) {
+        return Filing::OwnDay;
+    }
+    if cdr.has(flags::CLOCK_UNSET) { Filing::ArrivalDay } else { Filing::Expired }
+}
+
+/// The first INVITE, or the first packet seen; counted back from `ended_at`, which need not be the
+/// record's own.
+fn start_at(cdr: &Cdr, ended_at: UnixMicros) -> UnixMicros {
+    let length = cdr.ended.saturating_sub(cdr.start.unwrap_or(0));
+    UnixMicros(ended_at.0.saturating_sub(length))
+}
+
+fn column(text: &str) -> &str {
+    text.char_indices().nth(MAX_COLUMN_CHARS).map_or(text, |(end, _)| &text[..end])
+}
+
+/// The call's addresses without ports, each once, with a space before and after each.
+fn addresses(cdr: &Cdr) -> String {
+    let unique: BTreeSet<_> = cdr.addresses.iter().map(|address| address.ip()).collect();
+    let mut text = String::from(" ");
+    for address in unique.into_iter().take(MAX_COLUMN_ADDRESSES) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{address} ");
+    }
+    text
+}
+
+/// The number of an end's reason in the database; it never changes.
+#[must_use]
+pub const fn ended_by(by: EndedBy) -> u8 {
+    match by {
+        EndedBy::Caller => 0,
+        EndedBy::Callee => 1,
+        EndedBy::Cancelled => 2,
+        EndedBy::Rejected => 3,
+        EndedBy::Timeout => 4,
+        EndedBy::CaptureEnd => 5,
+    }
+}
+
+fn insertion(table: &str) -> String {
+    format!(
+        "INSERT INTO {table} (customer, device, boot, number, ended_at, start_at, arrived_at, \
+         call_id, caller, callee, addresses, status_code, ended_by, answered, duration_us, mos, \
+         flags, version, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+         ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT (customer, device, boot, number) DO NOTHING"
+    )
+}
+
+impl Db {
+    /// Deletes up to `limit` of the records of `table` that ended at `until` or before; answers how
+    /// many it found.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn expire_some(&self, table: &str, until: UnixMicros, limit: u32) -> Result<usize> {
+        let mut deleted = 0;
+        for customer in self.customers()? {
+            deleted += self.write(|tx| {
+                Ok(tx.execute(
+                    &format!(
+                        "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE \
+                         customer = ?1 AND ended_at <= ?2 LIMIT ?3)"
+                    ),
+                    params![customer.customer.0, stored_time(until), limit],
+                )?)
+            })?;
+        }
+        Ok(deleted)
+    }
+
+    /// Drops a day's table.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn drop_day(&self, table: &str) -> Result<()> {
+        self.write(|tx| Ok(tx.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?))
+    }
+
+    /// Forgets misdated records that were filed at `until` or before: their rows have left too.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn forget_misdated(&self, until: UnixMicros) -> Result<()> {
+        self.write(|tx| {
+            tx.execute("DELETE FROM misdated WHERE filed_at <= ?1", [stored_time(until)])?;
+            Ok(())
+        })
+    }
+
+    /// Empties the write-ahead log, as far as nobody is reading from it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn truncate_log(&self) -> Result<()> {
+        let writer = self.writer();
+        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// The tables of days, the newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn days(&self) -> Result<Vec<String>> {
+        day_tables(&self.reader())
+    }
+}

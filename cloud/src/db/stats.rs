@@ -1,0 +1,149 @@
+//! Counts of calls by hour, for figures (RFC 6076).
+
+use ringside_protocol::diagnosis::{MOS_BAD, MOS_FAIR};
+use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
+use rusqlite::{Connection, Row, params};
+
+use super::calls::{Span, tables_of};
+use super::{Db, Result, stored_time};
+use crate::auth::Scope;
+
+/// Microseconds in an hour.
+pub const HOUR: u64 = 3600 * MICROS_PER_SECOND;
+
+/// A longer call counts as one of so long, microseconds: a week. SQLite's sums do not overflow then.
+const MAX_DURATION_US: u64 = 7 * 86_400 * MICROS_PER_SECOND;
+
+/// What one hour's calls add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls that ended then.
+    pub calls: u64,
+    /// Of them, those that were answered.
+    pub answered: u64,
+    /// Answer to end of those, microseconds.
+    pub duration_us: u64,
+    /// Answered, by the band of their MOS.
+    pub good: u64,
+    /// See [`MOS_FAIR`].
+    pub fair: u64,
+    /// See [`MOS_BAD`].
+    pub bad: u64,
+    /// Sum of the MOS of calls that have one, 1/100.
+    pub mos_sum: u64,
+    /// How many those are.
+    pub mos_calls: u64,
+    /// Final response 3xx, 401, 402 or 407: RFC 6076 leaves them out of ratios.
+    pub redirected: u64,
+    /// Final response 480, 486, 600 or 603: the network did its part (RFC 6076 §4.7).
+    pub callee_refused: u64,
+    /// Final response 408, 500, 503 or 504 (RFC 6076 §4.8).
+    pub ineffective: u64,
+    /// Ended by the caller before an answer.
+    pub cancelled: u64,
+}
+
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            answered: self.answered + other.answered,
+            duration_us: self.duration_us.saturating_add(other.duration_us),
+            good: self.good + other.good,
+            fair: self.fair + other.fair,
+            bad: self.bad + other.bad,
+            mos_sum: self.mos_sum + other.mos_sum,
+            mos_calls: self.mos_calls + other.mos_calls,
+            redirected: self.redirected + other.redirected,
+            callee_refused: self.callee_refused + other.callee_refused,
+            ineffective: self.ineffective + other.ineffective,
+            cancelled: self.cancelled + other.cancelled,
+        }
+    }
+}
+
+/// The hours of `span` that have calls, the newest first, each with its beginning, and whether all
+/// were counted: it stops at the hour that passes `max_rows` calls.
+///
+/// # Errors
+/// The database's.
+pub fn by_hour(
+    db: &Db,
+    scope: &Scope,
+    span: Span,
+    max_rows: u64,
+) -> Result<(Vec<(UnixMicros, Counts)>, bool)> {
+    let connection = db.reader();
+    let reader = connection.unchecked_transaction()?;
+    let mut hours = Vec::new();
+    let mut rows = 0;
+    for table in tables_of(&reader, span)? {
+        let mut until = span.until;
+        while let Some(newest) = newest(&reader, scope, &table, Span { until, ..span })? {
+            if rows >= max_rows {
+                return Ok((hours, false));
+            }
+            let hour = UnixMicros(newest.0 - newest.0 % HOUR);
+            let part = Span { from: hour.max(span.from), until };
+            let counts = counts(&reader, scope, &table, part)?;
+            rows += counts.calls;
+            hours.push((hour, counts));
+            until = hour;
+        }
+    }
+    Ok((hours, true))
+}
+
+/// The end of the newest call of a table within `span`.
+fn newest(
+    reader: &Connection,
+    scope: &Scope,
+    table: &str,
+    span: Span,
+) -> Result<Option<UnixMicros>> {
+    let mut statement = reader.prepare_cached(&format!(
+        "SELECT max(ended_at) FROM {table} INDEXED BY {table}_ended \
+         WHERE customer = ?1 AND ended_at >= ?2 AND ended_at < ?3"
+    ))?;
+    let bounds = params![scope.customer().0, stored_time(span.from), stored_time(span.until)];
+    let newest: Option<i64> = statement.query_row(bounds, |row| row.get(0))?;
+    Ok(newest.map(super::loaded_time))
+}
+
+fn counts(reader: &Connection, scope: &Scope, table: &str, span: Span) -> Result<Counts> {
+    let mut statement = reader.prepare_cached(&format!(
+        "SELECT count(*), sum(answered <> 0), sum(min(duration_us, {MAX_DURATION_US})), \
+         sum(answered AND mos > {MOS_FAIR}), \
+         sum(answered AND mos > {MOS_BAD} AND mos <= {MOS_FAIR}), \
+         sum(answered AND mos <= {MOS_BAD}), sum(min(mos, 500)), count(mos), \
+         sum(NOT answered AND (status_code BETWEEN 300 AND 399 OR status_code IN (401, 402, 407))), \
+         sum(NOT answered AND status_code IN (480, 486, 600, 603)), \
+         sum(NOT answered AND status_code IN (408, 500, 503, 504)), \
+         sum(NOT answered AND ended_by = 2) \
+         FROM {table} INDEXED BY {table}_ended \
+         WHERE customer = ?1 AND ended_at >= ?2 AND ended_at < ?3"
+    ))?;
+    let bounds = params![scope.customer().0, stored_time(span.from), stored_time(span.until)];
+    Ok(statement.query_row(bounds, |row| {
+        Ok(Counts {
+            calls: count(row, 0)?,
+            answered: count(row, 1)?,
+            duration_us: count(row, 2)?,
+            good: count(row, 3)?,
+            fair: count(row, 4)?,
+            bad: count(row, 5)?,
+            mos_sum: count(row, 6)?,
+            mos_calls: count(row, 7)?,
+            redirected: count(row, 8)?,
+            callee_refused: count(row, 9)?,
+            ineffective: count(row, 10)?,
+            cancelled: count(row, 11)?,
+        })
+    })?)
+}
+
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, Option<i64>>(column)?.map_or(0, |sum| u64::try_from(sum).unwrap_or(0)))
+}

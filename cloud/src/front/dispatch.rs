@@ -1,0 +1,280 @@
+//! Requests on their way to the workers: the queue, the connections to them, and the parked.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answer::{Answer, Park};
+use super::backend::{Backend, Progress, State, added_headers};
+use super::client::{Client, Phase, Source};
+use super::event_loop::Loop;
+use super::refusal::Refusal;
+use super::stats::add;
+
+/// When to try again to reach the workers.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// The workers' listener is replaced at most this often.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// A handler that parks for less does not make the front spin.
+const MIN_PARK: Duration = Duration::from_millis(10);
+
+impl Loop {
+    /// Puts a whole request into the queue, or refuses it. `woken`: why it comes again.
+    pub(super) fn enqueue(
+        &mut self,
+        slot: usize,
+        client: &mut Client,
+        woken: Option<&'static str>,
+    ) {
+        let is_full = self.queue.len() >= self.limits.queue && self.running >= self.worker_count;
+        if woken.is_none() && self.stopping.is_some() {
+            self.refuse(client, Refusal::ShuttingDown);
+        } else if woken.is_none() && is_full {
+            self.refuse(client, Refusal::QueueFull);
+        } else {
+            client.woken = woken;
+            client.phase = Phase::Queued;
+            client.deadline = Some(self.now + self.limits.queue_wait);
+            self.queue.push_back(slot);
+        }
+    }
+
+    /// Brings waiting requests to free workers.
+    pub(super) fn dispatch(&mut self) {
+        self.retry_at = None;
+        while self.running < self.worker_count && !self.queue.is_empty() {
+            let Some(index) = self.free_backend() else {
+                self.retry_at = Some(self.now + RETRY);
+                return;
+            };
+            let Some(slot) = self.queue.pop_front() else { return };
+            self.hand_over(slot, index);
+            self.drive_backend(index);
+        }
+    }
+
+    fn hand_over(&mut self, slot: usize, index: usize) {
+        let Some(client) = self.clients.get_mut(slot).and_then(Option::as_mut) else { return };
+        let (Some(request), Some(backend)) = (&client.request, self.backends[index].as_mut())
+        else {
+            return;
+        };
+        let added = added_headers(client.peer, client.woken, client.parked_at, self.now);
+        backend.begin(Arc::clone(request), &added, slot);
+        client.phase = Phase::Running(index);
+        client.deadline = Some(self.now + self.limits.handler);
+        self.timers.set(slot, client.deadline);
+        self.running += 1;
+    }
+
+    /// An idle connection to the workers, or a new one.
+    fn free_backend(&mut self) -> Option<usize> {
+        let is_idle = |backend: &Option<Backend>| {
+            backend.as_ref().is_some_and(|backend| backend.state == State::Idle)
+        };
+        if let Some(index) = self.backends.iter().position(is_idle) {
+            return Some(index);
+        }
+        let index = self.backends.iter().position(Option::is_none)?;
+        let connected = Backend::connect(&self.workers.socket()).and_then(|mut backend| {
+            self.register_backend(index, &mut backend)?;
+            Ok(backend)
+        });
+        match connected {
+            Ok(backend) => {
+                self.backends[index] = Some(backend);
+                Some(index)
+            }
+            Err(error) => {
+                self.reach_workers_again(&error);
+                None
+            }
+        }
+    }
+
+    fn reach_workers_again(&mut self, error: &std::io::Error) {
+        if error.kind() == ErrorKind::WouldBlock {
+            return;
+        }
+        let is_recent =
+            self.restarted_at.is_some_and(|at| self.now.duration_since(at) < RESTART_PAUSE);
+        if is_recent {
+            return;
+        }
+        self.restarted_at = Some(self.now);
+        log::error!("the workers cannot be reached: {error}");
+        let is_gone = matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound);
+        if is_gone && let Err(error) = self.workers.restart() {
+            log::error!("the workers' listener cannot be replaced: {error}");
+        }
+    }
+
+    /// Something moved on a connection to the workers.
+    pub(super) fn drive_backend(&mut self, index: usize) {
+        let Some(backend) = self.backends.get_mut(index).and_then(Option::as_mut) else { return };
+        let slot = match backend.state {
+            State::Relaying(slot) => {
+                self.drive(slot);
+                return;
+            }
+            State::Idle => None,
+            State::Running(slot) => slot,
+        };
+        let was_running = backend.state != State::Idle;
+        match backend.advance() {
+            Progress::Wait => {}
+            Progress::Answer(answer) => {
+                self.running -= usize::from(was_running);
+                match slot {
+                    Some(slot) => self.answer(slot, index, answer),
+                    None => self.drop_answer(index, &answer),
+                }
+            }
+            Progress::Broken => {
+                self.running -= usize::from(was_running);
+                self.backends[index] = None;
+                if let Some(slot) = slot {
+                    self.with_client(slot, |this, client| {
+                        this.refuse(client, Refusal::BadAnswer);
+                        this.converse(slot, client)
+                    });
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, slot: usize, index: usize, answer: Answer) {
+        self.with_client(slot, |this, client| {
+            match answer {
+                Answer::Park(park) => {
+                    this.release_backend(index);
+                    this.park(slot, client, park);
+                }
+                Answer::Relay { body, .. }
+                    if !body.is_done() && this.has_enough_streams(client) =>
+                {
+                    this.backends[index] = None;
+                    this.refuse(client, Refusal::Streams);
+                }
+                Answer::Relay { head, body } => {
+                    client.request = None;
+                    client.close |= this.stopping.is_some();
+                    client.out.extend(head);
+                    if client.close {
+                        client.out.extend_from_slice(b"connection: close\r\n");
+                    }
+                    client.out.extend_from_slice(b"\r\n");
+                    this.give_time(client);
+                    if body.is_done() {
+                        client.phase = Phase::Answering(None);
+                        this.release_backend(index);
+                    } else if let Some(backend) = this.backends[index].as_mut() {
+                        client.phase = Phase::Answering(Some(index));
+                        backend.relay_to(slot, body);
+                    }
+                }
+            }
+            this.converse(slot, client)
+        });
+    }
+
+    /// Whether the client's address has as many long answers on their way as it may.
+    fn has_enough_streams(&self, client: &Client) -> bool {
+        let source = Source::from(client.peer.ip());
+        let is_one = |other: &&Client| {
+            matches!(other.phase, Phase::Answering(Some(_)))
+                && Source::from(other.peer.ip()) == source
+        };
+        self.clients.iter().flatten().filter(is_one).count() >= self.limits.streams_per_address
+    }
+
+    /// The client has gone meanwhile.
+    fn drop_answer(&mut self, index: usize, answer: &Answer) {
+        match answer {
+            Answer::Relay { body, .. } if !body.is_done() => self.backends[index] = None,
+            _ => self.release_backend(index),
+        }
+    }
+
+    /// An answer is complete: the connection waits for the next request.
+    pub(super) fn release_backend(&mut self, index: usize) {
+        let Some(backend) = self.backends[index].as_mut() else { return };
+        backend.rest();
+        if !backend.is_clean() {
+            self.backends[index] = None;
+        }
+    }
+
+    fn park(&mut self, slot: usize, client: &mut Client, park: Park) {
+        if self.stopping.is_some() {
+            self.refuse(client, Refusal::ShuttingDown);
+            return;
+        }
+        if self.parked_count >= self.limits.parked {
+            self.refuse(client, Refusal::ParkedFull);
+            return;
+        }
+        let wait = park.wait.clamp(MIN_PARK, self.limits.park.max(MIN_PARK));
+        client.phase = Phase::Parked;
+        client.deadline = Some(self.now + wait);
+        client.parked_at.get_or_insert(self.now);
+        client.park = Some(park.key.clone());
+        self.parked_count += 1;
+        // First note the request, then compare: see `wakes.rs`.
+        let is_stale = {
+            self.parked.entry(park.key.clone()).or_default().push(slot);
+            self.wakes.generation(&park.key) != park.generation
+        };
+        if is_stale {
+            self.come_back(slot, client, "yes");
+        }
+    }
+
+    /// Dispatches a parked request again.
+    pub(super) fn come_back(&mut self, slot: usize, client: &mut Client, woken: &'static str) {
+        self.unpark(slot, client);
+        add(&self.counters.woken);
+        self.enqueue(slot, client, Some(woken));
+    }
+
+    /// Dispatches the requests parked under `key` again.
+    pub(super) fn wake(&mut self, key: &str) {
+        for slot in self.parked.get(key).cloned().unwrap_or_default() {
+            self.with_client(slot, |this, client| {
+                this.come_back(slot, client, "yes");
+                Ok(())
+            });
+        }
+    }
+
+    fn unpark(&mut self, slot: usize, client: &mut Client) {
+        let Some(key) = client.park.take() else { return };
+        self.parked_count -= 1;
+        if let Some(slots) = self.parked.get_mut(&key) {
+            slots.retain(|&parked| parked != slot);
+            if slots.is_empty() {
+                self.parked.remove(&key);
+            }
+        }
+    }
+
+    /// Takes a client's request out of wherever it is.
+    ///
+    /// A worker that has it goes on, and counts as busy until it answers: clients that come and go
+    /// cannot pile up requests behind the front.
+    pub(super) fn detach(&mut self, slot: usize, client: &mut Client) {
+        match client.phase {
+            Phase::Queued => self.queue.retain(|&queued| queued != slot),
+            Phase::Parked => self.unpark(slot, client),
+            Phase::Running(index) => {
+                if let Some(backend) = self.backends[index].as_mut() {
+                    backend.state = State::Running(None);
+                }
+            }
+            Phase::Answering(Some(index)) => self.backends[index] = None,
+            _ => {}
+        }
+    }
+}

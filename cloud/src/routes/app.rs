@@ -1,0 +1,86 @@
+//! What the routes share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ringside_protocol::time::UnixMicros;
+
+use crate::auth::Logins;
+use crate::db::Db;
+use crate::events::{Events, Waker};
+use crate::identity::Identity;
+use crate::web::Site;
+
+/// Tells the time.
+pub type Clock = Box<dyn Fn() -> UnixMicros + Send + Sync>;
+
+/// Everything that the routes need.
+pub struct App {
+    /// The database.
+    pub db: Arc<Db>,
+    /// What has changed.
+    pub events: Arc<Events>,
+    /// Who holds requests that wait.
+    pub waker: Arc<dyn Waker>,
+    /// Where sensors find us; enrolment tokens carry it.
+    pub identity: Identity,
+    /// The time.
+    pub clock: Clock,
+    /// The GUI's files.
+    pub site: Site,
+    /// Whether browsers are told to insist on TLS for this name (RFC 6797); off unless set.
+    ///
+    /// With a CA of our own, a browser that has been told so offers no way past a certificate that
+    /// it does not trust: for a year the page could not be opened from a new machine. It also holds
+    /// for every other port of the name, where other services may speak HTTP.
+    pub hsts: bool,
+    pub(super) logins: Logins,
+    pub(super) answers: Answers,
+}
+
+/// Answers given since the start, by the first digit of their status.
+#[derive(Debug, Default)]
+pub(super) struct Answers([AtomicU64; 6]);
+
+impl Answers {
+    pub(super) fn count(&self, status: u16) {
+        if let Some(count) = self.0.get(usize::from(status / 100)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Pairs of a class (`2xx`) and its count.
+    pub(super) fn all(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.0.iter().map(|count| count.load(Ordering::Relaxed)).enumerate().skip(2)
+    }
+}
+
+impl App {
+    /// The routes over `db`, with the files that were built into this program.
+    #[must_use]
+    pub fn new(
+        db: Arc<Db>,
+        events: Arc<Events>,
+        waker: Arc<dyn Waker>,
+        identity: Identity,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            db,
+            events,
+            waker,
+            identity,
+            clock,
+            site: Site::embedded(),
+            hsts: false,
+            logins: Logins::default(),
+            answers: Answers::default(),
+        }
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> UnixMicros {
+        (self.clock)()
+    }
+}

@@ -1,0 +1,120 @@
+//! `GET /healthz` and `GET /metrics`, for programs that watch this one.
+
+use core::fmt::{Display, Write};
+
+use serde_json::json;
+
+use super::reply::json_response;
+use super::{Answer, ApiError, Context};
+use crate::auth::Scope;
+use crate::db::Customer;
+use crate::db::sensors::Sensor;
+use crate::server::{Request, Response};
+use crate::version;
+
+/// Whether a request was made on this machine, and not handed on by a proxy that runs on it.
+pub(super) fn is_local(request: &Request) -> bool {
+    let proxied = ["forwarded", "via"];
+    request.peer.ip().to_canonical().is_loopback()
+        && proxied.iter().all(|name| request.header(name).is_none())
+}
+
+pub(super) fn not_local() -> ApiError {
+    let message = "Ask from the machine that ringside-cloud runs on, or with an API token as \
+                   `Authorization: Bearer TOKEN`.";
+    ApiError::new(403, "not_local", message)
+}
+
+pub(super) fn healthz(context: &Context<'_>, _: Option<&Scope>) -> Answer {
+    context
+        .app
+        .db
+        .reader()
+        .query_row("SELECT 1", [], |_| Ok(()))
+        .map_err(crate::db::DbError::from)?;
+    Ok(json_response(200, &json!({ "status": "ok" })))
+}
+
+/// Prometheus' text format. With a token: the figures of its customer, and none of the service.
+pub(super) fn metrics(context: &Context<'_>, scope: Option<&Scope>) -> Answer {
+    let db = &context.app.db;
+    let customers: Vec<(Customer, String)> = db
+        .customers()?
+        .into_iter()
+        .map(|row| (row.customer, row.name))
+        .filter(|(customer, _)| scope.is_none_or(|scope| scope.customer() == *customer))
+        .collect();
+    let mut text = String::new();
+    if scope.is_none() {
+        service(context, &mut text);
+    }
+    let mut sensors = Vec::with_capacity(customers.len());
+    for (customer, name) in &customers {
+        sensors.push((name, db.list_sensors(Some(*customer))?));
+    }
+    head(&mut text, "ringside_sensors", "gauge", "Sensors by customer and whether online.");
+    for (name, sensors) in &sensors {
+        let online = sensors.iter().filter(|sensor| sensor.is_online(context.now)).count();
+        for (state, count) in [("true", online), ("false", sensors.len() - online)] {
+            let labels = [("customer", name.as_str()), ("online", state)];
+            sample(&mut text, "ringside_sensors", &labels, count);
+        }
+    }
+    head(&mut text, "ringside_channels", "gauge", "Calls in progress by customer.");
+    for (name, sensors) in &sensors {
+        let online = sensors.iter().filter(|sensor| sensor.is_online(context.now));
+        let channels: u64 = online.map(channels).sum();
+        sample(&mut text, "ringside_channels", &[("customer", name)], channels);
+    }
+    for (counter, help) in [
+        ("cdrs_expired", "Records that came after the retention and were not kept."),
+        ("cdrs_misdated", "Records with an impossible time, filed under their arrival."),
+    ] {
+        let metric = format!("ringside_{counter}_total");
+        head(&mut text, &metric, "counter", help);
+        for (customer, name) in &customers {
+            let count = db.counted(*customer, counter)?;
+            sample(&mut text, &metric, &[("customer", name)], count);
+        }
+    }
+    Ok(Response::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
+}
+
+fn service(context: &Context<'_>, text: &mut String) {
+    head(text, "ringside_build_info", "gauge", "The version that runs, as a label.");
+    sample(
+        text,
+        "ringside_build_info",
+        &[("version", version::SOFTWARE), ("commit", version::COMMIT)],
+        1,
+    );
+    head(text, "ringside_http_responses_total", "counter", "Answers to people, by status class.");
+    for (class, count) in context.app.answers.all() {
+        let class = format!("{class}xx");
+        sample(text, "ringside_http_responses_total", &[("status", &class)], count);
+    }
+    head(text, "ringside_logins_failed_total", "counter", "Logins with a wrong password.");
+    sample(text, "ringside_logins_failed_total", &[], context.app.logins.failed());
+}
+
+/// Calls in progress, of the last heartbeat.
+pub(super) fn channels(sensor: &Sensor) -> u64 {
+    sensor.heartbeat.as_ref().map_or(0, |(_, heartbeat)| u64::from(heartbeat.channels))
+}
+
+fn head(text: &mut String, metric: &str, kind: &str, help: &str) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "# HELP {metric} {help}\n# TYPE {metric} {kind}\n");
+}
+
+fn sample(text: &mut String, metric: &str, labels: &[(&str, &str)], value: impl Display) {
+    let labels: Vec<_> =
+        labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
+    let labels =
+        if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+    let _ = writeln!(text, "{metric}{labels} {value}");
+}
+
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

@@ -1,0 +1,206 @@
+//! The API and the GUI's files: one table of routes, and a file for each resource.
+//!
+//! A request comes to [`handle`]. Its route says who may ask: a handler that needs a [`Scope`] or
+//! an [`Admin`] is only called with one, and the questions to the database take nothing else.
+
+mod api_tokens;
+mod app;
+mod calls;
+mod changes;
+mod health;
+mod login;
+mod openapi;
+mod query;
+mod reply;
+mod sensors;
+mod stats;
+mod strangers;
+mod tokens;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use ringside_protocol::time::UnixMicros;
+
+pub use self::api_tokens::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
+pub use self::app::{App, Clock};
+pub use self::calls::{DEFAULT_LIMIT, MAX_LIMIT};
+pub use self::changes::MAX_WAIT_SECONDS;
+pub use self::query::MAX_PARAMETERS;
+pub use self::reply::ApiError;
+pub use self::stats::MAX_ROWS_COUNTED;
+pub use self::tokens::MAX_OUTSTANDING_TOKENS;
+use crate::auth::{self, Admin, Caller, Scope};
+use crate::server::{Request, Response};
+
+type Answer = Result<Response, ApiError>;
+
+/// Who may ask, and who answers.
+enum Handler {
+    /// Everybody.
+    Open(fn(&Context<'_>) -> Answer),
+    /// This machine without more, others with a token or a session.
+    Local(fn(&Context<'_>, Option<&Scope>) -> Answer),
+    /// Whoever has logged in or holds a token; with what authentication found.
+    Caller(fn(&Context<'_>, &Caller) -> Answer),
+    /// The same, for handlers that only need to know the customer.
+    Scope(fn(&Context<'_>, &Scope) -> Answer),
+    /// Administrators.
+    Admin(fn(&Context<'_>, &Admin<'_>) -> Answer),
+}
+
+/// One route. A segment in braces stands for any one segment.
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    handler: Handler,
+}
+
+const fn route(method: &'static str, path: &'static str, handler: Handler) -> Route {
+    Route { method, path, handler }
+}
+
+/// All routes. Everything else outside `/api/` is a page of the GUI.
+const ROUTES: &[Route] = &[
+    route("POST", "/api/v1/login", Handler::Open(login::log_in)),
+    route("POST", "/api/v1/logout", Handler::Caller(login::log_out)),
+    route("GET", "/api/v1/me", Handler::Caller(login::me)),
+    route("GET", "/api/v1/sensors", Handler::Scope(sensors::list)),
+    route("GET", "/api/v1/sensors/{device}", Handler::Scope(sensors::one)),
+    route("POST", "/api/v1/sensors/{device}/revoke", Handler::Admin(sensors::revoke)),
+    route("GET", "/api/v1/strangers", Handler::Admin(strangers::list)),
+    route("GET", "/api/v1/tokens", Handler::Admin(tokens::list)),
+    route("POST", "/api/v1/tokens", Handler::Admin(tokens::make)),
+    route("GET", "/api/v1/api_tokens", Handler::Admin(api_tokens::list)),
+    route("POST", "/api/v1/api_tokens", Handler::Admin(api_tokens::make)),
+    route("POST", "/api/v1/api_tokens/{id}/revoke", Handler::Admin(api_tokens::revoke)),
+    route("GET", "/api/v1/calls", Handler::Scope(calls::list)),
+    route("GET", "/api/v1/calls/{id}", Handler::Scope(calls::one)),
+    route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
+    route("GET", "/api/v1/changes", Handler::Scope(changes::changes)),
+    route("GET", "/api/v1/openapi.json", Handler::Open(openapi::openapi)),
+    route("GET", "/healthz", Handler::Local(health::healthz)),
+    route("GET", "/metrics", Handler::Local(health::metrics)),
+];
+
+/// One request on its way.
+struct Context<'a> {
+    app: &'a App,
+    request: &'a Request,
+    /// The segment that stood for a name in braces, decoded; empty where the route has none.
+    item: String,
+    now: UnixMicros,
+}
+
+/// Answers a request.
+#[must_use]
+pub fn handle(app: &App, request: &Request) -> Response {
+    let mut response = dispatch(app, request).unwrap_or_else(ApiError::response);
+    if response.park.is_none() {
+        app.answers.count(response.status);
+    }
+    protect(app, &request.path, &mut response);
+    response
+}
+
+fn dispatch(app: &App, request: &Request) -> Answer {
+    let path = request.path.as_str();
+    let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
+    let mut allowed = Vec::new();
+    for route in ROUTES {
+        let Some(item) = matched(route.path, path) else {
+            continue;
+        };
+        if route.method != method {
+            allowed.push(route.method);
+            continue;
+        }
+        let item = query::decode(item, false)
+            .ok_or_else(|| ApiError::not_found("The address is not encoded as it should be."))?;
+        return call(&route.handler, &Context { app, request, item, now: app.now() });
+    }
+    if !allowed.is_empty() {
+        let message = format!("{path} answers {} only.", allowed.join(" and "));
+        return Err(ApiError::new(405, "method", message).with("Allow", allowed.join(", ")));
+    }
+    if path == "/api" || path.starts_with("/api/") {
+        let message = "There is nothing at this address: /api/v1/openapi.json describes the API.";
+        return Err(ApiError::not_found(message));
+    }
+    if method != "GET" {
+        let message = "The GUI's pages answer GET only.";
+        return Err(ApiError::new(405, "method", message).with("Allow", "GET"));
+    }
+    Ok(app.site.serve(request))
+}
+
+/// The one place where a request becomes the right to ask.
+fn call(handler: &Handler, context: &Context<'_>) -> Answer {
+    let authenticate = || auth::authenticate(&context.app.db, context.request, context.now);
+    match handler {
+        Handler::Open(answer) => answer(context),
+        Handler::Local(answer) => {
+            if health::is_local(context.request) {
+                return answer(context, None);
+            }
+            let caller = authenticate().map_err(|_| health::not_local())?;
+            answer(context, Some(&caller.scope))
+        }
+        Handler::Caller(answer) => answer(context, &authenticate()?),
+        Handler::Scope(answer) => answer(context, &authenticate()?.scope),
+        Handler::Admin(answer) => {
+            let caller = authenticate()?;
+            let admin = caller.scope.admin().ok_or_else(|| {
+                let message = "Only administrators may do this: ask one of your organisation.";
+                ApiError::new(403, "not_admin", message)
+            })?;
+            answer(context, &admin)
+        }
+    }
+}
+
+/// What stands at the place of the name in braces, if `path` fits; empty where there is none.
+fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let mut item = "";
+    let mut segments = path.split('/');
+    for wanted in pattern.split('/') {
+        let segment = segments.next()?;
+        if wanted.starts_with('{') && !segment.is_empty() {
+            item = segment;
+        } else if wanted != segment {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(item)
+}
+
+/// The GUI loads nothing from elsewhere, and no script or style that stands in a page.
+const PAGE_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; font-src 'self'; object-src 'none'; \
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// What the API answers is never a page.
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// One year, seconds.
+const HSTS: &str = "max-age=31536000";
+
+/// Adds the headers that every answer has.
+fn protect(app: &App, path: &str, response: &mut Response) {
+    let is_page = !path.starts_with("/api/") && path != "/metrics" && path != "/healthz";
+    let mut add = |name: &str, value: &str| {
+        if !response.headers.iter().any(|(there, _)| there.eq_ignore_ascii_case(name)) {
+            response.headers.push((name.to_owned(), value.to_owned()));
+        }
+    };
+    add("Content-Security-Policy", if is_page { PAGE_POLICY } else { DATA_POLICY });
+    add("X-Content-Type-Options", "nosniff");
+    add("X-Frame-Options", "DENY");
+    add("Referrer-Policy", "no-referrer");
+    add("Cross-Origin-Opener-Policy", "same-origin");
+    add("Cross-Origin-Resource-Policy", "same-origin");
+    add("Cache-Control", "no-store");
+    if app.hsts {
+        add("Strict-Transport-Security", HSTS);
+    }
+}

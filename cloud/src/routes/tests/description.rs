@@ -1,0 +1,129 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::filter::NAMES;
+use crate::routes::ROUTES;
+use crate::routes::openapi::DESCRIPTION;
+
+fn description() -> Value {
+    serde_json::from_str(DESCRIPTION).expect("JSON")
+}
+
+#[test]
+fn every_route_is_described_and_nothing_else() {
+    let description = description();
+    let described: BTreeSet<_> = description["paths"]
+        .as_object()
+        .expect("paths")
+        .iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().expect("methods");
+            methods.keys().map(move |method| (method.to_uppercase(), path.clone()))
+        })
+        .collect();
+    let routed: BTreeSet<_> =
+        ROUTES.iter().map(|route| (route.method.to_owned(), route.path.to_owned())).collect();
+    assert_eq!(described, routed);
+}
+
+#[test]
+fn every_filter_is_described_and_nothing_else() {
+    let description = description();
+    let described: BTreeSet<_> = description["paths"]["/api/v1/calls"]["get"]["parameters"]
+        .as_array()
+        .expect("parameters")
+        .iter()
+        .map(|parameter| parameter["name"].as_str().expect("a name"))
+        .collect();
+    let read: BTreeSet<_> =
+        NAMES.iter().copied().chain(["from", "to", "limit", "cursor", "format"]).collect();
+    assert_eq!(described, read);
+}
+
+/// What the routes answer has the fields that the description requires, and no others.
+#[test]
+fn answers_are_as_described() {
+    let bench = Bench::new();
+    let mut noise = synthetic::Noise(3);
+    let cdrs = (1..=5).map(|number| synthetic::call(&mut noise, number, NOON - number * HOUR));
+    bench.store(&bench.ours, cdrs.collect());
+    let us = bench.log_in(&bench.ours.admin);
+    let description = description();
+    let targets = [
+        ("/api/v1/me", "/api/v1/me".to_owned()),
+        ("/api/v1/calls", "/api/v1/calls?limit=2".to_owned()),
+        ("/api/v1/calls/{id}", format!("/api/v1/calls/{}", bench.ours.id(1))),
+        ("/api/v1/sensors", "/api/v1/sensors".to_owned()),
+        ("/api/v1/stats", "/api/v1/stats".to_owned()),
+        ("/api/v1/changes", "/api/v1/changes".to_owned()),
+        ("/api/v1/tokens", "/api/v1/tokens".to_owned()),
+        ("/api/v1/strangers", "/api/v1/strangers".to_owned()),
+        ("/api/v1/api_tokens", "/api/v1/api_tokens".to_owned()),
+    ];
+    assert_eq!(bench.post(&us, "/api/v1/tokens").status, 201);
+    for (path, target) in targets {
+        let schema = &description["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+            ["schema"];
+        check(&description, schema, &bench.json(&us, &target), path);
+    }
+}
+
+fn check(root: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let pointer = name.strip_prefix('#').expect("a local reference");
+        return check(root, root.pointer(pointer).expect("a schema"), value, at);
+    }
+    if let Some(parts) = schema["allOf"].as_array() {
+        let mut merged = serde_json::json!({ "type": "object", "required": [], "properties": {} });
+        for part in parts {
+            let pointer = part["$ref"].as_str().map(|name| &name[1..]);
+            let part = pointer.map_or(part, |pointer| root.pointer(pointer).expect("a schema"));
+            let properties = part["properties"].as_object().expect("properties").clone();
+            merged["properties"].as_object_mut().expect("an object").extend(properties);
+            let required = part["required"].as_array().expect("required").clone();
+            merged["required"].as_array_mut().expect("a list").extend(required);
+        }
+        return check(root, &merged, value, at);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        if value.is_null() {
+            return;
+        }
+        let choice = choices.iter().find(|choice| choice["type"] != "null").expect("a choice");
+        return check(root, choice, value, at);
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let allowed: Vec<_> = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        kind => kind.as_str().into_iter().collect(),
+    };
+    let fits = allowed.contains(&kind) || (kind == "integer" && allowed.contains(&"number"));
+    assert!(fits, "{at} is {kind}, not {allowed:?}");
+    if let (Some(choices), false) = (schema["enum"].as_array(), value.is_null()) {
+        assert!(choices.contains(value), "{at}: {value}");
+    }
+    if let Value::Array(items) = value {
+        for item in items {
+            check(root, &schema["items"], item, &format!("{at}[]"));
+        }
+    }
+    if let (Value::Object(fields), Some(properties)) = (value, schema["properties"].as_object()) {
+        for name in schema["required"].as_array().expect("required") {
+            let name = name.as_str().expect("a name");
+            assert!(fields.contains_key(name), "{at} has no {name}");
+        }
+        for (name, field) in fields {
+            let schema = properties.get(name);
+            let schema = schema.unwrap_or_else(|| panic!("{at}.{name} is not described"));
+            check(root, schema, field, &format!("{at}.{name}"));
+        }
+    }
+}

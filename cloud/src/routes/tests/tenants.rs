@@ -1,0 +1,111 @@
+//! Nobody reaches across customers, on any route.
+
+use super::synthetic::{Noise, call};
+use super::*;
+use crate::routes::ROUTES;
+
+/// Their things, asked for with our session, on every route that has an item, and everything that
+/// the other routes answer.
+#[test]
+fn no_route_shows_or_changes_another_customers_things() {
+    let bench = Bench::new();
+    let mut noise = Noise(1);
+    bench.store(&bench.ours, vec![call(&mut noise, 1, NOON - HOUR)]);
+    let mut secret = call(&mut noise, 2, NOON - HOUR);
+    secret.caller.user = "their-caller".to_owned();
+    bench.store(&bench.theirs, vec![secret]);
+    let us = bench.log_in(&bench.ours.admin);
+    let device = bench.theirs.device.to_string();
+    for route in ROUTES {
+        let item = if route.path.contains("/calls/") { bench.theirs.id(2) } else { device.clone() };
+        let has_item = route.path.contains('{');
+        let target = route.path.replace("{device}", &item).replace("{id}", &item);
+        if route.path.ends_with("/login") || route.path.ends_with("/logout") {
+            continue;
+        }
+        let response = match route.method {
+            "GET" => bench.get(&us, &target),
+            _ => bench.post(&us, &target),
+        };
+        let status = response.status;
+        if has_item {
+            assert_eq!(status, 404, "{} {target}", route.method);
+        }
+        if response.park.is_some() {
+            continue;
+        }
+        let text = text(response);
+        for theirs in ["Theirs", "their-caller", device.as_str()] {
+            assert!(!text.contains(theirs), "{} {target}: {text}", route.method);
+        }
+    }
+    let filters = [format!("sensor={device}"), "caller=their-caller".to_owned()];
+    for filter in filters {
+        let found = bench.json(&us, &format!("/api/v1/calls?{filter}"));
+        assert_eq!(found["calls"], serde_json::json!([]), "{filter}");
+    }
+    // Their number is not one of ours.
+    assert_eq!(bench.get(&us, "/api/v1/calls?sensor=2").status, 400);
+    let csv = text(bench.get(&us, "/api/v1/calls?format=csv"));
+    assert!(!csv.contains("their-caller") && csv.lines().count() == 2, "{csv}");
+    let them = bench.log_in(&bench.theirs.admin);
+    let sensor = bench.json(&them, &format!("/api/v1/sensors/{device}"));
+    assert_ne!(sensor["state"], "revoked");
+}
+
+/// The same call at the same place of another customer does not end our paging.
+#[test]
+fn a_cursor_of_theirs_finds_only_ours() {
+    let bench = Bench::new();
+    let mut noise = Noise(2);
+    for number in 1..=3 {
+        bench.store(&bench.ours, vec![call(&mut noise, number, NOON - number * HOUR)]);
+        bench.store(&bench.theirs, vec![call(&mut noise, number, NOON - number * HOUR)]);
+    }
+    let (us, them) = (bench.log_in(&bench.ours.viewer), bench.log_in(&bench.theirs.viewer));
+    let theirs = bench.json(&them, "/api/v1/calls?limit=1");
+    let next = theirs["next"].as_str().expect("more");
+    let ours = bench.json(&us, &format!("/api/v1/calls?cursor={next}"));
+    for call in ours["calls"].as_array().expect("calls") {
+        assert_eq!(call["sensor"]["name"], "Ours box");
+    }
+}
+
+#[test]
+fn strangers_are_shown_to_those_who_are_near() {
+    let bench = Bench::new();
+    let failure = ringside_protocol::step::Failure::TokenUnknown;
+    let note = |key: u8, address: &str| {
+        let hello = hello([key; 32], address, bench.now());
+        bench.app.db.note_stranger(&hello, address, &failure, bench.now()).expect("noted");
+    };
+    note(10, "192.0.2.1:50000");
+    note(11, "203.0.113.9:50000");
+    note(12, "198.51.100.7");
+    let set = "UPDATE sensor SET address = '198.51.100.7:1234' WHERE device = ?1";
+    bench.app.db.writer().execute(set, [bench.ours.device.0]).expect("set");
+    let us = bench.log_in(&bench.ours.admin);
+    let shown = bench.json(&us, "/api/v1/strangers");
+    let mut names: Vec<_> = shown["strangers"]
+        .as_array()
+        .expect("strangers")
+        .iter()
+        .map(|stranger| stranger["name"].as_str().expect("a name"))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["192.0.2.1:50000", "198.51.100.7"]);
+    assert_eq!(shown["strangers"][0]["failure"]["step"], "enrolment");
+    bench
+        .app
+        .db
+        .writer()
+        .execute_batch(
+            "DELETE FROM login_session; DELETE FROM enrolment_token WHERE customer = 2;
+         DELETE FROM sensor WHERE customer = 2; DELETE FROM user WHERE customer = 2;
+         DELETE FROM audit WHERE customer = 2; DELETE FROM customer WHERE customer = 2;",
+        )
+        .expect("one customer left");
+    let us = bench.log_in(&bench.ours.admin);
+    let all = bench.json(&us, "/api/v1/strangers");
+    assert_eq!(all["strangers"].as_array().expect("strangers").len(), 3);
+}

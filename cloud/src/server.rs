@@ -1,0 +1,131 @@
+//! What a handler sees: a request, whole, and the answer it gives.
+//!
+//! Behind the [front](crate::front), tiny_http reads requests from a Unix socket and a few worker
+//! threads call the one handler ([`workers`]); `wire` writes what it answers. No handler sees
+//! tiny_http.
+
+mod wire;
+pub mod workers;
+
+use core::time::Duration;
+use std::io::Read;
+use std::net::SocketAddr;
+
+/// Answers every request of a listener. A panic in it is a 500.
+pub type Handler = dyn Fn(&mut Request) -> Response + Send + Sync;
+
+/// A whole request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// As sent, case and all: `GET`, `POST`, …
+    pub method: String,
+    /// The target up to `?`, not decoded. It begins with `/`, except that of `OPTIONS *`.
+    pub path: String,
+    /// The target after `?`, not decoded; empty where there is none.
+    pub query: String,
+    /// Names in lower case, in the order of the request. Hop-by-hop headers, and headers that claim
+    /// another address (`X-Forwarded-For`), are not among them.
+    pub headers: Vec<(String, String)>,
+    /// Who sent it: the address of the TCP connection.
+    pub peer: SocketAddr,
+    /// The body, no longer chunked.
+    pub body: Vec<u8>,
+    /// Set when a parked request comes again.
+    pub woken: Option<Woken>,
+    /// How long it has been parked so far.
+    pub waited: Duration,
+}
+
+/// Why a parked request comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// Its key was woken. There may be nothing to say all the same: look, and park it again, for what
+    /// [`Request::waited`] leaves of its time.
+    Yes,
+    /// Its time is up, or the service ends: answer.
+    Timeout,
+}
+
+impl Request {
+    /// The first header of this name (in lower case).
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A handler's answer.
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Names and values; one that would break the head is left out and logged. `Content-Length`
+    /// belongs here only for a stream whose length is known.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Body,
+    /// "Not now": everything else is ignored then.
+    pub park: Option<Park>,
+}
+
+/// An answer's body.
+pub enum Body {
+    /// All of it.
+    Bytes(Vec<u8>),
+    /// Read as fast as the client takes it, on a thread of its own. An error of the reader, or
+    /// fewer bytes than `Content-Length` says, breaks the connection, so that the client does not
+    /// take a part for the whole.
+    Stream(Box<dyn Read + Send>),
+}
+
+/// A request for the front to keep and to dispatch again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Park {
+    /// What [`Wakes::wake`](crate::front::Wakes::wake) is called with.
+    pub key: String,
+    /// [`Wakes::generation`](crate::front::Wakes::generation) of the key, read *before* looking
+    /// whether there is something to say: a wake since then brings the request back at once.
+    pub generation: u64,
+    /// How long it is kept; then it comes again as [`Woken::Timeout`].
+    pub wait: Duration,
+}
+
+impl Response {
+    /// A status and nothing else.
+    #[must_use]
+    pub const fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Bytes(Vec::new()), park: None }
+    }
+
+    /// One sentence of plain text.
+    #[must_use]
+    pub fn text(status: u16, sentence: &str) -> Self {
+        Self::bytes(status, "text/plain; charset=utf-8", format!("{sentence}\n").into_bytes())
+    }
+
+    /// A body of this type.
+    #[must_use]
+    pub fn bytes(status: u16, content_type: &str, body: Vec<u8>) -> Self {
+        let response = Self { body: Body::Bytes(body), ..Self::new(status) };
+        response.with_header("Content-Type", content_type)
+    }
+
+    /// A body that is read while it is sent.
+    #[must_use]
+    pub fn stream(status: u16, content_type: &str, body: Box<dyn Read + Send>) -> Self {
+        let response = Self { body: Body::Stream(body), ..Self::new(status) };
+        response.with_header("Content-Type", content_type)
+    }
+
+    /// "Not now": see [`Park`].
+    #[must_use]
+    pub fn parked(key: String, generation: u64, wait: Duration) -> Self {
+        Self { park: Some(Park { key, generation, wait }), ..Self::new(204) }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}

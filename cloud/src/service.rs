@@ -1,0 +1,221 @@
+//! `ringside-cloud serve`: everything joined, until it is told to end.
+
+use std::fs::{File, TryLockError};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use crate::ca::{ServerTls, TlsSettings};
+use crate::config::Settings;
+use crate::db::Db;
+use crate::events::{Events, Waker};
+use crate::front::{Front, FrontHandle, FrontSettings, Limits, Wakes, raise_fd_limit};
+use crate::identity::{self, Identity};
+use crate::logger::now;
+use crate::retention::{self, EXPIRE_EVERY_SECONDS};
+use crate::routes::{self, App};
+use crate::server::Handler;
+use crate::uplink::Uplink;
+
+/// Threads that call the handlers of the sensors' listener: commits queue up at one writer, so more
+/// would only wait.
+const SENSOR_WORKERS: usize = 4;
+
+/// Threads that call the handlers of the people's listener: the database has four connections for
+/// reading, and a search may take one for a fifth of a second.
+const PEOPLE_WORKERS: usize = 6;
+
+/// The service while it runs.
+pub struct Service {
+    /// How sensors find it.
+    pub identity: Identity,
+    /// Where sensors connect.
+    pub sensors: SocketAddr,
+    /// Where people and programs connect.
+    pub web: SocketAddr,
+    /// Whether there is no customer yet.
+    pub is_new: bool,
+    fronts: Vec<FrontHandle>,
+    retention: Option<Retention>,
+    _lock: File,
+}
+
+impl Service {
+    /// Opens the database, makes or reads the certificates, and listens.
+    ///
+    /// # Errors
+    /// One sentence that says what to do.
+    pub fn start(settings: &Settings) -> Result<Self, String> {
+        match raise_fd_limit() {
+            Ok(limit) => log::debug!("{limit} files may be open"),
+            Err(error) => log::warn!("the limit of open files stays as it is: {error}"),
+        }
+        let db = Arc::new(identity::open_database(&settings.data)?);
+        let lock = lock(&settings.data)?;
+        let tls = open_tls(settings)?;
+
+        let (sensor_wakes, page_wakes) = (Wakes::new(), Wakes::new());
+        let pages: Arc<dyn Waker> = Arc::new(page_wakes.clone());
+        let events = Arc::new(Events::new(now().0 / 1000, Arc::clone(&pages)));
+        let waker: Arc<dyn Waker> = Arc::new(sensor_wakes.clone());
+        let uplink = Uplink::new(Arc::clone(&db), Arc::clone(&events), waker).map_err(words)?;
+        let handler: Arc<Handler> = Arc::new(move |request| uplink.respond(request, now()));
+        let sensors = listen(
+            (settings.sensors, SENSOR_WORKERS),
+            &tls,
+            Limits::sensors(),
+            sensor_wakes,
+            handler,
+        )?;
+
+        let identity = identity_of(settings, &tls, sensors.local_addr());
+        identity::remember(&db, &identity).map_err(words)?;
+        let app = App::new(Arc::clone(&db), events, pages, identity.clone(), Box::new(now));
+        if app.site.is_empty() {
+            log::warn!("this build has no pages, only the API: run ci/web and build it again");
+        }
+        let handler: Arc<Handler> = Arc::new(move |request| routes::handle(&app, request));
+        let web =
+            listen((settings.web, PEOPLE_WORKERS), &tls, Limits::people(), page_wakes, handler)?;
+        let is_new = db.customers().map_err(words)?.is_empty();
+        Ok(Self {
+            identity,
+            sensors: sensors.local_addr(),
+            web: web.local_addr(),
+            is_new,
+            fronts: vec![sensors, web],
+            retention: Some(Retention::start(db)?),
+            _lock: lock,
+        })
+    }
+
+    /// Accepts no more, answers what has been asked, and ends.
+    pub fn stop(mut self) {
+        for front in &self.fronts {
+            front.shutdown();
+        }
+        if let Some(retention) = self.retention.take() {
+            retention.stop();
+        }
+    }
+}
+
+/// Two services on one folder would each believe that they know all sessions.
+fn lock(data: &Path) -> Result<File, String> {
+    let path = data.join("serve.lock");
+    let opened = File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    match opened.try_lock() {
+        Ok(()) => Ok(opened),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "another ringside-cloud serves the folder {}: stop it, or name another with --data",
+            data.display()
+        )),
+        Err(TryLockError::Error(error)) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+fn open_tls(settings: &Settings) -> Result<Arc<ServerTls>, String> {
+    let tls = TlsSettings {
+        directory: settings.data.join("tls"),
+        names: settings.names.clone(),
+        given: settings.tls.clone(),
+    };
+    let tls = ServerTls::open(tls, SystemTime::now()).map_err(|error| error.to_string())?;
+    let tls = Arc::new(tls);
+    tls.keep_valid().map_err(|error| format!("no thread can be started: {error}"))?;
+    Ok(tls)
+}
+
+fn listen(
+    (listen, workers): (SocketAddr, usize),
+    tls: &ServerTls,
+    limits: Limits,
+    wakes: Wakes,
+    handler: Arc<Handler>,
+) -> Result<FrontHandle, String> {
+    let settings = FrontSettings {
+        listen: without_ipv6(listen),
+        tls: tls.config().map_err(|error| error.to_string())?,
+        limits,
+        workers,
+        wakes,
+        socket_directory: None,
+    };
+    Front::start(settings, handler)
+        .map_err(|error| format!("{error}: stop what uses that port, or choose another address"))
+}
+
+/// `[::]` takes IPv4 as well, but not on a machine whose kernel has no IPv6.
+fn without_ipv6(listen: SocketAddr) -> SocketAddr {
+    let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), listen.port());
+    let has_ipv6 = || UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+    if listen != any || has_ipv6() {
+        return listen;
+    }
+    SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listen.port())
+}
+
+fn identity_of(settings: &Settings, tls: &ServerTls, sensors: SocketAddr) -> Identity {
+    Identity {
+        host: settings.names.first().cloned().unwrap_or_else(identity::host_name),
+        port: sensors.port(),
+        ca_key_sha256: tls.ca_key_sha256().unwrap_or_default(),
+    }
+}
+
+fn words(error: crate::db::DbError) -> String {
+    error.to_string()
+}
+
+/// The thread that deletes what is too old.
+struct Retention {
+    stop: Arc<AtomicBool>,
+    wake: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Retention {
+    fn start(db: Arc<Db>) -> Result<Self, String> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (wake, woken) = channel::<()>();
+        let stopping = Arc::clone(&stop);
+        let run = move || {
+            loop {
+                expire(&db, &stopping);
+                let pause = Duration::from_secs(EXPIRE_EVERY_SECONDS);
+                if woken.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("retention".to_owned())
+            .spawn(run)
+            .map_err(|error| format!("no thread can be started: {error}"))?;
+        Ok(Self { stop, wake, thread })
+    }
+
+    fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        drop(self.wake);
+        if self.thread.join().is_err() {
+            log::error!("the retention's thread had panicked");
+        }
+    }
+}
+
+fn expire(db: &Db, stop: &AtomicBool) {
+    match retention::expire(db, now(), stop) {
+        Ok(expired) if expired.calls > 0 || expired.days > 0 => log::info!(
+            "{} calls and {} days were older than the retention and are gone",
+            expired.calls,
+            expired.days
+        ),
+        Ok(_) => {}
+        Err(error) => log::error!("old calls could not be deleted: {error}"),
+    }
+}

@@ -1,0 +1,187 @@
+//! What a client sees of the front when both behave, and when the client does not.
+
+mod front_support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use front_support::{Client, PATIENCE, echo, start, start_on};
+use ringside_cloud::front::{HandshakeFailure, Limits, Wakes};
+use ringside_cloud::server::{Request, Response};
+
+#[test]
+fn a_connection_serves_one_request_after_the_other() {
+    let service = start(Limits::people(), echo);
+    let mut client = service.connect();
+    for number in 0..20 {
+        let answer = client.get(&format!("/a/{number}?q=%20"));
+        assert_eq!(answer.status, 200);
+        assert!(answer.text().starts_with(&format!("GET /a/{number}?q=%20 ")));
+        assert!(answer.header("date").is_some());
+    }
+    let answer = client.post("/b", &vec![b'x'; 60_000]);
+    assert!(answer.text().ends_with(&"x".repeat(60_000)));
+    let stats = service.front.stats();
+    assert_eq!((stats.accepted, stats.requests), (1, 21));
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let service =
+        start(Limits::people(), |request: &mut Request| Response::text(200, &request.path));
+    let mut client = service.connect();
+    let get = |number| format!("GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.send((0..200).map(get).collect::<String>());
+    for number in 0..200 {
+        assert_eq!(client.answer().text(), format!("/{number}\n"));
+    }
+}
+
+#[test]
+fn a_chunked_body_arrives_whole() {
+    let service = start(Limits::people(), echo);
+    let mut client = service.connect();
+    client.send("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for part in ["5\r\nhel", "lo\r", "\n6;x\r\n world\r\n", "0\r\n", "X: y\r\n\r\n"] {
+        client.send(part);
+    }
+    assert!(client.answer().text().ends_with(" hello world"));
+}
+
+#[test]
+fn a_client_that_expects_to_be_told_is_told_before_its_body() {
+    let service = start(Limits::people(), echo);
+    let mut client = service.connect();
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: ";
+    client.send(format!("{head}5\r\n\r\n"));
+    assert_eq!(client.answer().status, 100);
+    client.send("hello");
+    assert!(client.answer().text().ends_with(" hello"));
+    client.send(format!("{head}99999999\r\n\r\n"));
+    assert_eq!(client.answer().status, 413);
+}
+
+#[test]
+fn head_has_no_body_and_the_connection_goes_on() {
+    let service = start(Limits::people(), |_: &mut Request| Response::text(200, "hello"));
+    let mut client = service.connect();
+    client.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = client.try_answer(true).unwrap();
+    assert_eq!(answer.header("content-length"), Some("6"));
+    assert_eq!(client.get("/").text(), "hello\n");
+}
+
+#[test]
+fn a_client_that_wants_the_connection_closed_gets_it_closed() {
+    let service = start(Limits::people(), echo);
+    let mut client = service.connect();
+    client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    assert!(client.is_closed());
+}
+
+#[test]
+fn nobody_can_claim_another_address_or_speak_as_the_front() {
+    let service = start(Limits::people(), |request: &mut Request| {
+        let names: Vec<_> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
+        Response::text(200, &format!("{} {names:?} {:?}", request.peer, request.woken))
+    });
+    let mut client = service.connect();
+    client.send(
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 10.0.0.1\r\nForwarded: for=10.0.0.1\r\n\
+         X-Ringside-Peer: 10.0.0.1:1\r\nX-RINGSIDE-Woken: yes\r\nX-Ringside-Park: k\r\n\
+         Cookie: a=b\r\n\r\n",
+    );
+    let answer = client.answer();
+    assert!(answer.text().starts_with("127.0.0.1:"), "{}", answer.text());
+    assert!(answer.text().ends_with(" [\"host\", \"cookie\"] None\n"), "{}", answer.text());
+}
+
+#[test]
+fn an_ipv4_client_of_an_ipv6_listener_has_its_ipv4_address() {
+    if std::net::TcpListener::bind("[::]:0").is_err() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    let (wakes, listen) = (Wakes::new(), "[::]:0".parse().unwrap());
+    let service = start_on(listen, Limits::people(), 1, wakes, |request: &mut Request| {
+        Response::text(200, &request.peer.ip().to_string())
+    });
+    let address = ([127, 0, 0, 1], service.address().port()).into();
+    let mut client = Client::connect(address, &service.trust);
+    assert_eq!(client.get("/").text(), "127.0.0.1\n");
+}
+
+#[test]
+fn smuggled_requests_are_refused_and_the_connection_ends() {
+    let service = start(Limits::people(), |_: &mut Request| Response::new(200));
+    for (request, status) in [
+        (
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+        ),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4, 4\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 501),
+        ("POST / HTTP/1.1\r\nHost: x\r\nA: b\r\n Transfer-Encoding: chunked\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        ("POST / HTTP/1.1\nHost: x\n\n", 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\nx\n0\n\n", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\nx\r\n0\r\n\r\n",
+            400,
+        ),
+        ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+        ("GET / HTTP/1.0\r\nHost: x\r\n\r\n", 505),
+        ("GET http://y/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ] {
+        let mut client = service.connect();
+        // What follows must not be taken for a request, whatever went before.
+        client.send(format!("{request}GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"));
+        let answer = client.answer();
+        assert_eq!(answer.status, status, "{request:?}");
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert!(client.is_closed(), "{request:?}");
+    }
+    assert_eq!(service.front.stats().requests, 0);
+}
+
+#[test]
+fn a_handler_that_panics_is_a_500_and_its_worker_lives_on() {
+    let service = start(Limits::people(), |request: &mut Request| {
+        assert_ne!(request.path, "/panic", "as the test wants it");
+        Response::new(204)
+    });
+    let mut client = service.connect();
+    for _ in 0..3 {
+        assert_eq!(client.get("/panic").status, 500);
+        assert_eq!(client.get("/").status, 204);
+    }
+}
+
+#[test]
+fn plain_http_gets_a_sentence_and_is_counted() {
+    let service = start(Limits::people(), echo);
+    let mut client = TcpStream::connect(service.address()).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("this port speaks TLS"), "{answer}");
+    assert_eq!(service.front.stats().handshakes_failed(HandshakeFailure::PlainHttp), 1);
+}
+
+#[test]
+fn bytes_that_are_no_tls_end_the_connection_and_are_counted() {
+    let service = start(Limits::people(), echo);
+    let mut client = TcpStream::connect(service.address()).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(&[0xff; 64]).unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    assert_eq!(service.front.stats().handshakes_failed(HandshakeFailure::Protocol), 1);
+    assert_eq!(service.connect().get("/").status, 200);
+}

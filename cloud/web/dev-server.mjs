@@ -1,0 +1,236 @@
+// The GUI with made-up data, for working on it and for the browser tests:
+//   node dev-server.mjs [--port 5173] [--watch] [--empty] [--user] [--every SECONDS] [--still]
+//
+// Any login and any password but "wrong" are accepted; "slow" as the login answers 429.
+// --empty: no sensors and no calls. --user: not an administrator. --still: no new calls.
+
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { extname, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildWeb } from "./build.mjs";
+import { makeCall } from "./dev/calls.mjs";
+import { random as seeded } from "./dev/random.mjs";
+import { fits } from "./dev/search.mjs";
+import { makeSensors, makeStrangers, newcomer } from "./dev/sensors.mjs";
+
+const DIST = fileURLToPath(new URL("./dist/", import.meta.url));
+const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const HEADERS = {
+  "Content-Security-Policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  "X-Content-Type-Options": "nosniff",
+  "Referrer-Policy": "same-origin",
+};
+const CHANNELS = 2000;
+
+/** Starts a server on 127.0.0.1; port 0 takes a free one. */
+export async function startDevServer({ port = 0, empty = false, role = "admin", every = 4, calls: howMany = 2000 } = {}) {
+  const random = seeded(7);
+  const now = Date.now();
+  const sensors = empty ? [] : makeSensors(random, now);
+  const strangers = empty ? [] : makeStrangers(random, now);
+  const seeing = sensors.filter((sensor) => sensor.last_cdr_at !== null);
+  let serial = 1;
+  let number = 0;
+  let down = false;
+  const waiting = new Set();
+  const calls = [];
+
+  const add = (endedAt) => {
+    const live = seeing.filter((sensor) => sensor.state === "online");
+    const from = now - endedAt < 7_400_000 ? live : seeing;
+    calls.push(makeCall(random, random.pick(from), endedAt, ++number));
+  };
+  if (!empty) {
+    for (let i = 0; i < howMany; i++) add(pastMoment(random, now));
+    calls.sort((x, y) => (x.ended_at < y.ended_at ? 1 : -1));
+  }
+
+  const changed = () => {
+    serial += 1;
+    for (const answer of waiting) answer();
+    waiting.clear();
+  };
+  /** One more call, ended now; what the timer does too. */
+  const arrive = () => {
+    if (seeing.length === 0) return;
+    add(Date.now());
+    calls.unshift(calls.pop());
+    for (const sensor of sensors) {
+      if (sensor.state === "online") sensor.last_seen_at = new Date().toISOString();
+    }
+    changed();
+  };
+  const timer = every > 0 ? setInterval(arrive, every * 1000) : null;
+
+  const summary = ({ sip, sip_omitted, streams, streams_omitted, findings, ...rest }) => rest;
+
+  const routes = {
+    "GET /me": () => me(),
+    "POST /logout": () => ({ status: 204, cookie: "session=; Max-Age=0; Path=/" }),
+    "GET /sensors": () => ({ body: { sensors } }),
+    "GET /strangers": () => (role === "admin" ? { body: { strangers } } : error(403, "forbidden", "Only administrators see this.")),
+    "GET /tokens": () => ({ body: { tokens: [] } }),
+    "POST /tokens": () => {
+      const token = `rs1-${random.hex(64)}`;
+      const join = setTimeout(() => {
+        sensors.push(newcomer(random, Date.now(), 20 + sensors.length));
+        changed();
+      }, 6000);
+      join.unref();
+      return { body: { token, expires_at: new Date(Date.now() + 7 * 86_400_000).toISOString(), command: `ringside-sensor enrol --server cloud.example.net:60023 --token ${token}` } };
+    },
+    "GET /calls": (query) => {
+      const found = calls.filter((call) => fits(call, query));
+      const limit = Math.min(Number(query.get("limit") ?? 50), 500);
+      const after = query.get("cursor");
+      const start = after ? found.findIndex((call) => call.id === after) + 1 : 0;
+      const page = found.slice(start, start + limit);
+      if (query.get("format") === "csv") return { text: ["id,ended_at,caller,callee,mos", ...found.map((c) => [c.id, c.ended_at, c.caller.user, c.callee.user, c.mos ?? ""].join(","))].join("\n") };
+      const next = start + limit < found.length ? page.at(-1).id : null;
+      return { body: { calls: page.map(summary), next, newest: page[0]?.id ?? null } };
+    },
+    "GET /stats": (query) => {
+      const found = calls.filter((call) => fits(call, new URLSearchParams({ from: query.get("from") ?? "", to: query.get("to") ?? "" })));
+      return { body: stats(found, sensors, query) };
+    },
+  };
+
+  const me = () => ({ body: { user: { login: "anna@example.net", role }, customer: { name: "Nordwind Telecom" }, csrf: "made-up-csrf", limits: { channels: CHANNELS, retention_days: 25 } } });
+
+  async function api(request, path, query, loggedIn) {
+    if (request.method === "POST" && path === "/login") {
+      const { login, password } = JSON.parse(await text(request));
+      if (login === "slow") return { ...error(429, "too_many_attempts", "Too many attempts: try again in 30 s."), retry: 30 };
+      if (!password || password === "wrong") return error(401, "wrong_login", "This login and password do not fit together.");
+      return { ...me(), cookie: "session=1; HttpOnly; SameSite=Strict; Path=/" };
+    }
+    if (!loggedIn) return error(401, "not_logged_in", "Log in first.");
+    if (request.method !== "GET" && request.headers["x-csrf-token"] !== "made-up-csrf") return error(403, "csrf", "The CSRF token is missing.");
+    if (path === "/changes") {
+      const since = Number(query.get("since"));
+      if (since === serial) {
+        await new Promise((resolve) => {
+          waiting.add(resolve);
+          setTimeout(resolve, Number(query.get("wait") ?? 25) * 1000).unref();
+        });
+      }
+      return { body: { serial } };
+    }
+    const route = routes[`${request.method} ${path}`];
+    if (route) return route(query);
+    const [, kind, id, action] = path.split("/");
+    const sensor = kind === "sensors" && sensors.find((one) => one.id === id);
+    if (sensor && action === "revoke") {
+      Object.assign(sensor, { state: "revoked", channels: null });
+      changed();
+      return { body: {} };
+    }
+    if (sensor) return { body: sensor };
+    const call = kind === "calls" && calls.find((one) => one.id === id);
+    if (call) return { body: call };
+    return error(404, "not_found", kind === "calls" ? "There is no such call, or it is older than 25 days." : "There is no such thing.");
+  }
+
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url, "http://localhost");
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    if (down) return request.socket.destroy();
+    if (!url.pathname.startsWith("/api/v1/")) return file(url.pathname, response);
+    const loggedIn = /\bsession=1\b/.test(request.headers.cookie ?? "");
+    const answer = await api(request, url.pathname.slice(7), url.searchParams, loggedIn);
+    if (answer.cookie) response.setHeader("Set-Cookie", answer.cookie);
+    if (answer.retry) response.setHeader("Retry-After", String(answer.retry));
+    response.writeHead(answer.status ?? 200, { "Content-Type": answer.text ? "text/csv" : "application/json" });
+    response.end(answer.text ?? (answer.body ? JSON.stringify(answer.body) : ""));
+  });
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    port: server.address().port,
+    arrive,
+    calls,
+    sensors,
+    /** From now on connections are broken off, as when the network is away. */
+    setDown: (value) => {
+      down = value;
+      if (value) server.closeAllConnections();
+    },
+    close: () => {
+      if (timer) clearInterval(timer);
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Some time in the last 25 days, a third of them today, most in working hours. */
+function pastMoment(random, now) {
+  for (;;) {
+    const days = random.chance(0.4) ? 1 : 25;
+    const at = now - 60_000 - random.whole(0, days * 86_400_000);
+    const hour = new Date(at).getHours();
+    const busy = 0.12 + 0.88 * Math.exp(-(((hour - 10.5) / 3.2) ** 2)) + 0.6 * Math.exp(-(((hour - 15) / 2.2) ** 2));
+    const weekend = [0, 6].includes(new Date(at).getDay()) ? 0.25 : 1;
+    if (random.chance(busy * weekend)) return at;
+  }
+}
+
+const error = (status, code, message) => ({ status, body: { error: { code, message } } });
+
+async function text(request) {
+  let body = "";
+  for await (const chunk of request) body += chunk;
+  return body;
+}
+
+async function file(path, response) {
+  const known = /^\/assets\//.test(path) ? normalize(path).slice(1) : "index.html";
+  try {
+    const body = await readFile(DIST + known);
+    const cache = known === "index.html" ? "no-cache" : "public, max-age=31536000, immutable";
+    response.writeHead(200, { "Content-Type": TYPES[extname(known)] ?? "application/octet-stream", "Cache-Control": cache });
+    response.end(body);
+  } catch {
+    response.writeHead(404);
+    response.end();
+  }
+}
+
+function stats(found, sensors, query) {
+  const answered = found.filter((call) => call.answered_at !== null);
+  const mos = { good: 0, fair: 0, bad: 0, none: 0 };
+  const hours = new Map();
+  for (const call of found) {
+    mos[call.mos === null ? "none" : call.mos <= 3 ? "bad" : call.mos <= 3.6 ? "fair" : "good"] += 1;
+    const at = `${call.ended_at.slice(0, 13)}:00:00Z`;
+    const hour = hours.get(at) ?? { at, calls: 0, answered: 0, sum: 0, scored: 0 };
+    hour.calls += 1;
+    if (call.answered_at) hour.answered += 1;
+    if (call.mos !== null) {
+      hour.sum += call.mos;
+      hour.scored += 1;
+    }
+    hours.set(at, hour);
+  }
+  void query;
+  const by_hour = [...hours.values()].sort((x, y) => (x.at < y.at ? -1 : 1)).map(({ sum, scored, ...hour }) => ({ ...hour, mos_mean: scored ? Math.round((sum / scored) * 100) / 100 : null }));
+  return {
+    channels: { now: sensors.reduce((sum, sensor) => sum + (sensor.channels ?? 0), 0), limit: CHANNELS },
+    calls: found.length,
+    answered: answered.length,
+    asr: found.length ? answered.length / found.length : null,
+    acd_seconds: answered.length ? answered.reduce((sum, call) => sum + call.duration_ms / 1000, 0) / answered.length : null,
+    mos,
+    by_hour,
+    sensors: { online: sensors.filter((sensor) => sensor.state === "online").length, total: sensors.length },
+  };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const has = (flag) => process.argv.includes(flag);
+  const value = (flag, otherwise) => (has(flag) ? Number(process.argv[process.argv.indexOf(flag) + 1]) : otherwise);
+  await buildWeb({ watch: has("--watch"), quiet: true });
+  const { port } = await startDevServer({ port: value("--port", 5173), empty: has("--empty"), role: has("--user") ? "user" : "admin", every: has("--still") ? 0 : value("--every", 4) });
+  console.log(`http://127.0.0.1:${port}/`);
+}

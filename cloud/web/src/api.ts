@@ -1,0 +1,114 @@
+// The one way to the server: JSON under /api/v1, errors as values with a sentence.
+
+import type { Call, CallPage, Me, NewToken, Sensor, Stats, Stranger } from "./types.js";
+
+const BASE = "/api/v1";
+
+/** What went wrong, in the server's words where it said any. */
+export class ApiError extends Error {
+  constructor(
+    /** HTTP status; 0 when no answer came. */
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    /** Seconds to wait before the next attempt, where the server said so. */
+    readonly retryAfter: number | null = null,
+  ) {
+    super(message);
+  }
+
+  /** No answer came: the network, or the server, is away. */
+  get offline(): boolean {
+    return this.status === 0 || this.status === 502 || this.status === 504;
+  }
+}
+
+let csrf = "";
+let onLoggedOut: () => void = () => {};
+
+/** The token that requests other than GET carry. */
+export function setCsrf(token: string): void {
+  csrf = token;
+}
+
+/** Called when an answer says that the session is over. */
+export function whenLoggedOut(callback: () => void): void {
+  onLoggedOut = callback;
+}
+
+interface Options {
+  method?: "GET" | "POST";
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+}
+
+async function request<T>(path: string, { method = "GET", body, signal }: Options = {}): Promise<T> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (method !== "GET") headers["X-CSRF-Token"] = csrf;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
+  if (body !== undefined) init.body = JSON.stringify(body);
+  if (signal) init.signal = signal;
+
+  let response: Response;
+  try {
+    response = await fetch(BASE + path, init);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, "no_answer", "The server does not answer. Check the network connection.");
+  }
+  if (response.ok) {
+    return (response.status === 204 ? undefined : await response.json()) as T;
+  }
+  const failed = await failure(response);
+  if (failed.status === 401 && path !== "/login") onLoggedOut();
+  throw failed;
+}
+
+async function failure(response: Response): Promise<ApiError> {
+  const retryAfter = Number(response.headers.get("Retry-After"));
+  let code = "";
+  let message = "";
+  try {
+    const body = (await response.json()) as { error?: { code?: string; message?: string } };
+    code = body.error?.code ?? "";
+    message = body.error?.message ?? "";
+  } catch {
+    // Not JSON: something between here and the server answered.
+  }
+  return new ApiError(
+    response.status,
+    code || `http_${response.status}`,
+    message || `The server answered with status ${response.status}.`,
+    Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : null,
+  );
+}
+
+const item = encodeURIComponent;
+
+export const api = {
+  login: (login: string, password: string) =>
+    request<Me>("/login", { method: "POST", body: { login, password } }),
+  logout: () => request<void>("/logout", { method: "POST" }),
+  me: () => request<Me>("/me"),
+
+  calls: (query: URLSearchParams, signal?: AbortSignal) =>
+    request<CallPage>(`/calls?${query}`, { signal }),
+  call: (id: string, signal?: AbortSignal) => request<Call>(`/calls/${item(id)}`, { signal }),
+  stats: (query: URLSearchParams, signal?: AbortSignal) =>
+    request<Stats>(`/stats?${query}`, { signal }),
+  /** Where the same calls come as CSV. */
+  csvAddress: (query: URLSearchParams) => `${BASE}/calls?${query}&format=csv`,
+
+  sensors: (signal?: AbortSignal) =>
+    request<{ sensors: Sensor[] }>("/sensors", { signal }).then((body) => body.sensors),
+  sensor: (id: string, signal?: AbortSignal) =>
+    request<Sensor>(`/sensors/${item(id)}`, { signal }),
+  revoke: (id: string) => request<unknown>(`/sensors/${item(id)}/revoke`, { method: "POST" }),
+  strangers: (signal?: AbortSignal) =>
+    request<{ strangers: Stranger[] }>("/strangers", { signal }).then((body) => body.strangers),
+  newToken: () => request<NewToken>("/tokens", { method: "POST", body: {} }),
+
+  changes: (since: number, wait: number, signal: AbortSignal) =>
+    request<{ serial: number }>(`/changes?since=${since}&wait=${wait}`, { signal }),
+};

@@ -1,0 +1,109 @@
+// Adds a sensor in three steps, and waits with a tick that turns green when it appears.
+
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, api } from "../api.js";
+import { changes } from "../live.js";
+import { sensorPath } from "../router.js";
+import { announce, loadSensors, now, sensors } from "../store.js";
+import { relative } from "../format.js";
+import type { NewToken, Sensor } from "../types.js";
+import { Clip } from "./Clip.js";
+import { Copy } from "./Copy.js";
+import { Dialog } from "./Dialog.js";
+import { StepIcon } from "./Icon.js";
+
+export function AddSensor({ close }: { close: () => void }) {
+  const [token, setToken] = useState<NewToken | null>(null);
+  const [error, setError] = useState<ApiError | null>(null);
+  const [before, setBefore] = useState<Sensor[] | null>(null);
+  const newcomer = useNewcomer(before);
+
+  const make = async () => {
+    setError(null);
+    try {
+      setBefore(await api.sensors());
+      setToken(await api.newToken());
+    } catch (failed) {
+      if (!(failed instanceof ApiError)) throw failed;
+      setError(failed);
+    }
+  };
+  useEffect(() => void make(), []);
+
+  return (
+    <Dialog title="Add a sensor" close={close} class="add-sensor">
+      <ol class="add-steps">
+        <li>
+          <h3>Install the sensor where the calls are</h3>
+          <p>
+            On the PBX itself, or on a machine at a mirror port. It is one file, <code>ringside-sensor</code>, for
+            x86_64 or ARM64 Linux.
+          </p>
+        </li>
+        <li>
+          <h3>Run this command there, as root</h3>
+          {token ? (
+            <>
+              <div class="command">
+                <code>{token.command}</code>
+                <Copy text={token.command} label="Copy the command" />
+              </div>
+              <p class="muted">
+                The token in it joins one sensor and expires {relative(new Date(token.expires_at), now.value)}. It is
+                shown only here.
+              </p>
+            </>
+          ) : error ? (
+            <p role="alert">
+              No token could be made: {error.message}{" "}
+              <button type="button" onClick={make}>Try again</button>
+            </p>
+          ) : (
+            <p class="muted">Making a token…</p>
+          )}
+        </li>
+        <li>
+          <h3>Wait for it here</h3>
+          <Arrival newcomer={newcomer} />
+        </li>
+      </ol>
+      <div class="form-actions">
+        {newcomer ? (
+          <a class="button primary" href={sensorPath(newcomer.id)} onClick={close}>Open the sensor</a>
+        ) : (
+          <button type="button" onClick={close}>Close</button>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+function Arrival({ newcomer }: { newcomer: Sensor | null }) {
+  const state = newcomer?.state === "online" ? "ok" : newcomer ? "failed" : "waiting";
+  return (
+    <p class={`arrival arrival-${state}`} role="status">
+      <StepIcon state={state} />
+      {newcomer === null ? (
+        <span>Waiting for the sensor. Its first connection takes a few seconds.</span>
+      ) : newcomer.state === "online" ? (
+        <span><Clip text={newcomer.name} /> is online.</span>
+      ) : (
+        <span><Clip text={newcomer.name} />: {newcomer.failure?.sentence ?? newcomer.state}</span>
+      )}
+    </p>
+  );
+}
+
+/** A sensor that was not there, or not online, before; null while there is none. */
+function useNewcomer(before: Sensor[] | null): Sensor | null {
+  useEffect(() => {
+    if (before) void loadSensors();
+  }, [before, changes.value]);
+  const old = new Map(before?.map((sensor) => [sensor.id, sensor.state]));
+  const joined = sensors.value.find(({ id, state }) => state === "online" && old.get(id) !== "online");
+  const found = before ? (joined ?? sensors.value.find(({ id }) => !old.has(id))) : undefined;
+  useEffect(() => {
+    if (found?.state === "online") announce(`${found.name} is online`);
+  }, [found?.id, found?.state]);
+  return found ?? null;
+}

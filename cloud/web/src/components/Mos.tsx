@@ -1,0 +1,33 @@
+// A MOS with its band as shape and word, and where it was taken.
+
+import { NONE } from "../format.js";
+import { band, bandWord, mosBasis } from "../quality.js";
+import type { MosScale } from "../types.js";
+import { BandShape } from "./Icon.js";
+
+interface Props {
+  mos: number | null;
+  scale: MosScale | null;
+  reason?: string | null | undefined;
+  buffer?: string;
+}
+
+export function Mos({ mos, scale, reason, buffer }: Props) {
+  const of = band(mos);
+  if (mos === null) {
+    const why = reason ? `No MOS: ${reason}` : "No MOS";
+    return (
+      <span class="mos band-none" title={why}>
+        {NONE}
+        <span class="hidden"> {why}</span>
+      </span>
+    );
+  }
+  return (
+    <span class={`mos band-${of}`} title={`${bandWord(of)}: ${mosBasis(scale, buffer)}`}>
+      <BandShape band={of} />
+      <span class="mos-figure">{mos.toFixed(2)}</span>
+      <span class="mos-word">{bandWord(of)}</span>
+    </span>
+  );
+}

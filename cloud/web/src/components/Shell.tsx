@@ -1,0 +1,108 @@
+// The frame around every page: where one can go, whether data is live, who is logged in.
+
+import { useEffect, useState } from "preact/hooks";
+import { useKeys } from "../keys.js";
+import { live } from "../live.js";
+import { page, place } from "../router.js";
+import { announcement, logout, session, theme } from "../store.js";
+import type { Theme } from "../theme.js";
+import { Help } from "./Help.js";
+import { Icon } from "./Icon.js";
+import { Wordmark } from "./Logo.js";
+import { Menu } from "./Menu.js";
+import { Palette } from "./Palette.js";
+
+type Overlay = "help" | "palette" | null;
+
+export function Shell({ children }: { children: preact.ComponentChildren }) {
+  const [overlay, setOverlay] = useState<Overlay>(null);
+  const close = () => setOverlay(null);
+  useKeys("Everywhere", [
+    { key: "?", does: "These keys", run: () => setOverlay("help") },
+    { key: "Mod+k", does: "Go to a page or sensor", run: () => setOverlay("palette") },
+  ]);
+  useEffect(() => {
+    // The link or row that had the focus is gone: the keyboard goes on from the page's beginning.
+    const main = document.getElementById("main");
+    if (document.activeElement === document.body) main?.focus({ preventScroll: true });
+  }, [place.value.path]);
+  return (
+    <>
+      <a class="skip" href="#main">Skip to the content</a>
+      <header class="bar">
+        <a class="home" href="/calls" aria-label="Ringside, calls"><Wordmark /></a>
+        <nav aria-label="Main">
+          <Tab name="calls" to="/calls">Calls</Tab>
+          <Tab name="sensors" to="/sensors">Sensors</Tab>
+        </nav>
+        <div class="bar-end">
+          <LiveMark />
+          <button type="button" class="quiet go-to" onClick={() => setOverlay("palette")} title="Go to (Ctrl K)">
+            <Icon name="search" /> <span class="wide-only">Go to</span> <kbd class="wide-only">Ctrl K</kbd>
+          </button>
+          <button type="button" class="quiet wide-only" onClick={() => setOverlay("help")} title="Keys (?)" aria-label="Keys">
+            <kbd>?</kbd>
+          </button>
+          <UserMenu />
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>{children}</main>
+      <div class="hidden" role="status" aria-live="polite">{announcement.value}</div>
+      {overlay === "help" && <Help close={close} />}
+      {overlay === "palette" && <Palette close={close} />}
+    </>
+  );
+}
+
+function Tab({ name, to, children }: { name: "calls" | "sensors"; to: string; children: string }) {
+  const current = page.value.name === name || page.value.name === name.slice(0, -1);
+  return (
+    <a href={to} {...(current ? { "aria-current": "page" as const } : {})}>
+      {children}
+    </a>
+  );
+}
+
+function LiveMark() {
+  const words = { live: "Live", reconnecting: "Reconnecting…", paused: "Paused" };
+  const state = live.value;
+  return (
+    <span class={`live live-${state}`} title={state === "live" ? "New calls appear by themselves" : "What is shown may be older than it looks"}>
+      <span class="live-dot" /> <span class={state === "live" ? "wide-only" : ""}>{words[state]}</span>
+    </span>
+  );
+}
+
+const THEMES: { value: Theme; text: string; icon: "sun" | "moon" | "system" }[] = [
+  { value: "light", text: "Light", icon: "sun" },
+  { value: "dark", text: "Dark", icon: "moon" },
+  { value: "system", text: "System", icon: "system" },
+];
+
+function UserMenu() {
+  const me = session.value;
+  return (
+    <Menu name="Account" bare align="end" class="user" label={<Icon name="user" />}>
+      {(close) => (
+        <>
+          <p class="menu-who">
+            <strong class="clip" title={me?.user.login}>{me?.user.login}</strong>
+            <span class="muted clip">{me?.customer.name} · {me?.user.role}</span>
+          </p>
+          <div class="segments" role="group" aria-label="Theme">
+            {THEMES.map(({ value, text, icon }) => (
+              <button key={value} type="button" aria-pressed={theme.value === value} onClick={() => (theme.value = value)}>
+                <Icon name={icon} /> {text}
+              </button>
+            ))}
+          </div>
+          <ul class="choices">
+            <li>
+              <button type="button" onClick={() => { close(); void logout(); }}>Log out</button>
+            </li>
+          </ul>
+        </>
+      )}
+    </Menu>
+  );
+}

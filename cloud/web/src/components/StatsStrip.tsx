@@ -1,0 +1,135 @@
+// The figures over the chosen range, and its hours as a chart that can be dragged over.
+
+import { useMemo } from "preact/hooks";
+import type { ApiError } from "../api.js";
+import { withParam, withRange } from "../filter.js";
+import { count, duration, percent } from "../format.js";
+import { BANDS, type Band, MOS_BAD, MOS_FAIR } from "../quality.js";
+import { address, navigate, query } from "../router.js";
+import type { Stats } from "../types.js";
+import { HourChart } from "./HourChart.js";
+import { BandShape } from "./Icon.js";
+
+export function StatsStrip({ stats, error }: { stats: Stats | undefined; error: ApiError | null }) {
+  if (!stats) return <section class="strip empty" aria-busy={!error} aria-label="Figures" />;
+  return (
+    <section class="strip" aria-label="Figures over the range">
+      <div class="tiles">
+        <Channels {...stats.channels} />
+        <Tile name="Calls" value={count(stats.calls)} note={`${count(stats.answered)} answered`} />
+        <Tile
+          name="ASR"
+          title="Answer-seizure ratio: answered calls as a share of all"
+          value={percent(stats.asr)}
+          note="answered"
+        />
+        <Tile
+          name="ACD"
+          title="Average call duration: mean from answer to end"
+          value={duration(stats.acd_seconds === null ? null : stats.acd_seconds * 1000)}
+          note="mean duration"
+        />
+        <Tile
+          name="Sensors"
+          value={`${stats.sensors.online} / ${stats.sensors.total}`}
+          note="online"
+          href="/sensors"
+        />
+        <Quality mos={stats.mos} />
+      </div>
+      <Hours stats={stats} />
+    </section>
+  );
+}
+
+interface TileProps {
+  name: string;
+  value: string;
+  note?: string;
+  title?: string;
+  href?: string;
+  children?: preact.ComponentChildren;
+}
+
+function Tile({ name, value, note, title, href, children }: TileProps) {
+  const inside = (
+    <>
+      <span class="tile-name">{name}</span>
+      <span class="tile-value">{value}</span>
+      {note && <span class="tile-note">{note}</span>}
+      {children}
+    </>
+  );
+  return href ? (
+    <a class="tile" href={href} title={title}>
+      {inside}
+    </a>
+  ) : (
+    <div class="tile" title={title}>
+      {inside}
+    </div>
+  );
+}
+
+function Channels({ now, limit }: Stats["channels"]) {
+  const used = now === null ? 0 : Math.min(1, now / limit);
+  return (
+    <Tile
+      name="Channels now"
+      value={count(now)}
+      note={`of ${count(limit)}`}
+      title="Calls in progress over all sensors, against the limit"
+    >
+      <svg class="meter" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+        <rect class="meter-all" width="100" height="4" rx="2" />
+        <rect class={used > 0.9 ? "meter-high" : "meter-used"} width={used * 100} height="4" rx="2" />
+      </svg>
+    </Tile>
+  );
+}
+
+/** How many calls fell into each band; a band opens its calls. */
+function Quality({ mos }: { mos: Stats["mos"] }) {
+  const total = mos.good + mos.fair + mos.bad;
+  let x = 0;
+  return (
+    <div class="tile tile-quality">
+      <span class="tile-name">MOS of {count(total)} scored calls</span>
+      <svg class="bands" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+        <rect class="meter-all" width="100" height="6" />
+        {total > 0 &&
+          (["good", "fair", "bad"] as const).map((band) => {
+            const width = (mos[band] / total) * 100;
+            const rect = <rect key={band} class={`fill-${band}`} x={x} width={width} height="6" />;
+            x += width;
+            return rect;
+          })}
+      </svg>
+      <ul class="band-counts">
+        {BANDS.map(({ band, word, range }) => (
+          <li key={band} title={`${word}: MOS ${range}`}>
+            <BandLink band={band}>
+              <BandShape band={band} />
+              <span class="band-word">{word}</span> <strong>{count(mos[band])}</strong>
+            </BandLink>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function BandLink({ band, children }: { band: Band; children: preact.ComponentChildren }) {
+  let next = withParam(withParam(query.value, "mos_below", null), "mos_above", null);
+  if (band === "none") return <span>{children}</span>;
+  if (band !== "bad") next = withParam(next, "mos_above", String((band === "good" ? MOS_FAIR : MOS_BAD) + 0.01));
+  if (band !== "good") next = withParam(next, "mos_below", String(band === "fair" ? MOS_FAIR : MOS_BAD));
+  return <a href={address("/calls", next)}>{children}</a>;
+}
+
+function Hours({ stats }: { stats: Stats }) {
+  const hours = useMemo(() => stats.by_hour, [JSON.stringify(stats.by_hour)]);
+  const choose = (from: Date, to: Date) =>
+    navigate(address("/calls", withRange(query.value, from, to)));
+  return <HourChart hours={hours} choose={choose} />;
+}

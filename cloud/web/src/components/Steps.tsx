@@ -1,0 +1,60 @@
+// The technician's five ticks, and the handshake's eight steps.
+
+import type { Step } from "../types.js";
+import { STEP_WORD, StepIcon } from "./Icon.js";
+
+const TICK_NAMES: Record<string, string> = {
+  link: "Link",
+  clock: "Clock",
+  cloud: "Cloud",
+  traffic: "Traffic",
+  first_call: "First call",
+};
+
+const STEP_NAMES: Record<string, string> = {
+  lookup: "Name lookup",
+  tcp: "TCP connection",
+  tls: "TLS",
+  clock: "Clock",
+  version: "Version",
+  enrolment: "Enrolment",
+  sensor_id: "Sensor number",
+  accepted: "Accepted",
+};
+
+export const stepName = (name: string): string => STEP_NAMES[name] ?? TICK_NAMES[name] ?? name;
+
+/** Five small ticks in a row; the sentence is in the title. */
+export function TickRow({ ticks }: { ticks: Step[] }) {
+  return (
+    <ul class="ticks" aria-label="Ticks">
+      {ticks.map(({ name, state, sentence }) => (
+        <li key={name} class={`tick tick-${state}`} title={sentence ?? STEP_WORD[state]}>
+          <StepIcon state={state} />
+          <span>{TICK_NAMES[name] ?? name}</span>
+          <span class="hidden">{STEP_WORD[state]}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Steps one below the other, each with its sentence. */
+export function StepList({ steps, names = STEP_NAMES }: { steps: Step[]; names?: Record<string, string> }) {
+  return (
+    <ol class="steps">
+      {steps.map(({ name, state, sentence }) => (
+        <li key={name} class={`step step-row-${state}`}>
+          <StepIcon state={state} />
+          <span class="step-name">
+            {names[name] ?? name}
+            <span class="hidden"> {STEP_WORD[state]}</span>
+          </span>
+          {sentence && <span class="step-sentence" dir="auto">{sentence}</span>}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+export const TickList = ({ ticks }: { ticks: Step[] }) => <StepList steps={ticks} names={TICK_NAMES} />;

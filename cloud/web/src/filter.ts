@@ -1,0 +1,278 @@
+// The search as it stands in the address, in the search bar, and in what the API is asked.
+//
+// The address uses the API's own parameter names, so a search, its CSV and its API call read the
+// same. What a person types is a token, `key:value`, or a plain word that is looked at.
+
+/** Every parameter that filters calls, in the order in which chips are shown. */
+export const FIELDS = [
+  { key: "number", label: "Number", hint: "either side: 4930…, 0049*, *99" },
+  { key: "caller", label: "From", hint: "the calling number or user" },
+  { key: "callee", label: "To", hint: "the called number or user" },
+  { key: "address", label: "Address", hint: "192.0.2.1 or 10.0.0.0/8" },
+  { key: "call_id", label: "Call-ID", hint: "SIP Call-ID" },
+  { key: "status", label: "Status", hint: "486, 4xx, 480,486, !200" },
+  { key: "ended_by", label: "Ended by", hint: "caller, callee, cancelled, …" },
+  { key: "answered", label: "Answered", hint: "true or false" },
+  { key: "mos_below", label: "MOS below", hint: "3.0" },
+  { key: "mos_above", label: "MOS above", hint: "4.2" },
+  { key: "flag", label: "Flag", hint: "one_way, no_media, …" },
+  { key: "min_duration", label: "Longer than", hint: "seconds" },
+  { key: "sensor", label: "Sensor", hint: "a sensor's id" },
+  { key: "q", label: "Text", hint: "anywhere in names, agents, reasons" },
+] as const;
+
+export type FieldKey = (typeof FIELDS)[number]["key"];
+
+const KEYS: ReadonlySet<string> = new Set(FIELDS.map((field) => field.key));
+export const isField = (key: string): key is FieldKey => KEYS.has(key);
+export const fieldLabel = (key: FieldKey): string =>
+  FIELDS.find((field) => field.key === key)?.label ?? key;
+
+/** Other words that people write for a field. */
+const SYNONYMS: Record<string, FieldKey> = {
+  from: "caller",
+  to: "callee",
+  ip: "address",
+  host: "address",
+  callid: "call_id",
+  "call-id": "call_id",
+  code: "status",
+  ended: "ended_by",
+  flags: "flag",
+  longer: "min_duration",
+  text: "q",
+};
+
+export interface Token {
+  key: FieldKey;
+  value: string;
+}
+
+/** What one typed piece means: `key:value`, `mos<3`, `-flag:nat`, or null for a plain word. */
+export function parseToken(text: string): Token | null {
+  const mos = /^mos\s*([<>])=?\s*(\d(?:[.,]\d+)?)$/i.exec(text);
+  if (mos) {
+    const key = mos[1] === "<" ? "mos_below" : "mos_above";
+    return { key, value: (mos[2] ?? "").replace(",", ".") };
+  }
+  const pair = /^([!-]?)([a-z_-]+):(.+)$/i.exec(text);
+  if (!pair) return null;
+  const name = (pair[2] ?? "").toLowerCase();
+  const key = SYNONYMS[name] ?? (isField(name) ? name : null);
+  if (!key) return null;
+  const value = unquote((pair[3] ?? "").trim());
+  return value ? { key, value: pair[1] ? negated(value) : value } : null;
+}
+
+const negated = (value: string) => (value.startsWith("!") ? value : `!${value}`);
+const unquote = (value: string) => value.replace(/^"(.*)"$/, "$1");
+
+/** Splits at spaces outside of double quotes. */
+export function splitPieces(text: string): string[] {
+  return text.match(/(?:[^\s"]+|"[^"]*"?)+/g) ?? [];
+}
+
+const IPV4 = /^!?\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?(:\d+)?$/;
+const IPV6 = /^!?[0-9a-f]*:[0-9a-f:.]+(\/\d{1,3})?$/i;
+const NUMBER = /^!?\+?[\d*]*\d[\d*]*$/;
+const STATUS = /^!?[1-6](\d\d|xx)$/i;
+
+/** What a typed piece may mean, the likeliest first; never empty for a piece that is not. */
+export function suggest(piece: string): Token[] {
+  const text = piece.trim();
+  if (!text) return [];
+  const exact = parseToken(text);
+  if (exact) return [exact];
+  const word = unquote(text);
+  const found: Token[] = [];
+  const add = (key: FieldKey) => found.push({ key, value: word });
+  if (/^!?[1-6]xx$/i.test(word)) return [{ key: "status", value: word.toLowerCase() }];
+  if (IPV4.test(word) || (IPV6.test(word) && (word.match(/:/g)?.length ?? 0) > 1)) add("address");
+  if (word.includes("@")) add("call_id");
+  if (NUMBER.test(word)) {
+    add("number");
+    add("caller");
+    add("callee");
+    if (STATUS.test(word)) add("status");
+  } else if (/^[\w.-]+$/.test(word) && found.length === 0) {
+    const flag = word.toLowerCase().replace(/-/g, "_");
+    if (FLAG_NAMES.includes(flag)) found.push({ key: "flag", value: flag });
+  }
+  add("q");
+  if (found[0]?.key === "q") {
+    add("number");
+    add("call_id");
+  }
+  return found;
+}
+
+/** The names that a record's flags have (protocol/src/cdr.rs). */
+export const FLAG_NAMES = [
+  "one_way",
+  "no_media",
+  "silent",
+  "encrypted",
+  "transferred",
+  "on_hold",
+  "fax",
+  "nat",
+  "joined_late",
+  "capture_loss",
+  "clock_unset",
+  "evicted",
+  "early_media",
+  "forked",
+  "authenticated",
+  "truncated",
+];
+
+/** All of a line as tokens; plain words take their likeliest meaning. */
+export function parseLine(line: string): Token[] {
+  return splitPieces(line).flatMap((piece) => suggest(piece).slice(0, 1));
+}
+
+/** The tokens that an address holds. */
+export function tokensOf(query: URLSearchParams): Token[] {
+  return FIELDS.flatMap(({ key }) => {
+    const value = query.get(key);
+    return value ? [{ key, value }] : [];
+  });
+}
+
+/** The address with these tokens added; a list field collects values, others are replaced. */
+export function withTokens(query: URLSearchParams, tokens: Token[]): URLSearchParams {
+  const next = firstPage(query);
+  for (const { key, value } of tokens) {
+    const old = next.get(key);
+    const collects = key === "status" && old && !value.startsWith("!") && !old.startsWith("!");
+    next.set(key, collects ? [...new Set([...old.split(","), value])].join(",") : value);
+  }
+  return next;
+}
+
+export function withoutField(query: URLSearchParams, key: FieldKey): URLSearchParams {
+  const next = firstPage(query);
+  next.delete(key);
+  return next;
+}
+
+/** Sets or, with null, removes one parameter, and goes back to the first page. */
+export function withParam(
+  query: URLSearchParams,
+  key: string,
+  value: string | null,
+): URLSearchParams {
+  const next = firstPage(query);
+  if (value === null || value === "") next.delete(key);
+  else next.set(key, value);
+  return next;
+}
+
+export function withoutFilters(query: URLSearchParams): URLSearchParams {
+  const next = firstPage(query);
+  for (const { key } of FIELDS) next.delete(key);
+  return next;
+}
+
+function firstPage(query: URLSearchParams): URLSearchParams {
+  const next = new URLSearchParams(query);
+  next.delete("cursor");
+  return next;
+}
+
+/** How a chip reads. */
+export function tokenText({ key, value }: Token, sensorName?: (id: string) => string): string {
+  if (key === "answered") return value === "true" ? "answered" : "not answered";
+  if (key === "mos_below") return `MOS ≤ ${value}`;
+  if (key === "mos_above") return `MOS ≥ ${value}`;
+  if (key === "min_duration") return `longer than ${value} s`;
+  const not = value.startsWith("!");
+  const plain = not ? value.slice(1) : value;
+  const shown = key === "sensor" && sensorName ? sensorName(plain) : plain.replace(/_/g, " ");
+  const kept = key === "flag" || key === "ended_by" || key === "sensor" ? shown : plain;
+  return `${fieldLabel(key)} ${not ? "not " : ""}${kept}`;
+}
+
+export const RANGES = [
+  { key: "1h", label: "Last hour", seconds: 3600 },
+  { key: "6h", label: "Last 6 hours", seconds: 6 * 3600 },
+  { key: "24h", label: "Last 24 hours", seconds: 24 * 3600 },
+  { key: "7d", label: "Last 7 days", seconds: 7 * 86400 },
+  { key: "25d", label: "Last 25 days", seconds: 25 * 86400 },
+] as const;
+
+export const DEFAULT_RANGE = "24h";
+
+export interface Range {
+  /** Which of RANGES, or null for a fixed one. */
+  key: string | null;
+  from: Date;
+  /** Null: until now, so that new calls arrive. */
+  to: Date | null;
+}
+
+/** The time range that an address names, seen from `now`. */
+export function rangeOf(query: URLSearchParams, now: Date): Range {
+  const from = parseTime(query.get("from"));
+  const to = parseTime(query.get("to"));
+  if (from) return { key: null, from, to };
+  const known =
+    RANGES.find(({ key }) => key === (query.get("range") ?? DEFAULT_RANGE)) ?? RANGES[2];
+  return { key: known.key, from: new Date(now.getTime() - known.seconds * 1000), to };
+}
+
+function parseTime(text: string | null): Date | null {
+  if (!text) return null;
+  const time = new Date(text);
+  return Number.isNaN(time.getTime()) ? null : time;
+}
+
+/** The address with a fixed range. */
+export function withRange(query: URLSearchParams, from: Date, to: Date | null): URLSearchParams {
+  const next = firstPage(query);
+  next.delete("range");
+  next.set("from", short(from));
+  if (to) next.set("to", short(to));
+  else next.delete("to");
+  return next;
+}
+
+/** The address with one of RANGES. */
+export function withNamedRange(query: URLSearchParams, key: string): URLSearchParams {
+  const next = firstPage(query);
+  next.delete("from");
+  next.delete("to");
+  if (key === DEFAULT_RANGE) next.delete("range");
+  else next.set("range", key);
+  return next;
+}
+
+const short = (time: Date) => `${time.toISOString().slice(0, 19)}Z`;
+
+/** What the API is asked for the calls of an address. */
+export function callsQuery(query: URLSearchParams, now: Date, limit: number): URLSearchParams {
+  const asked = statsQuery(query, now);
+  for (const { key, value } of tokensOf(query)) asked.set(key, value);
+  asked.set("limit", String(limit));
+  const cursor = query.get("cursor");
+  if (cursor) asked.set("cursor", cursor);
+  return asked;
+}
+
+/** What the API is asked for the figures over an address's range. */
+export function statsQuery(query: URLSearchParams, now: Date): URLSearchParams {
+  const { from, to } = rangeOf(query, now);
+  const asked = new URLSearchParams({ from: short(from) });
+  if (to) asked.set("to", short(to));
+  return asked;
+}
+
+/** The part of an address that names a list of calls: its filters, range and page. */
+export function listQuery(query: URLSearchParams): URLSearchParams {
+  const kept = new URLSearchParams();
+  for (const key of [...KEYS, "range", "from", "to", "cursor", "hide"]) {
+    const value = query.get(key);
+    if (value) kept.set(key, value);
+  }
+  return kept;
+}

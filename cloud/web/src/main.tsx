@@ -1,0 +1,72 @@
+// Starts everything: router, keys, live changes, and the page that the address names.
+
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import { useEffect, useErrorBoundary } from "preact/hooks";
+import { Failed, Notice, Waiting } from "./components/Notice.js";
+import { Shell } from "./components/Shell.js";
+import { startKeys } from "./keys.js";
+import { forgetList } from "./list.js";
+import { startLive } from "./live.js";
+import { Call } from "./pages/Call.js";
+import { Calls } from "./pages/Calls.js";
+import { Login } from "./pages/Login.js";
+import { Missing } from "./pages/Missing.js";
+import { Sensor } from "./pages/Sensor.js";
+import { Sensors } from "./pages/Sensors.js";
+import { page, place, startRouter } from "./router.js";
+import { loadSensors, loadSession, session, sessionError, startStore } from "./store.js";
+import "./styles/index.css";
+
+function App() {
+  const me = session.value;
+  if (me === undefined) {
+    const error = sessionError.value;
+    return <main id="main">{error ? <Failed error={error} retry={() => void loadSession()} /> : <Waiting rows={3} />}</main>;
+  }
+  if (me === null) return <Login />;
+  return <Shell><CurrentPage /></Shell>;
+}
+
+/** The page, or a notice where an answer that nobody expected broke it. */
+function CurrentPage() {
+  const [error, reset] = useErrorBoundary((fault) => console.error(fault));
+  const path = place.value.path;
+  useEffect(() => reset(), [path]);
+  if (!error) return <NamedPage />;
+  return (
+    <Notice title="This page could not be shown" whole>
+      <p>The server's answer is not what this page expects. Load it again; it may be an older version.</p>
+      <p><button type="button" onClick={() => location.reload()}>Load again</button></p>
+    </Notice>
+  );
+}
+
+function NamedPage() {
+  const shown = page.value;
+  switch (shown.name) {
+    case "calls":
+      return <Calls />;
+    case "call":
+      return <Call id={shown.id} />;
+    case "sensors":
+      return <Sensors />;
+    case "sensor":
+      return <Sensor key={shown.id} id={shown.id} />;
+    case "missing":
+      return <Missing />;
+  }
+}
+
+startStore();
+startRouter();
+startKeys();
+startLive();
+effect(() => {
+  if (session.value) void loadSensors();
+  else forgetList();
+});
+void loadSession();
+
+const root = document.getElementById("app");
+if (root) render(<App />, root);

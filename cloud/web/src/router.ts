@@ -1,0 +1,80 @@
+// The address holds everything that a page shows, so that it can be sent to a colleague.
+
+import { computed, signal } from "@preact/signals";
+
+export type Page =
+  | { name: "calls" }
+  | { name: "call"; id: string }
+  | { name: "sensors" }
+  | { name: "sensor"; id: string }
+  | { name: "missing" };
+
+/** Which page a path names. */
+export function parsePath(path: string): Page {
+  const [, first = "", second, ...rest] = path.replace(/\/+$/, "").split("/");
+  if (rest.length > 0) return { name: "missing" };
+  const id = second === undefined ? undefined : decode(second);
+  if (id === null) return { name: "missing" };
+  if (first === "" && id === undefined) return { name: "calls" };
+  if (first === "calls") return id ? { name: "call", id } : { name: "calls" };
+  if (first === "sensors") return id ? { name: "sensor", id } : { name: "sensors" };
+  return { name: "missing" };
+}
+
+function decode(part: string): string | null {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
+}
+
+/** A path and its query as one address; empty queries leave no question mark. */
+export function address(path: string, query?: URLSearchParams | string): string {
+  const text = query?.toString() ?? "";
+  return text ? `${path}?${text}` : path;
+}
+
+export const callPath = (id: string, query?: URLSearchParams) =>
+  address(`/calls/${encodeURIComponent(id)}`, query);
+export const sensorPath = (id: string) => `/sensors/${encodeURIComponent(id)}`;
+
+interface Place {
+  path: string;
+  search: string;
+}
+
+const inBrowser = typeof location !== "undefined";
+const here = (): Place =>
+  inBrowser ? { path: location.pathname, search: location.search } : { path: "/", search: "" };
+
+export const place = signal<Place>(here());
+export const page = computed(() => parsePath(place.value.path));
+export const query = computed(() => new URLSearchParams(place.value.search));
+
+/** Goes to an address of this application; `replace` leaves no step to go back to. */
+export function navigate(to: string, { replace = false, keepScroll = false } = {}): void {
+  if (to === location.pathname + location.search) return;
+  if (replace) history.replaceState(history.state, "", to);
+  else history.pushState(null, "", to);
+  place.value = here();
+  if (!keepScroll && !replace) scrollTo(0, 0);
+}
+
+/** Lets links within the application change the page without loading it anew. */
+export function startRouter(): void {
+  addEventListener("popstate", () => (place.value = here()));
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button !== 0) return;
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const link = (event.target as Element).closest("a");
+    if (!link || link.target || link.hasAttribute("download")) return;
+    if (link.origin !== location.origin || link.pathname.startsWith("/api/")) return;
+    event.preventDefault();
+    if (link.hash && link.pathname === location.pathname) {
+      document.querySelector(link.hash)?.scrollIntoView();
+      return;
+    }
+    navigate(link.pathname + link.search);
+  });
+}

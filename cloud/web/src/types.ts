@@ -1,0 +1,234 @@
+// What the API answers. A thing that did not happen, or is not known, is null.
+
+export type Severity = "ok" | "info" | "warning" | "problem";
+
+export interface Finding {
+  severity: Severity;
+  sentence: string;
+  evidence: string[];
+}
+
+export interface Me {
+  user: { login: string; role: string };
+  customer: { name: string };
+  csrf: string;
+  limits?: { channels: number; retention_days: number };
+}
+
+export interface Party {
+  user: string;
+  host: string;
+  display: string | null;
+}
+
+export type EndedBy = "caller" | "callee" | "cancelled" | "rejected" | "timeout" | "capture_end";
+export type MosScale = "nb" | "wb";
+
+export interface SensorRef {
+  id: string;
+  name: string;
+  id_sensor: number | null;
+}
+
+/** A call as a list shows it. */
+export interface CallSummary {
+  id: string;
+  call_id: string;
+  caller: Party;
+  callee: Party;
+  request_uri: string | null;
+  src: string | null;
+  dst: string | null;
+  first_at: string;
+  start_at: string | null;
+  ringing_at: string | null;
+  answered_at: string | null;
+  ended_at: string;
+  session_request_delay_ms: number | null;
+  setup_ms: number | null;
+  duration_ms: number | null;
+  status_code: number | null;
+  reason_phrase: string | null;
+  q850_cause: number | null;
+  ended_by: EndedBy;
+  caller_agent: string | null;
+  callee_agent: string | null;
+  dtmf: string;
+  flags: string[];
+  vlan: number | null;
+  retransmissions: number;
+  mos: number | null;
+  r: number | null;
+  mos_fixed_50: number | null;
+  mos_fixed_200: number | null;
+  mos_scale: MosScale | null;
+  mos_reason: string | null;
+  sensor: SensorRef | null;
+  verdict: { severity: Severity; sentence: string };
+}
+
+export interface SipEvent {
+  at: string;
+  src: string | null;
+  dst: string | null;
+  cseq: string;
+  method?: string;
+  status_code?: number;
+}
+
+export interface Rtcp {
+  reports: number;
+  fraction_lost: number;
+  cumulative_lost: number;
+  interarrival_jitter: number;
+  interarrival_jitter_ms: number | null;
+  round_trip_ms: number | null;
+}
+
+/** Ten seconds of a stream. */
+export interface Interval {
+  at_s: number;
+  packets: number;
+  lost: number;
+  jitter_ms: number | null;
+  mos: number | null;
+}
+
+export interface Stream {
+  src: string | null;
+  dst: string | null;
+  ssrc: number;
+  payload_type: number;
+  encoding_name: string | null;
+  clock_rate: number | null;
+  ptime_ms: number | null;
+  dscp: number;
+  direction: "caller_to_callee" | "callee_to_caller" | "unknown";
+  first_at: string;
+  last_at: string;
+  packets: number;
+  bytes: number;
+  expected: number;
+  lost: number;
+  duplicates: number;
+  reordered: number;
+  capture_lost: number | null;
+  jitter_mean_ms: number | null;
+  jitter_max_ms: number | null;
+  delta_max_ms: number | null;
+  burst_r: number | null;
+  mos: number | null;
+  r: number | null;
+  mos_fixed_50: number | null;
+  mos_fixed_200: number | null;
+  mos_scale: MosScale | null;
+  mos_reason: string | null;
+  discarded: number | null;
+  discarded_fixed_50: number | null;
+  discarded_fixed_200: number | null;
+  rtcp: Rtcp | null;
+  intervals: Interval[];
+}
+
+/** A call with everything that is known about it. */
+export interface Call extends Omit<CallSummary, "verdict"> {
+  verdict?: { severity: Severity; sentence: string };
+  sip: SipEvent[];
+  sip_omitted: number;
+  streams: Stream[];
+  streams_omitted: number;
+  findings: Finding[];
+}
+
+export interface CallPage {
+  calls: CallSummary[];
+  next: string | null;
+  /** The search ended at a limit of time before it had looked at everything. */
+  partial?: boolean;
+}
+
+export interface Hour {
+  at: string;
+  calls: number;
+  answered: number;
+  mos_mean: number | null;
+}
+
+export interface Stats {
+  channels: { now: number | null; limit: number };
+  calls: number;
+  answered: number;
+  /** Answer-seizure ratio; null where there was no call. */
+  asr: number | null;
+  acd_seconds: number | null;
+  mos: { good: number; fair: number; bad: number; none: number };
+  by_hour: Hour[];
+  sensors: { online: number; total: number };
+}
+
+export type SensorState = "online" | "offline" | "refused" | "revoked" | "never";
+export type StepState = "ok" | "failed" | "waiting";
+
+export interface Step {
+  name: string;
+  state: StepState;
+  sentence: string | null;
+}
+
+export interface Failure {
+  at?: string;
+  step: string;
+  code: string;
+  sentence: string;
+}
+
+export interface Sensor {
+  id: string;
+  id_sensor: number | null;
+  name: string;
+  state: SensorState;
+  software: string | null;
+  target: string | null;
+  arch: string | null;
+  commit: string | null;
+  address: string | null;
+  enrolled_at: string | null;
+  accepted_at: string | null;
+  last_seen_at: string | null;
+  last_cdr_at: string | null;
+  uptime_seconds: number | null;
+  channels: number | null;
+  lease: { channels: number | null; reserved: number | null } | null;
+  outbox: { cdrs: number | null; bytes: number | null; limit_bytes: number | null } | null;
+  memory_bytes: number | null;
+  clock_offset_ms: number | null;
+  interfaces: { name: string; frames: number; kernel_dropped: number; fault: string | null }[];
+  counters: Record<string, number>;
+  drops: {
+    kernel: number;
+    interface: number;
+    rtp_shed: number;
+    sip_shed: number;
+    total: number;
+  } | null;
+  failure: Failure | null;
+  steps: Step[];
+  ticks: Step[];
+}
+
+/** A device that tried to join and was refused. */
+export interface Stranger {
+  device: string;
+  name: string | null;
+  address: string | null;
+  software: string | null;
+  target: string | null;
+  at: string;
+  failure: Failure;
+}
+
+export interface NewToken {
+  token: string;
+  expires_at: string;
+  command: string;
+}

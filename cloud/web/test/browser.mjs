@@ -1,0 +1,309 @@
+// The GUI in a real browser against the development server: the way a person goes through it.
+//
+//   node test/browser.mjs [WORD…]     only the tests whose names hold every word
+//
+// Needs chromium (CHROMIUM names another) and Node 20 for playwright-core.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { readFile } from "node:fs/promises";
+import { chromium } from "playwright-core";
+import { buildWeb } from "../build.mjs";
+import { startDevServer } from "../dev-server.mjs";
+
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+await buildWeb({ quiet: true });
+const server = await startDevServer({ every: 0 });
+const empty = await startDevServer({ every: 0, empty: true });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+
+const chosen = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+
+const home = (of = server) => `http://127.0.0.1:${of.port}`;
+const faults = [];
+let done = 0;
+
+/** Opens a page; whatever the browser complains about fails the test. */
+async function open({ path = "/calls", of = server, loggedIn = true, bypassCSP = false, ...context } = {}) {
+  const opened = await browser.newContext({ viewport: { width: 1280, height: 800 }, timezoneId: "Europe/Berlin", bypassCSP, ...context });
+  if (loggedIn) await opened.addCookies([{ name: "session", value: "1", url: home(of) }]);
+  const page = await opened.newPage();
+  page.on("pageerror", (error) => faults.push(`${path}: ${error.message}`));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/Failed to load resource/.test(message.text())) faults.push(`${path}: ${message.text()}`);
+  });
+  await page.goto(home(of) + path);
+  return page;
+}
+
+async function test(name, body) {
+  if (!chosen.every((word) => name.includes(word))) return;
+  try {
+    await body();
+    done += 1;
+    console.log(`ok   ${name}`);
+  } catch (error) {
+    faults.push(`${name}: ${error.stack}`);
+    console.log(`FAIL ${name}`);
+  }
+}
+
+const rows = (page) => page.locator(".calls tbody tr");
+const onPath = (page, path) => page.waitForFunction((wanted) => location.pathname === wanted, path);
+const callOf = (fits) => server.calls.find((call) => fits(call));
+
+await test("a wrong password is told, the right one leads to the wanted page", async () => {
+  const page = await open({ path: "/sensors", loggedIn: false });
+  await page.getByLabel("Login").fill("anna");
+  await page.getByLabel("Password").fill("wrong");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").getByText("do not fit together").waitFor();
+  await page.getByLabel("Password").fill("right");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Sensors", level: 1 }).waitFor();
+});
+
+await test("too many attempts: the button counts down", async () => {
+  const page = await open({ loggedIn: false });
+  await page.getByLabel("Login").fill("slow");
+  await page.getByLabel("Password").fill("x");
+  await page.keyboard.press("Enter");
+  const button = page.getByRole("button", { name: /Wait \d+ s/ });
+  await button.waitFor();
+  assert.equal(await button.isDisabled(), true);
+});
+
+await test("a new call appears by itself, and is held back from a reader", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  const before = await rows(page).first().getAttribute("data-call");
+  server.arrive();
+  await page.waitForFunction((id) => document.querySelector(".calls tbody tr")?.dataset.call !== id, before);
+  assert.equal(await rows(page).nth(1).getAttribute("data-call"), before);
+
+  await page.keyboard.press("j");
+  await page.locator("tr.current").waitFor();
+  const top = await rows(page).first().getAttribute("data-call");
+  server.arrive();
+  await page.getByRole("button", { name: "1 new call" }).waitFor();
+  server.arrive();
+  await page.getByRole("button", { name: "2 new calls" }).waitFor();
+  assert.equal(await rows(page).first().getAttribute("data-call"), top);
+  await page.getByRole("button", { name: "2 new calls" }).click();
+  await page.waitForFunction((id) => document.querySelectorAll(".calls tbody tr")[2]?.dataset.call === id, top);
+});
+
+await test("typed words become filters in the address, and the address alone restores them", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("status:4xx");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/status=4xx/);
+  await page.getByText("Status 4xx").waitFor();
+  await page.waitForFunction(() => [...document.querySelectorAll(".calls .code")].every((code) => /^4\d\d$/.test(code.textContent)));
+  const again = await open({ path: new URL(page.url()).pathname + new URL(page.url()).search });
+  await again.getByText("Status 4xx").waitFor();
+  await rows(again).first().waitFor();
+  assert.equal(await rows(again).count(), await rows(page).count());
+  await again.getByRole("button", { name: "Clear" }).click();
+  await again.waitForURL((url) => !url.search.includes("status"));
+});
+
+await test("the form filters too", async () => {
+  const page = await open({ path: "/calls?range=25d" });
+  await page.getByRole("button", { name: "Filters" }).click();
+  await page.getByLabel("Flag").selectOption("one_way");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.waitForURL(/flag=one_way/);
+  await page.getByText("One-way audio").first().waitFor();
+});
+
+await test("older pages have an address of their own", async () => {
+  const page = await open({ path: "/calls?range=25d" });
+  const first = await rows(page).first().getAttribute("data-call");
+  await page.getByRole("link", { name: "Older" }).click();
+  await page.waitForURL(/cursor=/);
+  await page.waitForFunction((id) => document.querySelector(".calls tbody tr")?.dataset.call !== id, first);
+  await page.getByRole("link", { name: "Newest" }).click();
+  await page.waitForFunction((id) => document.querySelector(".calls tbody tr")?.dataset.call === id, first);
+});
+
+await test("the keyboard opens a call, walks to its neighbour and comes back to its row", async () => {
+  const page = await open({ path: "/calls?range=7d" });
+  await rows(page).first().waitFor();
+  const ids = await rows(page).evaluateAll((all) => all.slice(0, 4).map((row) => row.dataset.call));
+  for (const key of ["j", "j", "k", "j"]) await page.keyboard.press(key);
+  await page.keyboard.press("Enter");
+  await onPath(page, `/calls/${ids[1]}`);
+  await page.getByText("2 of 100+").waitFor();
+  await page.keyboard.press("]");
+  await onPath(page, `/calls/${ids[2]}`);
+  await page.keyboard.press("[");
+  await onPath(page, `/calls/${ids[1]}`);
+  await page.keyboard.press("]");
+  await onPath(page, `/calls/${ids[2]}`);
+  await page.keyboard.press("Escape");
+  await onPath(page, "/calls");
+  assert.match(page.url(), /range=7d/);
+  await page.waitForFunction((id) => document.querySelector("tr.current")?.dataset.call === id, ids[2]);
+});
+
+await test("a call shows its ladder, its figures and its problems", async () => {
+  const call = callOf((one) => one.sip.length > 10 && one.streams.length === 2 && one.mos !== null && one.mos < 2.5);
+  const page = await open({ path: `/calls/${call.id}?range=25d` });
+  await page.locator("svg.ladder").waitFor();
+  assert.equal(await page.locator("svg.ladder .arrow").count(), call.sip.length);
+  const items = await page.locator(".ladder-card ol li").allTextContents();
+  assert.equal(items.length, call.sip.length);
+  assert.ok(items[0].includes(`INVITE from ${call.src} to ${call.dst}`), items[0]);
+  const times = () => page.locator(".arrow-time").allTextContents();
+  const since = await times();
+  await page.keyboard.press("w");
+  assert.notDeepEqual(await times(), since);
+  await page.keyboard.press("w");
+  assert.match((await times())[0], /^\d\d:\d\d:\d\d\.\d{3}$/);
+  assert.equal(await page.locator(".streams thead th").count(), 3);
+  await page.getByText(call.findings[0].sentence).first().waitFor();
+  await page.keyboard.press("n");
+  await page.locator(".moment").waitFor();
+  await page.getByText("Table of all 10 s").click();
+  assert.ok((await page.locator(".quality-charts table tbody tr").count()) > 1);
+});
+
+await test("what is not known is never shown as 0", async () => {
+  const call = callOf((one) => one.streams.length === 0 && one.answered_at === null);
+  const page = await open({ path: `/calls/${call.id}?range=25d` });
+  await page.locator(".headline").waitFor();
+  const text = await page.locator(".headline").innerText();
+  assert.match(text, /not answered/);
+  assert.match(text, /no media/);
+  assert.doesNotMatch(text, /0\.00/);
+});
+
+await test("sensors: states, refusal, and why a stranger was refused", async () => {
+  const page = await open({ path: "/sensors" });
+  await page.getByText("Refused devices").waitFor();
+  for (const word of ["Online", "Offline", "Refused", "Revoked", "Never connected"]) {
+    await page.locator(".state", { hasText: word }).first().waitFor();
+  }
+  await page.getByRole("link", { name: "Frankfurt core" }).click();
+  await page.getByRole("heading", { name: "Way to the cloud" }).waitFor();
+  await page.getByText("Frames that the kernel dropped because the capture ring was full.").first().waitFor();
+  await page.keyboard.press("Escape");
+  await onPath(page, "/sensors");
+});
+
+await test("no sensor: three steps, a command, and a tick that turns green", async () => {
+  const page = await open({ path: "/sensors", of: empty });
+  await page.getByText("Add one in three steps").waitFor();
+  await page.getByRole("button", { name: "Add sensor" }).click();
+  await page.getByText("ringside-sensor enrol --server").waitFor();
+  await page.locator(".arrival-waiting").waitFor();
+  await page.locator(".arrival-ok").waitFor({ timeout: 15_000 });
+});
+
+await test("a sensor is revoked only after a question", async () => {
+  const page = await open({ path: "/sensors" });
+  await page.getByRole("link", { name: "Porto (spare)" }).click();
+  await page.getByRole("button", { name: "Revoke…" }).click();
+  await page.getByRole("button", { name: "Keep it" }).click();
+  await page.getByRole("button", { name: "Revoke…" }).click();
+  await page.getByRole("button", { name: "Revoke", exact: true }).click();
+  await page.locator(".page-head .state", { hasText: "Revoked" }).waitFor();
+});
+
+await test("the palette goes to a sensor and searches", async () => {
+  const page = await open();
+  await page.getByRole("link", { name: "Sensors", exact: true }).waitFor();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("option", { name: /Lyon/ }).waitFor();
+  await page.keyboard.type("lyon");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Lyon branch" }).waitFor();
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("mos<3");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/mos_below=3/);
+});
+
+await test("help lists the keys, and Esc closes it", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keys" }).getByText("Next call", { exact: true }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => !document.querySelector("dialog"));
+});
+
+await test("the network goes and comes back", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  server.setDown(true);
+  await page.getByText("Reconnecting…").waitFor();
+  server.setDown(false);
+  await page.locator(".live-live").waitFor({ timeout: 15_000 });
+});
+
+await test("an unknown address and an unknown call say so", async () => {
+  const page = await open({ path: "/no/such/page" });
+  await page.getByText("There is no such page").waitFor();
+  const call = await open({ path: "/calls/abc" });
+  await call.getByText("There is no such call").first().waitFor();
+});
+
+await test("the theme follows the system, can be chosen, and is remembered", async () => {
+  const page = await open({ colorScheme: "dark" });
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  await rows(page).first().waitFor();
+  assert.equal(await ground(), "rgb(14, 17, 21)");
+  await page.getByRole("button", { name: "Account" }).click();
+  await page.getByRole("button", { name: "Light" }).click();
+  assert.equal(await ground(), "rgb(246, 247, 249)");
+  await page.reload();
+  assert.equal(await ground(), "rgb(246, 247, 249)");
+});
+
+const bad = callOf((one) => one.streams.length === 2 && one.mos !== null && one.mos < 3);
+const PLACES = ["/calls?range=25d", `/calls/${bad.id}?range=25d`, "/sensors", `/sensors/${server.sensors[0].id}`, `/sensors/${server.sensors[3].id}`, "/nowhere", "/calls?number=99999999"];
+
+await test("nothing scrolls sideways at 390 px", async () => {
+  for (const path of PLACES) {
+    const page = await open({ path, viewport: { width: 390, height: 844 } });
+    await page.locator("main").waitFor();
+    await page.waitForLoadState("networkidle", { timeout: 1000 }).catch(() => {}); // the long poll stays open
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(over <= 0, `${path}: ${over} px too wide`);
+    await page.context().close();
+  }
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  await test(`accessibility (axe), ${colorScheme}`, async () => {
+    const places = [...PLACES.map((path) => ({ path })), { path: "/calls", loggedIn: false }, { path: "/sensors", of: empty }, { path: "/calls", key: "?" }, { path: "/calls", key: "Control+k" }, { path: "/calls", key: "/" }, { path: "/sensors?add=1" }];
+    const found = [];
+    for (const { key, ...place } of places) {
+      const page = await open({ ...place, colorScheme, bypassCSP: true, reducedMotion: "reduce" });
+      await page.locator("main, dialog").first().waitFor();
+      await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
+      if (key) await page.keyboard.press(key);
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
+      const told = violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary}`).join(" | ")}`);
+      found.push(...told.map((text) => `${place.path} ${key ?? ""} ${text}`));
+      await page.context().close();
+    }
+    assert.deepEqual(found, []);
+  });
+}
+
+await browser.close();
+await server.close();
+await empty.close();
+if (faults.length > 0) {
+  console.error(faults.join("\n"));
+  process.exit(1);
+}
+console.log(`${done} browser tests passed`);

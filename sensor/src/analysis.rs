@@ -1,0 +1,143 @@
+//! The analysis: frames in, records out. One thread owns it, live and with a file alike.
+
+use embassy_time::{Duration, Instant};
+use ringside_protocol::cdr::Cdr;
+use ringside_protocol::counters::Counter;
+
+use crate::call::{CallSettings, CallTable};
+use crate::capture::Frame;
+use crate::counters::Counters;
+use crate::decode::{Datagram, Decoder, DecoderSettings, PortSet, Transport};
+use crate::wire::{rtp, sip};
+
+/// Between two looks at fragments and TCP connections that wait for more.
+const DECODER_TIMEOUT_EVERY: Duration = Duration::from_secs(1);
+
+/// What an [`Analysis`] is made with.
+#[derive(Clone, Debug)]
+pub struct AnalysisSettings {
+    /// Ports on which SIP is looked for, UDP and TCP.
+    pub sip_ports: PortSet,
+    /// Whether SIP over UDP is taken on any port: a file to analyse may hold what nobody configured.
+    pub is_sip_anywhere: bool,
+    /// When calls end that nobody hangs up.
+    pub call: CallSettings,
+}
+
+/// Everything between a frame and a record.
+pub struct Analysis {
+    decoder: Decoder,
+    calls: Calls,
+    counters: Counters,
+    decoder_timeout_at: Instant,
+}
+
+/// What a datagram is handed to.
+struct Calls {
+    table: CallTable,
+    sip_ports: PortSet,
+    is_sip_anywhere: bool,
+}
+
+impl Analysis {
+    /// With empty tables.
+    #[must_use]
+    pub fn new(settings: AnalysisSettings) -> Self {
+        let decoder = Decoder::new(DecoderSettings {
+            sip_ports: settings.sip_ports.clone(),
+            framing: sip::framing,
+            seed: settings.call.seed,
+        });
+        let calls = Calls {
+            table: CallTable::new(settings.call),
+            sip_ports: settings.sip_ports,
+            is_sip_anywhere: settings.is_sip_anywhere,
+        };
+        Self { decoder, calls, counters: Counters::default(), decoder_timeout_at: Instant::MIN }
+    }
+
+    /// Takes one frame; what is over by its time ends first.
+    #[inline]
+    pub fn handle_frame(&mut self, frame: &Frame<'_>) {
+        self.handle_timeout(frame.at);
+        let Self { decoder, calls, counters, .. } = self;
+        decoder.handle_frame(frame, counters, &mut |datagram, counters| {
+            calls.handle_datagram(datagram, counters);
+        });
+    }
+
+    /// Lets time pass, for the moments in which the wire is silent.
+    #[inline]
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.calls.table.poll_timeout().is_some_and(|at| at <= now) {
+            self.calls.table.handle_timeout(now, &mut self.counters);
+        }
+        if now >= self.decoder_timeout_at {
+            self.decoder_timeout_at = now + DECODER_TIMEOUT_EVERY;
+            let Self { decoder, calls, counters, .. } = self;
+            decoder.handle_timeout(now, counters, &mut |datagram, counters| {
+                calls.handle_datagram(datagram, counters);
+            });
+        }
+    }
+
+    /// The capture is over: calls in progress become records, too.
+    pub fn finish(&mut self) {
+        self.calls.table.finish(&mut self.counters);
+    }
+
+    /// The next record. Drain to `None` after every `handle_*`.
+    pub fn poll_record(&mut self) -> Option<Cdr> {
+        self.calls.table.poll_record()
+    }
+
+    /// The table of calls.
+    pub const fn table(&mut self) -> &mut CallTable {
+        &mut self.calls.table
+    }
+
+    /// What was counted.
+    pub const fn counters(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+}
+
+impl Calls {
+    #[inline]
+    fn handle_datagram(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) {
+        let is_sip_port = self.sip_ports.contains_either(datagram.src.port(), datagram.dst.port());
+        // A message begins with a letter, RTP with a byte above 127.
+        let may_be_sip = self.is_sip_anywhere
+            && datagram.payload.first().is_some_and(u8::is_ascii_alphabetic)
+            && sip::looks_like_sip(datagram.payload);
+        if (is_sip_port || may_be_sip) && self.handle_sip(datagram, counters) {
+            return;
+        }
+        if datagram.transport == Transport::Udp {
+            self.table.handle_media(datagram, counters);
+        }
+    }
+
+    /// Takes a datagram of a SIP port; says whether it was SIP's business.
+    fn handle_sip(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) -> bool {
+        if !sip::looks_like_sip(datagram.payload) {
+            if sip::is_keep_alive(datagram.payload) {
+                counters.add(Counter::SipKeepAlive);
+                return true;
+            }
+            let is_media = rtp::is_version_2(datagram.payload);
+            if !is_media {
+                counters.add(Counter::SipBad);
+            }
+            return !is_media;
+        }
+        match sip::Message::parse(datagram.payload) {
+            Ok(message) => {
+                counters.add(Counter::SipMessages);
+                self.table.handle_sip(&message, datagram, counters);
+            }
+            Err(_) => counters.add(Counter::SipBad),
+        }
+        true
+    }
+}

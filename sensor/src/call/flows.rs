@@ -1,0 +1,190 @@
+//! The streams of all calls: which packet belongs to which, at one look-up a packet.
+
+use core::net::SocketAddr;
+
+use super::codec::Codec;
+use super::dialog::Side;
+use super::hash::Keyed;
+use super::interval::IntervalPool;
+use super::slab::{Index, Slab, Slot};
+use super::stream::{Arrival, Fit, Stream};
+use crate::decode::Datagram;
+use crate::limits::{MAX_CLAIMS, MAX_STREAMS};
+use crate::wire::rtp::Packet;
+use embassy_time::Instant;
+
+/// One stream with its addresses and the calls that it belongs to.
+#[derive(Debug)]
+pub struct Flow {
+    /// From.
+    pub src: SocketAddr,
+    /// To.
+    pub dst: SocketAddr,
+    /// Calls whose record holds it, each with its side that sends.
+    pub calls: heapless::Vec<(Slot, Side), MAX_CLAIMS, u8>,
+    /// Its figures.
+    pub stream: Stream,
+    /// Middle 32 bits of the NTP time of the sender's newest reports, and when each passed.
+    pub sender_reports: [(u32, Instant); 2],
+    /// Timestamp of the newest RFC 4733 event.
+    pub event_timestamp: Option<u32>,
+    /// What its newest payload type stands for.
+    codec: (u8, Codec),
+    /// RFC 3550 §5.1.
+    pub ssrc: u32,
+    hash: u64,
+}
+
+impl Flow {
+    /// Keyed hash of its addresses and SSRC; a restarted sequence has the same.
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+/// Which stream a packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It goes on.
+    Continues(Slot),
+    /// It is known, and this packet begins another sequence.
+    Restarts(Slot),
+    /// Nothing is known of it.
+    Unknown,
+}
+
+/// All streams; holds [`MAX_STREAMS`].
+#[derive(Debug)]
+pub struct Flows {
+    slab: Slab<Flow>,
+    index: Index,
+    intervals: IntervalPool,
+}
+
+impl Default for Flows {
+    fn default() -> Self {
+        Self {
+            slab: Slab::new(MAX_STREAMS),
+            index: Index::new(MAX_STREAMS),
+            intervals: IntervalPool::new(),
+        }
+    }
+}
+
+impl Flows {
+    /// Finds the stream of a packet.
+    #[inline]
+    pub fn find(&self, arrival: &Arrival<'_>, datagram: &Datagram<'_>, hash: u64) -> Found {
+        let ssrc = arrival.packet.ssrc;
+        let slot = self.index.find(hash, |slot| {
+            self.slab.get(slot).is_some_and(|flow| {
+                flow.ssrc == ssrc && flow.src == datagram.src && flow.dst == datagram.dst
+            })
+        });
+        let Some((slot, flow)) = slot.and_then(|slot| Some((slot, self.slab.get(slot)?))) else {
+            return Found::Unknown;
+        };
+        match flow.stream.fit(arrival) {
+            Fit::Continues => Found::Continues(slot),
+            Fit::Restart => Found::Restarts(slot),
+        }
+    }
+
+    /// Begins a stream; `None` when the table is full. A stream of the same addresses and SSRC
+    /// keeps its figures and gets no more packets.
+    pub fn begin(
+        &mut self,
+        arrival: &Arrival<'_>,
+        datagram: &Datagram<'_>,
+        codec: Codec,
+        keyed: &Keyed,
+    ) -> Option<Slot> {
+        if self.slab.is_full() {
+            return None;
+        }
+        let ssrc = arrival.packet.ssrc;
+        let hash = keyed.flow(datagram.src, datagram.dst, ssrc);
+        let stream = match self.find(arrival, datagram, hash) {
+            Found::Unknown => Stream::new(arrival, codec, &mut self.intervals),
+            Found::Continues(before) | Found::Restarts(before) => {
+                self.index.remove(hash, before);
+                let before = &mut self.slab.get_mut(before)?.stream;
+                before.successor(arrival, codec, &mut self.intervals)
+            }
+        };
+        let flow = Flow {
+            src: datagram.src,
+            dst: datagram.dst,
+            calls: heapless::Vec::new(),
+            stream,
+            sender_reports: [(0, Instant::MIN); 2],
+            event_timestamp: None,
+            codec: (arrival.packet.payload_type, codec),
+            ssrc,
+            hash,
+        };
+        let slot = self.slab.insert(flow).ok()?;
+        self.index.insert(hash, slot);
+        Some(slot)
+    }
+
+    /// Adds a packet to its stream.
+    #[inline]
+    pub fn handle(&mut self, slot: Slot, arrival: &Arrival<'_>, codec: Codec) {
+        if let Some(flow) = self.slab.get_mut(slot) {
+            flow.codec = (arrival.packet.payload_type, codec);
+            flow.stream.handle_rtp(arrival, codec, &mut self.intervals);
+        }
+    }
+
+    /// What the stream's newest payload type stands for, if `packet` has the same.
+    #[must_use]
+    #[inline]
+    pub fn same_codec(&self, slot: Slot, packet: &Packet<'_>) -> Option<Codec> {
+        let (payload_type, codec) = self.slab.get(slot)?.codec;
+        (payload_type == packet.payload_type).then_some(codec)
+    }
+
+    /// Lets a call go: its streams that no other call holds are freed.
+    pub fn release(&mut self, slot: Slot, call: Slot) {
+        let Some(flow) = self.slab.get_mut(slot) else { return };
+        flow.calls.retain(|&(claiming, _)| claiming != call);
+        if flow.calls.is_empty()
+            && let Some(mut flow) = self.slab.remove(slot)
+        {
+            flow.stream.release(&mut self.intervals);
+            self.index.remove(flow.hash, slot);
+        }
+    }
+
+    /// Streams held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    /// One stream.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&Flow> {
+        self.slab.get(slot)
+    }
+
+    /// One stream.
+    #[must_use]
+    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Flow> {
+        self.slab.get_mut(slot)
+    }
+
+    /// Where the streams keep their intervals.
+    #[must_use]
+    pub const fn intervals(&self) -> &IntervalPool {
+        &self.intervals
+    }
+}

@@ -1,0 +1,147 @@
+//! What the two sides of a call describe in SDP (RFC 3264): where each receives, which payload
+//! types stand for what, hold, fax, encryption.
+
+use core::net::SocketAddr;
+
+use ringside_protocol::cdr::flags;
+
+use super::codec::Codec;
+use super::dialog::Side;
+use crate::limits::{MAX_MEDIA_PER_CALL, MAX_PAYLOAD_TYPES};
+use crate::wire::sdp::{Direction, Kind, Session};
+
+/// Both sides' newest descriptions.
+#[derive(Debug, Default)]
+pub struct Media {
+    sides: [Described; 2],
+}
+
+#[derive(Debug, Default)]
+struct Described {
+    payload_types: heapless::Vec<(u8, Codec), MAX_PAYLOAD_TYPES, u8>,
+    /// Its first audio line, if it has described one.
+    audio: Option<Audio>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Audio {
+    is_open: bool,
+    is_encrypted: bool,
+    direction: Direction,
+}
+
+/// Where a side wants to receive.
+pub type Receivers = heapless::Vec<SocketAddr, MAX_MEDIA_PER_CALL, u8>;
+
+/// What a description says beside payload types.
+#[derive(Debug, Default)]
+pub struct Description {
+    /// RTP and explicit RTCP addresses.
+    pub receivers: Receivers,
+    /// Bits of [`flags`].
+    pub flags: u32,
+}
+
+impl Media {
+    /// Takes a description that `side` sent. Hold counts only once the call `is_answered`.
+    pub fn describe(
+        &mut self,
+        session: &Session<'_>,
+        side: Side,
+        is_answered: bool,
+    ) -> Description {
+        let described = &mut self.sides[side as usize];
+        let mut result = Description::default();
+        let mut has_audio = false;
+        for media in &session.media {
+            if media.is_t38() && media.port != 0 {
+                result.flags |= flags::FAX;
+            }
+            let reachable = media.connection.filter(|ip| !ip.is_unspecified() && media.port != 0);
+            if let Some(ip) = reachable {
+                // One that does not fit is counted by the media table's limit.
+                let _ = result.receivers.push(SocketAddr::new(ip, media.port));
+                if let Some(port) = media.rtcp_port.filter(|&port| port != media.port) {
+                    let _ = result.receivers.push(SocketAddr::new(ip, port));
+                }
+            }
+            for &payload_type in &media.formats {
+                let Some(map) = media.rtpmap(payload_type) else { continue };
+                let codec = Codec::from_rtpmap(map);
+                let codec = if media.encrypted { codec.encrypted() } else { codec };
+                described.note(payload_type, codec);
+            }
+            if media.kind == Kind::Audio && !has_audio {
+                has_audio = true;
+                let audio = Audio {
+                    is_open: media.port != 0,
+                    is_encrypted: media.encrypted,
+                    direction: if media.is_unspecified() {
+                        Direction::Inactive
+                    } else {
+                        media.direction
+                    },
+                };
+                let is_held = matches!(audio.direction, Direction::SendOnly | Direction::Inactive);
+                if is_answered && is_held {
+                    result.flags |= flags::ON_HOLD;
+                }
+                described.audio = Some(audio);
+            }
+        }
+        if self.both(|audio| audio.is_encrypted) {
+            result.flags |= flags::ENCRYPTED;
+        }
+        result
+    }
+
+    /// What a payload type stands for in packets to the side `to`: by its own description, else by
+    /// the sender's, else by RFC 3551.
+    #[must_use]
+    pub fn codec(&self, payload_type: u8, to: Side) -> Codec {
+        let described = [to, to.other()].into_iter().find_map(|side| {
+            let known = &self.sides[side as usize].payload_types;
+            known.iter().find(|(known, _)| *known == payload_type).map(|&(_, codec)| codec)
+        });
+        described.unwrap_or_else(|| match payload_type {
+            // What everybody sends telephone events as, some without saying so.
+            101 => Codec::from_name("telephone-event"),
+            _ => Codec::from_payload_type(payload_type),
+        })
+    }
+
+    /// Whether audio was agreed: both sides described it, and neither refused.
+    #[must_use]
+    pub fn is_audio_agreed(&self) -> bool {
+        self.both(|audio| audio.is_open)
+    }
+
+    /// Whether both sides agreed to send and to receive.
+    #[must_use]
+    pub fn is_two_way(&self) -> bool {
+        self.both(|audio| audio.is_open && audio.direction == Direction::SendRecv)
+    }
+
+    /// Whether one side holds the other at present.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.sides
+            .iter()
+            .filter_map(|side| side.audio)
+            .any(|audio| matches!(audio.direction, Direction::SendOnly | Direction::Inactive))
+    }
+
+    fn both(&self, is_so: impl Fn(Audio) -> bool) -> bool {
+        self.sides.iter().all(|side| side.audio.is_some_and(&is_so))
+    }
+}
+
+impl Described {
+    fn note(&mut self, payload_type: u8, codec: Codec) {
+        match self.payload_types.iter_mut().find(|(known, _)| *known == payload_type) {
+            Some(known) => known.1 = codec,
+            // One that does not fit keeps its static meaning: see MAX_PAYLOAD_TYPES.
+            None => drop(self.payload_types.push((payload_type, codec))),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Where calls receive media: the addresses of session descriptions, and who claims them.
+
+use core::net::SocketAddr;
+
+use super::dialog::Side;
+use super::hash::Keyed;
+use super::slab::{Index, Slab, Slot};
+use crate::limits::{MAX_CLAIMS, MAX_MEDIA};
+
+/// "This call's side receives here."
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The call.
+    pub call: Slot,
+    /// Its side.
+    pub side: Side,
+    /// When it was described, microseconds.
+    pub at: u64,
+}
+
+#[derive(Debug)]
+struct Place {
+    address: SocketAddr,
+    /// Oldest first.
+    claims: heapless::Vec<Claim, MAX_CLAIMS, u8>,
+}
+
+/// The claims of one address.
+pub type Claims = heapless::Vec<Claim, MAX_CLAIMS, u8>;
+
+/// All media addresses; holds [`MAX_MEDIA`], further ones are refused.
+#[derive(Debug)]
+pub struct Places {
+    slab: Slab<Place>,
+    index: Index,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { slab: Slab::new(MAX_MEDIA), index: Index::new(MAX_MEDIA) }
+    }
+}
+
+impl Places {
+    /// Notes a claim and says in which slot; `None` when the table is full. Of more than
+    /// [`MAX_CLAIMS`] claims the oldest leaves.
+    pub fn claim(&mut self, address: SocketAddr, claim: Claim, keyed: &Keyed) -> Option<Slot> {
+        let hash = keyed.address(address);
+        let slot = match self.find(address, hash) {
+            Some(slot) => slot,
+            None => {
+                let place = Place { address, claims: heapless::Vec::new() };
+                let slot = self.slab.insert(place).ok()?;
+                self.index.insert(hash, slot);
+                slot
+            }
+        };
+        let claims = &mut self.slab.get_mut(slot)?.claims;
+        claims.retain(|known| known.call != claim.call);
+        if claims.is_full() {
+            claims.remove(0);
+        }
+        // There is room: one has just left if there was none.
+        let _ = claims.push(claim);
+        Some(slot)
+    }
+
+    /// Who receives at an address, oldest claim first.
+    #[must_use]
+    pub fn claims(&self, address: SocketAddr, keyed: &Keyed) -> Option<&Claims> {
+        let slot = self.find(address, keyed.address(address))?;
+        Some(&self.slab.get(slot)?.claims)
+    }
+
+    /// The address in a slot, with the side that `call` claims it for.
+    #[must_use]
+    pub fn claimed_by(&self, slot: Slot, call: Slot) -> Option<(SocketAddr, Side)> {
+        let place = self.slab.get(slot)?;
+        let claim = place.claims.iter().find(|claim| claim.call == call)?;
+        Some((place.address, claim.side))
+    }
+
+    /// Takes back a call's claim of the place in a slot.
+    pub fn release(&mut self, slot: Slot, call: Slot, keyed: &Keyed) {
+        let Some(place) = self.slab.get_mut(slot) else { return };
+        place.claims.retain(|claim| claim.call != call);
+        if place.claims.is_empty() {
+            self.index.remove(keyed.address(place.address), slot);
+            self.slab.remove(slot);
+        }
+    }
+
+    /// Addresses held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    fn find(&self, address: SocketAddr, hash: u64) -> Option<Slot> {
+        self.index
+            .find(hash, |slot| self.slab.get(slot).is_some_and(|place| place.address == address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    #[test]
+    fn an_address_is_shared_by_the_legs_of_a_call_and_freed_with_the_last() {
+        let (mut places, keyed) = (Places::default(), Keyed::new(1));
+        let first = Claim { call: 1, side: Side::Caller, at: 0 };
+        let second = Claim { call: 2, side: Side::Callee, at: 0 };
+        let slot = places.claim(address(1), first, &keyed).unwrap();
+        assert_eq!(places.claim(address(1), second, &keyed), Some(slot));
+        assert_eq!(places.claims(address(1), &keyed).unwrap().as_slice(), [first, second]);
+        places.release(slot, 1, &keyed);
+        assert_eq!(places.claims(address(1), &keyed).unwrap().as_slice(), [second]);
+        places.release(slot, 2, &keyed);
+        assert!(places.claims(address(1), &keyed).is_none());
+    }
+
+    #[test]
+    fn the_oldest_claim_leaves_first() {
+        let (mut places, keyed) = (Places::default(), Keyed::new(1));
+        for call in 0..=MAX_CLAIMS {
+            let call = u16::try_from(call).unwrap();
+            places.claim(address(1), Claim { call, side: Side::Caller, at: 0 }, &keyed).unwrap();
+        }
+        let claims = places.claims(address(1), &keyed).unwrap();
+        assert_eq!(claims.len(), MAX_CLAIMS);
+        assert_eq!(claims[0].call, 1);
+    }
+
+    #[test]
+    fn a_full_table_refuses_new_addresses_and_takes_claims_of_known_ones() {
+        let (mut places, keyed) = (Places::default(), Keyed::new(1));
+        let claim = Claim { call: 1, side: Side::Caller, at: 0 };
+        for port in 0..u16::try_from(MAX_MEDIA).unwrap() {
+            places.claim(address(port), claim, &keyed).unwrap();
+        }
+        assert_eq!(places.claim(address(60_000), claim, &keyed), None);
+        assert!(places.claim(address(7), Claim { call: 2, ..claim }, &keyed).is_some());
+    }
+}

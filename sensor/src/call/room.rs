@@ -1,0 +1,112 @@
+//! Who leaves when the table of calls is full.
+
+use std::collections::VecDeque;
+
+use ringside_protocol::counters::Counter;
+
+use super::dialog::State;
+use super::entry::Call;
+use super::flows::Flows;
+use super::slab::{Slab, Slot};
+use crate::limits::MAX_CALLS;
+
+/// A call with a packet within this time talks and stays, microseconds.
+pub const IDLE_FROM: u64 = 10_000_000;
+
+/// Between two searches for an idle call, microseconds: under a flood of INVITEs each would look
+/// at every call.
+const SEARCH_EVERY: u64 = 100_000;
+
+/// Calls in the order in which they may leave. An entry whose call has gone or moved on is passed
+/// over when its turn comes.
+#[derive(Debug)]
+pub struct Room {
+    /// By number, which tells whether the slot still holds the same call.
+    ended: VecDeque<(Slot, u64)>,
+    begun: VecDeque<(Slot, u64)>,
+    search_at: u64,
+}
+
+/// Entries, stale ones included, after which the stale are thrown out.
+const MAX_ENTRIES: usize = 2 * MAX_CALLS;
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            ended: VecDeque::with_capacity(MAX_ENTRIES + 1),
+            begun: VecDeque::with_capacity(MAX_ENTRIES + 1),
+            search_at: 0,
+        }
+    }
+}
+
+impl Room {
+    /// A call has begun.
+    pub fn note_begun(&mut self, slot: Slot, number: u64) {
+        push(&mut self.begun, slot, number);
+    }
+
+    /// A call has ended and lingers.
+    pub fn note_ended(&mut self, slot: Slot, number: u64) {
+        push(&mut self.ended, slot, number);
+    }
+
+    /// The call that leaves, and what is counted; `None` when all calls talk.
+    pub fn choose(
+        &mut self,
+        now: u64,
+        calls: &Slab<Call>,
+        flows: &Flows,
+    ) -> Option<(Slot, Counter)> {
+        let is_over = |state| matches!(state, State::Refused | State::Ended);
+        if let Some(slot) = pop(&mut self.ended, calls, |call| is_over(call.dialog.state())) {
+            return Some((slot, Counter::EvictedEnded));
+        }
+        let is_unanswered =
+            |call: &Call| matches!(call.dialog.state(), State::Calling | State::Proceeding);
+        if let Some(slot) = pop(&mut self.begun, calls, is_unanswered) {
+            return Some((slot, Counter::EvictedUnanswered));
+        }
+        if now < self.search_at {
+            return None;
+        }
+        self.search_at = now + SEARCH_EVERY;
+        let last_at = |call: &Call| {
+            let streams = call.streams.iter().filter_map(|&stream| flows.get(stream));
+            let last_media = streams.map(|flow| flow.stream.last_at().as_micros()).max();
+            call.dialog.last_at.max(last_media.unwrap_or(0))
+        };
+        calls
+            .iter()
+            .map(|(slot, call)| (last_at(call), call.number, slot))
+            .min()
+            .filter(|&(last_at, ..)| last_at + IDLE_FROM <= now)
+            .map(|(.., slot)| (slot, Counter::EvictedIdle))
+    }
+}
+
+fn push(queue: &mut VecDeque<(Slot, u64)>, slot: Slot, number: u64) {
+    if queue.len() == MAX_ENTRIES {
+        // Slots are reused: only the newest entry of each can be meant.
+        let mut newest = vec![0; MAX_CALLS];
+        for &(slot, number) in queue.iter() {
+            newest[usize::from(slot)] = number;
+        }
+        queue.retain(|&(slot, number)| newest[usize::from(slot)] == number);
+    }
+    queue.push_back((slot, number));
+}
+
+fn pop(
+    queue: &mut VecDeque<(Slot, u64)>,
+    calls: &Slab<Call>,
+    may_leave: impl Fn(&Call) -> bool,
+) -> Option<Slot> {
+    while let Some((slot, number)) = queue.pop_front() {
+        let call = calls.get(slot).filter(|call| call.number == number);
+        if call.is_some_and(&may_leave) {
+            return Some(slot);
+        }
+    }
+    None
+}

@@ -1,0 +1,124 @@
+//! A stream's figures and scores, as its record has them.
+
+use super::super::codec::{Impairment, Kind};
+use super::super::interval::IntervalPool;
+use super::super::playout::Buffer;
+use super::super::quality::{Heard, burst_ratio, rounded_u16, rounded_u32, score};
+use super::{Report, Stream};
+use ringside_protocol::cdr::{self, Scale, Score};
+
+/// Packets below which a stream has no score.
+pub const MIN_SCORED_PACKETS: u32 = 10;
+
+/// A longer step of the timestamps is no packet's length, microseconds.
+const MAX_PTIME: u64 = 1_000_000;
+
+impl Stream {
+    /// Whether packets flow and nobody speaks. `None` for encodings that are not read, and for
+    /// SRTP.
+    #[must_use]
+    pub fn silence(&self) -> Option<bool> {
+        self.level.silence()
+    }
+
+    /// The score so far, with the adaptive jitter buffer.
+    #[must_use]
+    pub fn live_score(&self) -> Option<Score> {
+        self.score(&self.adaptive, self.scale().ok()?)
+    }
+
+    /// The figures so far. `first`, `src`, `dst` and `direction` are the caller's to fill in.
+    #[must_use]
+    pub fn record(&self, intervals: &IntervalPool) -> cdr::Stream {
+        let impairment = self.impairment();
+        let (scale, scored) = match self.scale() {
+            Ok(impairment) if impairment.wideband => (Scale::Wideband, Some(impairment)),
+            Ok(impairment) => (Scale::Narrowband, Some(impairment)),
+            Err(reason) => (reason, None),
+        };
+        let score = |buffer| scored.and_then(|impairment| self.score(buffer, impairment));
+        cdr::Stream {
+            ssrc: self.ssrc,
+            payload_type: self.payload_type.winner(),
+            encoding_name: self.codec.encoding_name().to_owned(),
+            clock_rate: self.codec.clock_rate(),
+            length: self.last_at().saturating_duration_since(self.first_at).as_micros(),
+            packets: self.packets(),
+            bytes: self.bytes + self.suspect.map_or(0, |suspect| u64::from(suspect.payload_len)),
+            expected: self.sequence.expected(),
+            lost: self.sequence.lost(),
+            duplicates: self.sequence.duplicates(),
+            reordered: self.sequence.reordered(),
+            capture_lost: None,
+            jitter_mean: self.timeline.map(|_| rounded_u32(self.jitter.mean())),
+            jitter_max: self.timeline.map(|_| rounded_u32(self.jitter.max())),
+            delta_max: (self.packets > 1).then_some(self.delta_max),
+            burst_r: self.burst_r(),
+            adaptive: score(&self.adaptive),
+            fixed_50: score(&self.fixed_50),
+            fixed_200: score(&self.fixed_200),
+            scale,
+            rtcp: self.rtcp(),
+            intervals: self.meter.intervals(&self.adaptive, impairment, intervals),
+            dscp: self.dscp.winner(),
+            ptime: self.ptime(),
+            ..cdr::Stream::default()
+        }
+    }
+
+    fn burst_r(&self) -> Option<u16> {
+        let runs = self.network.runs();
+        let heard = Heard {
+            expected: self.sequence.expected(),
+            lost: runs.lost,
+            bursts: runs.bursts,
+            ..Heard::default()
+        };
+        burst_ratio(&heard).map(|ratio| rounded_u16(ratio * 100.0))
+    }
+
+    fn score(&self, buffer: &Buffer, impairment: Impairment) -> Option<Score> {
+        let heard = Heard { expected: self.sequence.expected(), ..Heard::by(buffer) };
+        Some(score(impairment, &heard, self.round_trip()))
+    }
+
+    /// The impairment values to score with, or why there is no score.
+    fn scale(&self) -> Result<Impairment, Scale> {
+        match self.codec.kind() {
+            Kind::Unknown => Err(Scale::UnknownCodec),
+            Kind::ComfortNoise | Kind::TelephoneEvent | Kind::Other => Err(Scale::NotSpeech),
+            Kind::Speech if self.packets < MIN_SCORED_PACKETS => Err(Scale::TooShort),
+            Kind::Speech => self.impairment().ok_or(Scale::NoImpairmentValues),
+        }
+    }
+
+    pub(super) fn impairment(&self) -> Option<Impairment> {
+        self.codec.impairment(self.payload_len.winner(), self.ptime())
+    }
+
+    /// Milliseconds of audio a packet: the usual step of the timestamps, else what the bytes say.
+    fn ptime(&self) -> Option<u16> {
+        let micros = self
+            .step_micros()
+            .or_else(|| self.codec.payload_micros(self.payload_len.winner()).map(u64::from))?;
+        u16::try_from((micros + 500) / 1000).ok()
+    }
+
+    pub(super) fn step_micros(&self) -> Option<u64> {
+        let step = u64::from(self.step.winner());
+        let clock_rate = u64::from(self.codec.clock_rate()?);
+        let micros = step * 1_000_000 / clock_rate;
+        (step > 0 && micros <= MAX_PTIME).then_some(micros)
+    }
+
+    fn round_trip(&self) -> Option<u32> {
+        let Report { round_trips, round_trip_sum, .. } = self.report;
+        let mean = round_trip_sum.checked_div(u64::from(round_trips))?;
+        u32::try_from(mean).ok()
+    }
+
+    fn rtcp(&self) -> Option<cdr::Rtcp> {
+        (self.report.last.reports > 0)
+            .then(|| cdr::Rtcp { round_trip: self.round_trip(), ..self.report.last })
+    }
+}

@@ -1,0 +1,326 @@
+//! The bounded table of calls: who owns a packet, when a call is over, who leaves when it is full.
+
+use std::collections::VecDeque;
+
+use embassy_time::Instant;
+use ringside_protocol::cdr::{Cdr, EndedBy, flags};
+use ringside_protocol::counters::Counter;
+
+use super::cdr;
+use super::dialog::State;
+use super::entry::{Call, is_initial_invite, shows_a_call};
+use super::flows::Flows;
+use super::hash::Keyed;
+use super::places::{Claim, Places};
+use super::room::Room;
+use super::slab::{Index, Slab, Slot};
+use super::tombstone::Tombstones;
+use super::wheel::Wheel;
+use crate::counters::Counters;
+use crate::decode::Datagram;
+use crate::limits::MAX_CALLS;
+use crate::wire::sdp::Session;
+use crate::wire::sip::Message;
+
+/// How calls that nobody hangs up are ended. Microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallSettings {
+    /// `absolute_timeout`: no call is followed for longer.
+    pub absolute_timeout: u64,
+    /// `rtptimeout`: an answered call whose media stopped.
+    pub rtp_timeout: u64,
+    /// `sipwithoutrtptimeout`: an answered call without media, or on hold.
+    pub sip_without_rtp_timeout: u64,
+    /// Seed of the hashes.
+    pub seed: u64,
+}
+
+impl Default for CallSettings {
+    fn default() -> Self {
+        Self {
+            absolute_timeout: 14_400_000_000,
+            rtp_timeout: 300_000_000,
+            sip_without_rtp_timeout: 3_600_000_000,
+            seed: 0,
+        }
+    }
+}
+
+/// Calls by Call-ID (RFC 3261 §20.8), with their media.
+///
+/// Holds [`MAX_CALLS`]. When full, the ended leave first, then the unanswered, then those idle
+/// longest; each is counted. A call that talks is never pushed out: a new one is turned away.
+#[derive(Debug)]
+pub struct CallTable {
+    pub(super) settings: CallSettings,
+    pub(super) keyed: Keyed,
+    pub(super) calls: Slab<Call>,
+    pub(super) flows: Flows,
+    pub(super) places: Places,
+    pub(super) room: Room,
+    index: Index,
+    wheel: Wheel,
+    tombstones: Tombstones,
+    due: Vec<(u64, Slot)>,
+    records: VecDeque<Cdr>,
+    next_number: u64,
+    in_progress: u16,
+    /// Channels that may be tracked at once; `None`: as many as the table holds.
+    allowance: Option<u16>,
+    losses: u64,
+}
+
+impl CallTable {
+    /// An empty table.
+    #[must_use]
+    pub fn new(settings: CallSettings) -> Self {
+        Self {
+            settings,
+            keyed: Keyed::new(settings.seed),
+            calls: Slab::new(MAX_CALLS),
+            flows: Flows::default(),
+            places: Places::default(),
+            room: Room::default(),
+            index: Index::new(MAX_CALLS),
+            wheel: Wheel::new(MAX_CALLS),
+            tombstones: Tombstones::default(),
+            due: Vec::with_capacity(MAX_CALLS),
+            records: VecDeque::new(),
+            next_number: 1,
+            in_progress: 0,
+            allowance: None,
+            losses: 0,
+        }
+    }
+
+    /// Calls in progress: channels.
+    #[must_use]
+    pub const fn in_progress(&self) -> u16 {
+        self.in_progress
+    }
+
+    /// Applies a lease: further calls are counted, not tracked, while so many are in progress.
+    pub const fn set_allowance(&mut self, channels: Option<u16>) {
+        self.allowance = channels;
+    }
+
+    /// Notes that the capture lost packets: the records of all present calls will say so.
+    pub const fn note_capture_loss(&mut self) {
+        self.losses += 1;
+    }
+
+    /// Takes one SIP message.
+    pub fn handle_sip(
+        &mut self,
+        message: &Message<'_>,
+        datagram: &Datagram<'_>,
+        counters: &mut Counters,
+    ) {
+        let hash = self.keyed.parts(&[message.call_id()]);
+        let known = self.find(hash, message.call_id());
+        let slot = match known {
+            Some(slot) => slot,
+            None => match self.begin(hash, message, datagram, counters) {
+                Some(slot) => slot,
+                None => return,
+            },
+        };
+        let Some(call) = self.calls.get_mut(slot) else { return };
+        let was_in_progress = known.is_some() && call.dialog.is_in_progress();
+        let is_new_message = call.handle_sip(message, datagram, &self.keyed);
+        let is_in_progress = call.dialog.is_in_progress();
+        match (was_in_progress, is_in_progress) {
+            (false, true) => self.in_progress += 1,
+            (true, false) => {
+                self.in_progress -= 1;
+                self.room.note_ended(slot, call.number);
+            }
+            _ => {}
+        }
+        if is_new_message && let Some(sdp) = message.sdp() {
+            self.describe(slot, sdp, message, counters);
+        }
+        self.schedule(slot);
+    }
+
+    /// Ends what is over; to be called at [`CallTable::poll_timeout`] or later.
+    pub fn handle_timeout(&mut self, now: Instant, counters: &mut Counters) {
+        let now = now.as_micros();
+        let mut due = core::mem::take(&mut self.due);
+        due.clear();
+        self.wheel.take_due(now, &mut due);
+        // Records leave in order of their end, then of their number.
+        due.sort_by_key(|&(at, slot)| (at, self.calls.get(slot).map_or(0, |call| call.number)));
+        for &(_, slot) in &due {
+            let Some(call) = self.calls.get(slot) else { continue };
+            if call.dialog.is_in_progress() && self.deadline(call) > now {
+                self.schedule(slot);
+                continue;
+            }
+            self.end(slot, None, counters);
+        }
+        self.due = due;
+    }
+
+    /// No call is over before this; `None` when there is none.
+    #[must_use]
+    #[inline]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.wheel.next_at().map(Instant::from_micros)
+    }
+
+    /// The records made so far, one after the other. Drain to `None` after every `handle_*`.
+    pub fn poll_record(&mut self) -> Option<Cdr> {
+        self.records.pop_front()
+    }
+
+    /// The capture has ended: every call becomes a record, in order of their numbers.
+    pub fn finish(&mut self, counters: &mut Counters) {
+        let mut left: Vec<(u64, Slot)> =
+            self.calls.iter().map(|(slot, call)| (call.number, slot)).collect();
+        left.sort_unstable();
+        for (_, slot) in left {
+            self.end(slot, Some(EndedBy::CaptureEnd), counters);
+        }
+    }
+
+    fn find(&self, hash: u64, call_id: &[u8]) -> Option<Slot> {
+        self.index.find(hash, |slot| {
+            self.calls.get(slot).is_some_and(|call| {
+                // A Call-ID longer than its text is held to its beginning and its hash.
+                call.call_id_hash == hash && call_id.starts_with(call.texts.bytes(call.call_id))
+            })
+        })
+    }
+
+    /// Begins a call with this message, if it begins one and there is room.
+    fn begin(
+        &mut self,
+        hash: u64,
+        message: &Message<'_>,
+        datagram: &Datagram<'_>,
+        counters: &mut Counters,
+    ) -> Option<Slot> {
+        let now = datagram.at.as_micros();
+        if !is_initial_invite(message) && !shows_a_call(message) {
+            counters.add(Counter::SipOutsideCalls);
+            return None;
+        }
+        if let Some(cseq) = self.tombstones.invite_cseq(hash, now)
+            && !(is_initial_invite(message) && message.cseq().number > cseq)
+        {
+            counters.add(Counter::SipLate);
+            return None;
+        }
+        if self.allowance.is_some_and(|channels| self.in_progress >= channels) {
+            counters.add(Counter::CallsOverAllowance);
+            self.tombstones.add(hash, message.cseq().number, now);
+            return None;
+        }
+        if self.calls.is_full() && !self.make_room(now, counters) {
+            counters.add(Counter::CallsRefused);
+            self.tombstones.add(hash, message.cseq().number, now);
+            return None;
+        }
+        let mut call = Call::new(self.next_number, message, datagram, &self.keyed, hash);
+        call.loss_epoch = self.losses;
+        let slot = self.calls.insert(call).ok()?;
+        self.index.insert(hash, slot);
+        self.tombstones.remove(hash);
+        self.room.note_begun(slot, self.next_number);
+        self.next_number += 1;
+        counters.add(Counter::CallsStarted);
+        Some(slot)
+    }
+
+    fn make_room(&mut self, now: u64, counters: &mut Counters) -> bool {
+        let Some((slot, reason)) = self.room.choose(now, &self.calls, &self.flows) else {
+            return false;
+        };
+        counters.add(reason);
+        if reason != Counter::EvictedEnded
+            && let Some(call) = self.calls.get_mut(slot)
+        {
+            call.flags |= flags::EVICTED;
+        }
+        self.end(slot, Some(EndedBy::CaptureEnd), counters);
+        true
+    }
+
+    /// Reads a session description: where its sender receives, and what.
+    fn describe(&mut self, slot: Slot, sdp: &[u8], message: &Message<'_>, counters: &mut Counters) {
+        let Some(call) = self.calls.get_mut(slot) else { return };
+        let session = match Session::parse(sdp) {
+            Ok(session) => session,
+            Err(_) => {
+                counters.add(Counter::SdpBad);
+                return;
+            }
+        };
+        let side = call.side_of(message, &self.keyed);
+        let at = call.dialog.last_at;
+        let is_answered = call.dialog.answered.is_some();
+        let description = call.media.describe(&session, side, is_answered);
+        call.flags |= description.flags;
+        for &address in &description.receivers {
+            let place = self.places.claim(address, Claim { call: slot, side, at }, &self.keyed);
+            let Some(place) = place else {
+                counters.add(Counter::MediaTableFull);
+                continue;
+            };
+            if !call.media_slots.contains(&place) && call.media_slots.push(place).is_err() {
+                counters.add(Counter::MediaTableFull);
+                self.places.release(place, slot, &self.keyed);
+            }
+        }
+    }
+
+    pub(super) fn schedule(&mut self, slot: Slot) {
+        if let Some(call) = self.calls.get(slot) {
+            self.wheel.set(slot, self.deadline(call));
+        }
+    }
+
+    /// When a call is over unless something more comes.
+    fn deadline(&self, call: &Call) -> u64 {
+        if call.dialog.state() != State::Confirmed {
+            return call.dialog.deadline();
+        }
+        let media = call.streams.iter().filter_map(|&stream| self.flows.get(stream));
+        let last_media = media.map(|flow| flow.stream.last_at().as_micros()).max();
+        let last_at = call.dialog.last_at.max(last_media.unwrap_or(0));
+        let may_be_silent = last_media.is_none() || call.media.is_held();
+        let patience = if may_be_silent {
+            self.settings.sip_without_rtp_timeout
+        } else {
+            self.settings.rtp_timeout
+        };
+        (last_at + patience).min(call.first_at + self.settings.absolute_timeout)
+    }
+
+    /// Makes the record of a call and frees all that it holds. `by` ends a call that is still in
+    /// progress; without it a deadline has.
+    fn end(&mut self, slot: Slot, by: Option<EndedBy>, counters: &mut Counters) {
+        let Some(mut call) = self.calls.remove(slot) else { return };
+        if call.dialog.is_in_progress() {
+            self.in_progress -= 1;
+        }
+        if by.is_none() {
+            let media = call.streams.iter().filter_map(|&stream| self.flows.get(stream));
+            let last_media = media.map(|flow| flow.stream.last_at().as_micros()).max();
+            call.dialog.handle_deadline(call.dialog.last_at.max(last_media.unwrap_or(0)));
+        }
+        self.records.push_back(cdr::record(&mut call, slot, &self.flows, self.losses));
+        counters.add(Counter::CallsEnded);
+        self.wheel.cancel(slot);
+        self.index.remove(call.call_id_hash, slot);
+        for &stream in &call.streams {
+            self.flows.release(stream, slot);
+        }
+        for &place in &call.media_slots {
+            self.places.release(place, slot, &self.keyed);
+        }
+        let cseq = call.dialog.invite_cseq().unwrap_or(0);
+        self.tombstones.add(call.call_id_hash, cseq, call.dialog.last_at);
+    }
+}

@@ -1,0 +1,143 @@
+//! What each command does, with everything that it needs from the outside.
+
+mod analyze;
+mod check;
+mod enrol;
+mod run;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::analysis::AnalysisSettings;
+use crate::call::CallSettings;
+use crate::cli::{self, Command};
+use crate::config::{self, Config, Loaded};
+use crate::decode::PortSet;
+use crate::uplink::{Network, Settings};
+use crate::{clock, identity, version};
+
+/// Done.
+pub const DONE: u8 = 0;
+/// It failed.
+pub const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+pub const WRONG: u8 = 2;
+
+/// Why a command ends early: its exit code, and a sentence for standard error.
+#[derive(Debug)]
+struct Stop {
+    code: u8,
+    sentence: String,
+}
+
+impl Stop {
+    fn failed(sentence: impl ToString) -> Self {
+        Self { code: FAILED, sentence: sentence.to_string() }
+    }
+
+    /// Standard output cannot be written. A reader that has gone (`| head`) is told nothing.
+    #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+    fn output(error: std::io::Error) -> Self {
+        let is_gone = error.kind() == std::io::ErrorKind::BrokenPipe;
+        let sentence = if is_gone { String::new() } else { format!("standard output: {error}") };
+        Self { code: if is_gone { DONE } else { FAILED }, sentence }
+    }
+
+    fn wrong(sentence: impl ToString) -> Self {
+        Self { code: WRONG, sentence: sentence.to_string() }
+    }
+}
+
+/// Does what the arguments after the program's name ask for.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    clock::init();
+    let done = match cli::parse(arguments) {
+        Ok(command) => dispatch(command),
+        Err(sentence) => Err(Stop::wrong(format!("{sentence}\n\n{}", cli::USAGE.trim_end()))),
+    };
+    match done {
+        Ok(code) => code.into(),
+        Err(stop) => {
+            if !stop.sentence.is_empty() {
+                eprintln!("ringside-sensor: {}", stop.sentence);
+            }
+            stop.code.into()
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<u8, Stop> {
+    match command {
+        Command::Help => print(cli::USAGE),
+        Command::Version => print(&(version::line() + "\n")),
+        Command::Analyze { files, format, config } => {
+            analyze::analyze(&files, format, config.as_deref())
+        }
+        Command::Run { config, read, speed } => run::run(config.as_deref(), read.as_deref(), speed),
+        Command::Doctor { config, format } => check::doctor(config.as_deref(), format),
+        Command::ConfigCheck { file, format } => check::config(file.as_deref(), format),
+        Command::Enrol { server, token, config } => {
+            enrol::enrol(server.as_deref(), &token, config.as_deref())
+        }
+    }
+}
+
+/// Writes to standard output.
+fn print(text: &str) -> Result<u8, Stop> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Stop::output)?;
+    Ok(DONE)
+}
+
+/// The configuration that a command works with: the named file, the machine's, or defaults.
+fn load(named: Option<&Path>) -> Result<Loaded, Stop> {
+    let path = named.map(Path::to_path_buf).or_else(|| config::default_file(Path::new("/")));
+    let Some(path) = path else { return Ok(Loaded::default()) };
+    config::load(&path).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Stop::wrong(format!("{}:\n  {}", path.display(), lines.join("\n  ")))
+    })
+}
+
+/// What the analysis is told. `is_sip_anywhere`: see [`AnalysisSettings`].
+fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> AnalysisSettings {
+    let mut sip_ports = PortSet::new();
+    for range in config.sip_ports.ranges() {
+        sip_ports.insert_range(range.clone());
+    }
+    let micros =
+        |duration: core::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    AnalysisSettings {
+        sip_ports,
+        is_sip_anywhere,
+        call: CallSettings {
+            absolute_timeout: micros(config.timeouts.absolute),
+            rtp_timeout: micros(config.timeouts.rtp),
+            sip_without_rtp_timeout: micros(config.timeouts.sip_without_rtp),
+            seed,
+        },
+    }
+}
+
+/// What the uplink is told.
+fn uplink_settings(config: &Config, directory: PathBuf) -> Settings {
+    let servers =
+        config.servers().into_iter().map(|(host, port)| identity::Server { host, port }).collect();
+    Settings {
+        directory,
+        servers,
+        token: config.enrolment_token(),
+        id_sensor: config.id_sensor,
+        name: config.name_sensor.clone().unwrap_or_else(host_name),
+        network: Network::default(),
+        clock: clock::WallClock::system(),
+    }
+}
+
+/// The machine's own name.
+fn host_name() -> String {
+    let uname = rustix::system::uname();
+    uname.nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,231 @@
+//! `ringside-sensor run`: the sensor, live or with a capture file in the interface's place.
+//!
+//! ```text
+//!  capture threads --> analysis (this thread) --> outbox's thread --> uplink's two threads
+//! ```
+
+use core::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant as Clock;
+
+use embassy_time::Instant;
+use ringside_protocol::cdr::Cdr;
+
+use super::{DONE, FAILED, Stop, analysis_settings, analyze, load, uplink_settings};
+use crate::analysis::Analysis;
+use crate::capture::file::{FileError, FileSource};
+use crate::cli::Speed;
+use crate::clock::WallClock;
+use crate::config::Config;
+use crate::host::SensorHost;
+use crate::identity::{Identity, Trust};
+use crate::logging;
+use crate::store::outbox::{Outbox, OutboxSettings};
+use crate::uplink::Uplink;
+
+/// Between two looks at health, signals and the lease.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+
+/// How long records that exist may still be sent when the sensor is told to stop.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two lines about what is still to be acknowledged, with a file.
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> Result<u8, Stop> {
+    let loaded = load(config)?;
+    logging::start(loaded.config.log_level);
+    for note in &loaded.notes {
+        log::info!("configuration: {note}");
+    }
+    let stopping = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stopping)).map_err(Stop::failed)?;
+    }
+    match read {
+        Some(path) => {
+            let source = analyze::open(path)?;
+            let sensor = Sensor::start(&loaded.config, read.is_some(), &stopping)?;
+            sensor.read(source, speed)
+        }
+        None => Err(Stop::failed("no live capture")),
+    }
+}
+
+/// The running sensor but for its source of frames.
+struct Sensor {
+    analysis: Analysis,
+    outbox: Outbox,
+    uplink: Option<Uplink>,
+    host: Arc<SensorHost>,
+    stopping: Arc<AtomicBool>,
+    housekeeping_at: Clock,
+    is_file: bool,
+}
+
+impl Sensor {
+    fn start(config: &Config, is_file: bool, stopping: &Arc<AtomicBool>) -> Result<Self, Stop> {
+        let directory = config.data_dir.clone();
+        let identity = Identity::load_or_create(&directory).map_err(Stop::failed)?;
+        log::info!("device {}, boot {}", identity.fingerprint(), identity.boot());
+        let outbox = Outbox::open(
+            &directory,
+            OutboxSettings {
+                max_bytes: config.outbox_bytes(),
+                device: identity.fingerprint(),
+                boot: identity.boot(),
+                clock: (!is_file).then(WallClock::system),
+                journal: std::env::var_os("RINGSIDE_OUTBOX_JOURNAL").map(Into::into),
+            },
+        )
+        .map_err(Stop::failed)?;
+        let seed = random_seed()?;
+        let host = Arc::new(SensorHost::default());
+        let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
+        let uplink = if config.uplink_on() || has_joined {
+            let settings = uplink_settings(config, directory);
+            let uplink = Uplink::start(settings, identity, outbox.clone(), Arc::clone(&host));
+            Some(uplink.map_err(Stop::failed)?)
+        } else {
+            log::warn!(
+                "the uplink is off: records wait in {} until `ringside-sensor enrol` joins a \
+                 customer",
+                config.data_dir.display()
+            );
+            None
+        };
+        Ok(Self {
+            analysis: Analysis::new(analysis_settings(config, false, seed)),
+            outbox,
+            uplink,
+            host,
+            stopping: Arc::clone(stopping),
+            housekeeping_at: Clock::now(),
+            is_file,
+        })
+    }
+
+    /// Reads a capture file and waits until every record is acknowledged.
+    fn read(mut self, mut source: FileSource, speed: Speed) -> Result<u8, Stop> {
+        let mut pace = Pace::new(speed);
+        let mut is_whole = true;
+        loop {
+            match source.next_frame() {
+                Ok(Some(frame)) => {
+                    pace.wait_for(frame.at, &self.stopping);
+                    self.analysis.handle_frame(&frame);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    log::error!("{error}");
+                    is_whole = matches!(error, FileError::Truncated { .. });
+                    break;
+                }
+            }
+            self.store_records();
+            self.housekeep_if_due();
+            if self.is_stopping() {
+                break;
+            }
+        }
+        self.analysis.finish();
+        self.store_records();
+        self.housekeep();
+        self.outbox.flush();
+        let is_drained = self.drain();
+        if let Some(uplink) = self.uplink.take() {
+            uplink.stop();
+        }
+        Ok(if is_drained && is_whole { DONE } else { FAILED })
+    }
+
+    /// Waits for the acknowledgement of every record, and says what it waits for.
+    fn drain(&self) -> bool {
+        let Some(uplink) = &self.uplink else { return true };
+        while !uplink.wait_until_drained(PROGRESS_EVERY) {
+            let figures = self.outbox.figures();
+            let status = uplink.status();
+            match status.failed() {
+                Some(failure) => log::warn!("{} records wait: {failure}", figures.outstanding()),
+                None => log::info!("{} records wait for the cloud", figures.outstanding()),
+            }
+            if self.is_stopping() {
+                return false;
+            }
+        }
+        log::info!("every record is acknowledged");
+        true
+    }
+
+    fn store_records(&mut self) {
+        while let Some(record) = self.analysis.poll_record() {
+            self.host.note_record(&record);
+            self.push(record);
+        }
+    }
+
+    fn push(&self, record: Cdr) {
+        self.outbox.push(record);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(core::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn housekeep_if_due(&mut self) {
+        let now = Clock::now();
+        if now >= self.housekeeping_at {
+            self.housekeeping_at = now + HOUSEKEEPING_EVERY;
+            self.housekeep();
+        }
+    }
+
+    /// Publishes health, and applies the newest lease. A file is not bound by leases.
+    fn housekeep(&mut self) {
+        let channels = self.analysis.table().in_progress();
+        self.host.publish(self.analysis.counters(), channels);
+        if !self.is_file {
+            self.analysis.table().set_allowance(self.host.allowance());
+        }
+    }
+}
+
+/// Holds a file's frames back until their time, or not at all.
+struct Pace {
+    speed: Speed,
+    start: Option<(Instant, Clock)>,
+}
+
+impl Pace {
+    const fn new(speed: Speed) -> Self {
+        Self { speed, start: None }
+    }
+
+    fn wait_for(&mut self, at: Instant, stopping: &AtomicBool) {
+        if self.speed == Speed::Max {
+            return;
+        }
+        let &mut (first, began) = self.start.get_or_insert_with(|| (at, Clock::now()));
+        let ahead = Duration::from_micros(at.saturating_duration_since(first).as_micros());
+        let due = began + ahead;
+        while !stopping.load(core::sync::atomic::Ordering::Relaxed) {
+            let left = due.saturating_duration_since(Clock::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(HOUSEKEEPING_EVERY));
+        }
+    }
+}
+
+/// A seed for the hashes that nobody outside knows.
+fn random_seed() -> Result<u64, Stop> {
+    use ring::rand::{SecureRandom, SystemRandom};
+    let mut bytes = [0; 8];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Stop::failed("the system gives no random bytes"))?;
+    Ok(u64::from_ne_bytes(bytes))
+}

@@ -1,0 +1,175 @@
+//! What is configured, with defaults in place, and what follows from settings together.
+
+use core::fmt;
+use core::time::Duration;
+use std::path::PathBuf;
+
+use log::LevelFilter;
+use ringside_protocol::DEFAULT_PORT;
+use ringside_protocol::token::Token;
+
+use super::value::Ports;
+
+/// What is configured, with defaults in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `id_sensor`; `None`: the cloud gives one.
+    pub id_sensor: Option<u16>,
+    /// `name_sensor`; `None`: the host's name.
+    pub name_sensor: Option<String>,
+    /// `interface`; empty: none configured.
+    pub interfaces: Vec<String>,
+    /// `promisc`.
+    pub promisc: bool,
+    /// `snaplen`, bytes.
+    pub snaplen: u32,
+    /// `filter`: a BPF expression that libpcap accepts.
+    pub filter: Option<String>,
+    /// `sipport`.
+    pub sip_ports: Ports,
+    /// `ringbuffer`, MB for each interface.
+    pub ringbuffer_mb: u32,
+    /// The `*timeout` settings.
+    pub timeouts: Timeouts,
+    /// `dtmf2db`: whether digits go into records.
+    pub dtmf: bool,
+    /// `packetbuffer_sender`, as written; see [`Config::uplink_on`].
+    pub packetbuffer_sender: bool,
+    /// `server_destination`, as written; see [`Config::servers`].
+    pub server_destination: Vec<Server>,
+    /// `server_destination_port`, as written.
+    pub server_destination_port: Option<u16>,
+    /// `cloud_token`, as written; see [`Config::enrolment_token`].
+    pub cloud_token: Option<String>,
+    /// `cloud_host`, as written.
+    pub cloud_host: Option<String>,
+    /// `cloud_router_port`, as written.
+    pub cloud_router_port: Option<u16>,
+    /// `data_dir`.
+    pub data_dir: PathBuf,
+    /// `outbox_max_bytes`, as written; see [`Config::outbox_bytes`].
+    pub outbox_max_bytes: u64,
+    /// `maxpoolsize`, as written, MB.
+    pub maxpoolsize_mb: Option<u64>,
+    /// `user` to become once the interfaces are open.
+    pub user: Option<String>,
+    /// `log_level`.
+    pub log_level: LevelFilter,
+}
+
+/// When a call is closed that nobody ends properly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// `absolute_timeout`: since its first packet.
+    pub absolute: Duration,
+    /// `onewaytimeout`: since an INVITE that got no response.
+    pub one_way: Duration,
+    /// `rtptimeout`: since its last media packet.
+    pub rtp: Duration,
+    /// `sipwithoutrtptimeout`: since the answer, when no media came.
+    pub sip_without_rtp: Duration,
+    /// `bye_timeout`: since an unconfirmed BYE.
+    pub bye: Duration,
+    /// `bye_confirmed_timeout`: since a confirmed BYE.
+    pub bye_confirmed: Duration,
+}
+
+/// One server of `server_destination`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// A name or address; IPv6 without brackets.
+    pub host: String,
+    /// As written; `None`: the common one.
+    pub port: Option<u16>,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.port, self.host.contains(':')) {
+            (None, _) => f.write_str(&self.host),
+            (Some(port), false) => write!(f, "{}:{port}", self.host),
+            (Some(port), true) => write!(f, "[{}]:{port}", self.host),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            absolute: Duration::from_secs(14_400),
+            one_way: Duration::from_secs(15),
+            rtp: Duration::from_secs(300),
+            sip_without_rtp: Duration::from_secs(3600),
+            bye: Duration::from_secs(32),
+            bye_confirmed: Duration::from_secs(32),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            id_sensor: None,
+            name_sensor: None,
+            interfaces: Vec::new(),
+            promisc: true,
+            snaplen: Self::DEFAULT_SNAPLEN,
+            filter: None,
+            sip_ports: Ports::one(5060),
+            ringbuffer_mb: 50,
+            timeouts: Timeouts::default(),
+            dtmf: true,
+            packetbuffer_sender: false,
+            server_destination: Vec::new(),
+            server_destination_port: None,
+            cloud_token: None,
+            cloud_host: None,
+            cloud_router_port: None,
+            data_dir: PathBuf::from("/var/lib/ringside"),
+            outbox_max_bytes: 256 << 20,
+            maxpoolsize_mb: None,
+            user: None,
+            log_level: LevelFilter::Info,
+        }
+    }
+}
+
+impl Config {
+    /// Holds the largest frame that a kernel with receive offload hands over.
+    pub(super) const DEFAULT_SNAPLEN: u32 = 65_535;
+
+    /// Whether records are to be sent: `packetbuffer_sender = yes` or a `cloud_token`.
+    #[must_use]
+    pub const fn uplink_on(&self) -> bool {
+        self.packetbuffer_sender || self.cloud_token.is_some()
+    }
+
+    /// The cloud's servers with their ports, the first to be tried first: `server_destination`,
+    /// else `cloud_host`, else the one that the token names; empty where none of them is set.
+    #[must_use]
+    pub fn servers(&self) -> Vec<(String, u16)> {
+        let common = self.server_destination_port.unwrap_or(DEFAULT_PORT);
+        if !self.server_destination.is_empty() {
+            let with_port = |server: &Server| (server.host.clone(), server.port.unwrap_or(common));
+            return self.server_destination.iter().map(with_port).collect();
+        }
+        if let Some(host) = &self.cloud_host {
+            return vec![(host.clone(), self.cloud_router_port.unwrap_or(DEFAULT_PORT))];
+        }
+        self.enrolment_token().map(|token| (token.host, token.port)).into_iter().collect()
+    }
+
+    /// `cloud_token`, where it is one of ours.
+    #[must_use]
+    pub fn enrolment_token(&self) -> Option<Token> {
+        self.cloud_token.as_deref().and_then(|text| text.parse().ok())
+    }
+
+    /// Room for records that wait for the cloud: the smaller of `outbox_max_bytes` and
+    /// `maxpoolsize`.
+    #[must_use]
+    pub fn outbox_bytes(&self) -> u64 {
+        let pool = self.maxpoolsize_mb.map_or(u64::MAX, |mb| mb.saturating_mul(1 << 20));
+        self.outbox_max_bytes.min(pool)
+    }
+}

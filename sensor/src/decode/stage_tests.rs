@@ -1,0 +1,322 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::capture::LinkType;
+
+const LINK_TYPES: [LinkType; 6] = [
+    LinkType::Ethernet,
+    LinkType::LinuxSll,
+    LinkType::LinuxSll2,
+    LinkType::RawIp,
+    LinkType::Null,
+    LinkType::Other(147),
+];
+
+/// A line is a message.
+fn lines(bytes: &[u8]) -> Framing {
+    let end = bytes.iter().position(|&byte| byte == b'\n');
+    end.map_or(Framing::NeedMore, |end| Framing::Complete(end + 1))
+}
+
+/// What is compared of a datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    src: String,
+    dst: String,
+    transport: Transport,
+    vlan: Option<u16>,
+    dscp: u8,
+    payload_len: u32,
+    payload: Vec<u8>,
+}
+
+struct Test {
+    decoder: Decoder,
+    counters: Counters,
+    seen: Vec<Seen>,
+}
+
+impl Test {
+    fn new() -> Self {
+        let sip_ports = PortSet::from_iter([5060]);
+        Self {
+            decoder: Decoder::new(DecoderSettings { sip_ports, framing: lines, seed: 1 }),
+            counters: Counters::default(),
+            seen: Vec::new(),
+        }
+    }
+
+    fn handle(&mut self, link_type: LinkType, bytes: &[u8], original_len: usize) {
+        let frame = Frame {
+            at: Instant::from_secs(1),
+            interface: 2,
+            link_type,
+            original_len: u32::try_from(original_len).expect("small"),
+            bytes,
+        };
+        let seen = &mut self.seen;
+        let mut sink = |datagram: &Datagram<'_>, _: &mut Counters| {
+            assert_eq!((datagram.at, datagram.interface), (frame.at, 2));
+            seen.push(Seen {
+                src: datagram.src.to_string(),
+                dst: datagram.dst.to_string(),
+                transport: datagram.transport,
+                vlan: datagram.vlan,
+                dscp: datagram.dscp,
+                payload_len: datagram.payload_len,
+                payload: datagram.payload.to_vec(),
+            });
+        };
+        self.decoder.handle_frame(&frame, &mut self.counters, &mut sink);
+    }
+
+    fn whole(&mut self, link_type: LinkType, bytes: &[u8]) {
+        self.handle(link_type, bytes, bytes.len());
+    }
+
+    /// The counters that are not 0, but for those of every frame.
+    fn counts(&self) -> Vec<(Counter, u64)> {
+        let is_of_every_frame =
+            |counter| matches!(counter, Counter::FramesSeen | Counter::BytesSeen);
+        self.counters.non_zero().filter(|&(counter, _)| !is_of_every_frame(counter)).collect()
+    }
+}
+
+fn sized(bytes: &[u8], header: usize) -> [u8; 2] {
+    u16::try_from(bytes.len() + header).expect("short").to_be_bytes()
+}
+
+fn udp(payload: &[u8]) -> Vec<u8> {
+    [&[0x13, 0xc4, 0x13, 0xc5], &sized(payload, 8)[..], &[0, 0], payload].concat()
+}
+
+/// A segment that begins at sequence number 1.
+fn tcp(src_port: u16, payload: &[u8]) -> Vec<u8> {
+    let ports = [src_port.to_be_bytes(), 5060_u16.to_be_bytes()].concat();
+    [&ports[..], &[0, 0, 0, 1], &[0; 4], &[0x50, 0x10, 0, 0, 0, 0, 0, 0], payload].concat()
+}
+
+fn ipv4(protocol: u8, flags_and_offset: u16, payload: &[u8]) -> Vec<u8> {
+    let [flags, offset] = flags_and_offset.to_be_bytes();
+    let head = [&[0x45, 46 << 2], &sized(payload, 20)[..], &[0, 7, flags, offset, 64, protocol]];
+    [&head.concat()[..], &[0, 0, 192, 0, 2, 1, 192, 0, 2, 2], payload].concat()
+}
+
+fn ipv6(next_header: u8, payload: &[u8]) -> Vec<u8> {
+    let mut addresses = [0; 32];
+    addresses[..2].copy_from_slice(&[0x20, 0x01]);
+    (addresses[15], addresses[16], addresses[31]) = (1, 0x20, 2);
+    [&[0x60, 0, 0, 0], &sized(payload, 0)[..], &[next_header, 64], &addresses, payload].concat()
+}
+
+fn ethernet(ethertype: [u8; 2], packet: &[u8]) -> Vec<u8> {
+    [&[2; 12][..], &ethertype, packet].concat()
+}
+
+const IPV4: [u8; 2] = [0x08, 0x00];
+const IPV6: [u8; 2] = [0x86, 0xdd];
+
+fn seen(payload: &[u8]) -> Seen {
+    Seen {
+        src: "192.0.2.1:5060".to_owned(),
+        dst: "192.0.2.2:5061".to_owned(),
+        transport: Transport::Udp,
+        vlan: None,
+        dscp: 46,
+        payload_len: u32::try_from(payload.len()).expect("short"),
+        payload: payload.to_vec(),
+    }
+}
+
+#[test]
+fn a_udp_datagram_comes_out_of_every_link_type() {
+    let packet = ipv4(17, 0x4000, &udp(b"hello"));
+    let mut test = Test::new();
+    test.whole(LinkType::Ethernet, &ethernet(IPV4, &[&packet[..], &[0; 20]].concat()));
+    test.whole(LinkType::LinuxSll, &[&[0; 14][..], &IPV4, &packet].concat());
+    test.whole(LinkType::LinuxSll2, &[&IPV4[..], &[0; 18], &packet].concat());
+    test.whole(LinkType::RawIp, &packet);
+    test.whole(LinkType::Null, &[&[2, 0, 0, 0][..], &packet].concat());
+    assert_eq!(test.seen, vec![seen(b"hello"); 5]);
+    let tagged = [&[0x00, 0x64], &IPV4[..], &packet].concat();
+    test.whole(LinkType::Ethernet, &ethernet([0x81, 0x00], &tagged));
+    assert_eq!(test.seen[5], Seen { vlan: Some(100), ..seen(b"hello") });
+    test.whole(LinkType::Ethernet, &ethernet(IPV6, &ipv6(17, &udp(b"six"))));
+    let six = Seen {
+        src: "[2001::1]:5060".to_owned(),
+        dst: "[2000::2]:5061".to_owned(),
+        dscp: 0,
+        ..seen(b"six")
+    };
+    assert_eq!(test.seen[6], six);
+    assert_eq!(test.counts(), []);
+}
+
+#[test]
+fn frames_and_their_bytes_on_the_wire_are_counted() {
+    let mut test = Test::new();
+    let frame = ethernet(IPV4, &ipv4(17, 0, &udp(b"hello")));
+    test.whole(LinkType::Ethernet, &frame);
+    test.whole(LinkType::Ethernet, &[0; 3]);
+    assert_eq!(test.counters.of(Counter::FramesSeen), 2);
+    assert_eq!(test.counters.of(Counter::BytesSeen), frame.len() as u64 + 3);
+}
+
+#[test]
+fn a_cut_frame_keeps_its_payload_length() {
+    let mut test = Test::new();
+    let frame = ethernet(IPV4, &ipv4(17, 0, &udp(&[7; 160])));
+    test.handle(LinkType::Ethernet, &frame[..60], frame.len());
+    assert_eq!(test.seen, [Seen { payload_len: 160, ..seen(&[7; 18]) }]);
+    test.handle(LinkType::Ethernet, &frame[..40], frame.len());
+    test.handle(LinkType::Ethernet, &frame[..20], frame.len());
+    assert_eq!(test.counts(), [(Counter::Truncated, 3)], "no header is called wrong");
+}
+
+#[test]
+fn what_cannot_be_read_is_counted_by_its_reason() {
+    let mut bad_udp = udp(b"hello");
+    bad_udp[5] = 200;
+    let cases = [
+        (LinkType::Other(147), vec![0; 60], Counter::UnknownLinkType),
+        (LinkType::Ethernet, ethernet([0x08, 0x06], &[0; 46]), Counter::NotIp),
+        (LinkType::RawIp, ipv4(17, 0, b"")[..19].to_vec(), Counter::BadIp),
+        (LinkType::RawIp, ipv4(1, 0, b"an ICMP message"), Counter::OtherProtocol),
+        (LinkType::RawIp, ipv4(17, 0, &bad_udp), Counter::BadTransport),
+        (LinkType::RawIp, ipv4(6, 0, &[0; 20]), Counter::BadTransport),
+    ];
+    for (link_type, bytes, counter) in cases {
+        let mut test = Test::new();
+        test.whole(link_type, &bytes);
+        assert_eq!(test.counts(), [(counter, 1)]);
+        assert!(test.seen.is_empty());
+    }
+}
+
+#[test]
+fn tcp_is_followed_on_sip_ports_only() {
+    let mut test = Test::new();
+    test.whole(LinkType::RawIp, &ipv4(6, 0, &tcp(40_000, b"one\ntw")));
+    let sip = Seen {
+        src: "192.0.2.1:40000".to_owned(),
+        dst: "192.0.2.2:5060".to_owned(),
+        transport: Transport::Tcp,
+        ..seen(b"one\n")
+    };
+    assert_eq!(test.seen, [sip]);
+    let mut other = tcp(40_000, b"one\n");
+    other[2..4].copy_from_slice(&80_u16.to_be_bytes());
+    test.whole(LinkType::RawIp, &ipv4(6, 0, &other));
+    assert_eq!(test.seen.len(), 1);
+}
+
+#[test]
+fn fragments_of_both_versions_are_joined() {
+    let datagram = udp(&[9; 3000]);
+    let mut test = Test::new();
+    for (flags_and_offset, part) in [
+        (370, &datagram[2960..]),
+        (0x2000, &datagram[..1480]),
+        (0x2000 | 185, &datagram[1480..2960]),
+    ] {
+        test.whole(LinkType::RawIp, &ipv4(17, flags_and_offset, part));
+    }
+    assert_eq!(test.seen, [seen(&[9; 3000])]);
+
+    // Destination options stand in the part that is split.
+    let options = [17, 0, 1, 4, 0, 0, 0, 0];
+    let datagram = [&options[..], &datagram].concat();
+    let mut test = Test::new();
+    for (place, part) in [([0, 1], &datagram[..1448]), ([5, 168], &datagram[1448..])] {
+        let header = [&[60, 0][..], &place, &[0, 0, 0, 7]].concat();
+        test.whole(LinkType::RawIp, &ipv6(44, &[&header, part].concat()));
+    }
+    assert_eq!(test.seen.len(), 1);
+    assert_eq!(test.seen[0].payload, [9; 3000]);
+    assert_eq!(test.counts(), [(Counter::Fragments, 2)]);
+}
+
+#[test]
+fn silence_gives_up_gaps_and_fragments() {
+    let mut test = Test::new();
+    test.whole(LinkType::RawIp, &ipv4(17, 0x2000, &[0; 8]));
+    test.whole(LinkType::RawIp, &ipv4(6, 0, &tcp(40_000, b"one\n")));
+    let mut early = tcp(40_000, b"three\n");
+    early[7] = 20;
+    test.whole(LinkType::RawIp, &ipv4(6, 0, &early));
+    assert_eq!(test.seen.len(), 1);
+    let mut late = 0;
+    let now = Instant::from_secs(60);
+    test.decoder.handle_timeout(now, &mut test.counters, &mut |_, _| late += 1);
+    assert_eq!(late, 1);
+    assert_eq!(test.counters.of(Counter::FragmentsTimedOut), 1);
+
+    test.whole(LinkType::RawIp, &ipv4(17, 0x2000, &[0; 8]));
+    test.decoder.finish(&mut test.counters, &mut |_, _| late += 1);
+    assert_eq!(test.counters.of(Counter::FragmentsTimedOut), 2);
+}
+
+#[test]
+fn signalling_is_told_from_other_frames() {
+    let sip_ports = PortSet::from_iter([5060]);
+    let mut rtp = udp(b"payload");
+    rtp[1] = 0;
+    let mut web = tcp(40_000, b"");
+    web[3] = 0;
+    for (is_wanted, packet) in [
+        (true, ipv4(17, 0, &udp(b"payload"))),
+        (false, ipv4(17, 0, &rtp)),
+        (true, ipv4(6, 0, &tcp(40_000, b""))),
+        (false, ipv4(6, 0, &web)),
+        (true, ipv4(17, 185, &[0; 100])),
+        (false, ipv4(1, 0, &[0; 100])),
+        (false, vec![0x45]),
+    ] {
+        let frame = Frame {
+            at: Instant::from_secs(1),
+            interface: 0,
+            link_type: LinkType::RawIp,
+            original_len: 0,
+            bytes: &packet,
+        };
+        assert_eq!(crate::decode::is_signalling(&frame, &sip_ports), is_wanted, "{packet:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        frames in proptest::collection::vec(
+            (0_usize..6, proptest::collection::vec(any::<u8>(), 0..200), 0_usize..100), 1..4),
+    ) {
+        let mut test = Test::new();
+        for (link_type, bytes, more) in &frames {
+            test.handle(LINK_TYPES[*link_type], bytes, bytes.len() + more);
+        }
+    }
+
+    #[test]
+    fn damaged_packets_never_panic(
+        packet in 0_usize..6,
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let options = [17, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let packets = [
+            ethernet(IPV4, &ipv4(17, 0, &udp(b"hello"))),
+            ethernet(IPV4, &ipv4(6, 0, &tcp(5060, b"one\ntwo"))),
+            ethernet(IPV4, &ipv4(17, 0x2000, &[3; 24])),
+            ethernet(IPV6, &ipv6(60, &[&options[..], &udp(b"hello")].concat())),
+            ethernet(IPV6, &ipv6(44, &[&[17, 0, 0, 1, 0, 0, 0, 1], &udp(b"hello")[..]].concat())),
+            ethernet([0x88, 0xa8], &[&[0, 1, 0x81, 0, 0, 2, 8, 0], &ipv4(17, 0, &udp(b"x"))[..]].concat()),
+        ];
+        let mut bytes = packets[packet].clone();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let mut test = Test::new();
+        test.handle(LinkType::Ethernet, &bytes[..cut.index(bytes.len())], bytes.len());
+        test.whole(LinkType::Ethernet, &bytes);
+    }
+}

@@ -1,0 +1,64 @@
+//! What analysis and capture tell the uplink, and the lease that it hands back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ringside_protocol::cdr::Cdr;
+use ringside_protocol::message::{InterfaceHealth, Lease};
+
+use crate::counters::Counters;
+use crate::uplink::{Health, Host};
+
+/// Shared between the analysis thread, which writes figures once a second, and the uplink's.
+#[derive(Debug, Default)]
+pub struct SensorHost {
+    health: Mutex<Health>,
+    lease: Mutex<Option<Lease>>,
+}
+
+impl SensorHost {
+    /// Replaces the analysis's figures.
+    pub fn publish(&self, counters: &Counters, channels: u16) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.counters.clear();
+        health.counters.extend(counters.non_zero());
+        health.channels = channels;
+    }
+
+    /// Replaces the capture's figures.
+    pub fn publish_interfaces(&self, interfaces: Vec<InterfaceHealth>) {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).interfaces = interfaces;
+    }
+
+    /// Notes when the newest call ended.
+    pub fn note_record(&self, record: &Cdr) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.last_cdr_at = health.last_cdr_at.max(Some(record.ended_at()));
+    }
+
+    /// Channels that may be tracked; `None` as long as nobody has granted any.
+    #[must_use]
+    pub fn allowance(&self) -> Option<u16> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).map(|lease| lease.channels)
+    }
+}
+
+impl Host for Arc<SensorHost> {
+    fn health(&self) -> Health {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        health.memory_bytes = anonymous_memory().unwrap_or(0);
+        health
+    }
+
+    fn apply(&self, lease: Lease) {
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
+    }
+}
+
+/// RssAnon of this process, bytes; `None` where the kernel does not tell.
+#[must_use]
+pub fn anonymous_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}

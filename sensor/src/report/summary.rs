@@ -1,0 +1,65 @@
+//! The last lines: how much was read, and what was not, by reason.
+
+use std::fmt::Write as _;
+
+use ringside_protocol::counters::Counter;
+
+use crate::counters::Counters;
+
+/// What was lost or passed over, in the order of a packet's way. Anything else is not worth a line.
+const NOT_READ: &[Counter] = &[
+    Counter::KernelDropped,
+    Counter::InterfaceDropped,
+    Counter::RtpShed,
+    Counter::SipShed,
+    Counter::UnknownLinkType,
+    Counter::NotIp,
+    Counter::BadIp,
+    Counter::OtherProtocol,
+    Counter::BadTransport,
+    Counter::Truncated,
+    Counter::FragmentsTimedOut,
+    Counter::FragmentTableFull,
+    Counter::FragmentsBad,
+    Counter::TcpTableFull,
+    Counter::TcpGaps,
+    Counter::TcpSkippedBytes,
+    Counter::SipTooLarge,
+    Counter::SipBad,
+    Counter::SdpBad,
+    Counter::RtpUnclaimed,
+    Counter::RtpBad,
+    Counter::RtcpBad,
+    Counter::SipOutsideCalls,
+    Counter::CallsOverAllowance,
+    Counter::CallsRefused,
+    Counter::EvictedEnded,
+    Counter::EvictedUnanswered,
+    Counter::EvictedIdle,
+    Counter::StreamsRefused,
+    Counter::SipEventsOmitted,
+    Counter::MediaTableFull,
+];
+
+pub(super) fn of(calls: u64, streams: u64, counters: &Counters) -> String {
+    let mut text = format!(
+        "{}, {}, {}.\n",
+        count(calls, "call"),
+        count(streams, "stream"),
+        count(counters.of(Counter::FramesSeen), "frame")
+    );
+    let mut heading = "Not read, or not in full:\n";
+    for &counter in NOT_READ {
+        let many = counters.of(counter);
+        if many > 0 {
+            let _ = writeln!(text, "{heading}{many:>10}  {}", counter.help().trim());
+            heading = "";
+        }
+    }
+    text
+}
+
+fn count(many: u64, what: &str) -> String {
+    let plural = if many == 1 { "" } else { "s" };
+    format!("{many} {what}{plural}")
+}

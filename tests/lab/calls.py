@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Real calls between the lab's two hosts, by SIPp, with RTP.
+
+    calls.py LAB CASE...       makes the cases' calls one after the other and waits for their ends
+    calls.py LAB --at-once N   makes N calls that overlap, of all kinds (for ci/demo)
+    calls.py --list
+
+LAB is a name that `lab.sh up` was given. Exit code 0: every call went as its scenario says.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import scenarios as s
+
+HERE = Path(__file__).resolve().parent
+
+# A call's media: what rtp.py is told for the caller's and the callee's stream.
+CLEAN = (["--seed", "11"], ["--seed", "12"])
+
+CASES = {
+    "clean": dict(calls=s.answered(700, 4300, "A", "B"), media=CLEAN,
+                  shows="a call without any trouble; the caller hangs up"),
+    "loss": dict(calls=s.answered(300, 6300, "A", "B"), seconds=6,
+                 media=(["--loss", "6", "--seed", "21"], ["--seed", "22"]),
+                 shows="the caller's packets are lost at random"),
+    "burst": dict(calls=s.answered(300, 6300, "A", "B"), seconds=6,
+                  media=(["--seed", "31"], ["--loss", "9", "--burst", "9", "--seed", "32"]),
+                  shows="the callee's packets are lost in bursts of nine"),
+    "late": dict(calls=s.answered(300, 6300, "A", "B"), seconds=6,
+                 media=(["--late", "7:90", "--seed", "41"], ["--seed", "42"]),
+                 shows="some of the caller's packets come 90 ms late"),
+    "disorder": dict(calls=s.answered(300, 4300, "A", "B"),
+                     media=(["--reorder", "5", "--duplicate", "3", "--seed", "51"],
+                            ["--duplicate", "2", "--seed", "52"]),
+                     shows="packets overtake each other, and some come twice"),
+    "one-way": dict(calls=s.answered(300, 4300, "A", ""), media=CLEAN,
+                    shows="the callee sends nothing"),
+    "no-media": dict(calls=s.answered(300, 3500, "", ""), media=CLEAN,
+                     shows="answered, and nobody sends RTP"),
+    "silent": dict(calls=s.answered(300, 4300, "A", "B"),
+                   media=(["--silent", "--seed", "61"], ["--silent", "--seed", "62"]),
+                   shows="RTP flows and nobody speaks"),
+    "callee-hangs-up": dict(calls=s.answered(300, 3000, "A", "B", hang_up="callee"), media=CLEAN,
+                            shows="the callee sends BYE"),
+    "auth": dict(calls=s.answered(300, 2500, "A", "B", auth=True), media=CLEAN,
+                 shows="a challenge, and the INVITE again with credentials: one call"),
+    "hold": dict(calls=s.answered(300, 1500, "A", "B", hold=900), media=CLEAN,
+                 shows="put on hold and taken back by re-INVITE"),
+    "info-digits": dict(calls=s.answered(300, 2500, "A", "B", digits="42#"), media=CLEAN,
+                        shows="digits 42# by SIP INFO"),
+    "wrong-sdp": dict(calls=s.answered(300, 4300, "A", "B", nat_ip="10.1.2.3"), media=CLEAN,
+                      shows="the caller's SDP names an address behind a NAT"),
+    "busy": dict(calls=s.refused(486, "Busy Here"), shows="486 at once"),
+    "declined": dict(calls=s.refused(603, "Decline", ring=900), shows="603 after ringing"),
+    "not-found": dict(calls=s.refused(404, "Not Found"), shows="404 at once"),
+    "unavailable": dict(calls=s.refused(503, "Service Unavailable"), shows="503 at once"),
+    "cancel": dict(calls=s.cancelled(1200), shows="the caller gives up while it rings"),
+    "tcp": dict(calls=s.answered(300, 2500, "A", "B"), media=CLEAN, transport="t1",
+                shows="SIP over TCP"),
+    "ipv6": dict(calls=s.answered(300, 2500, "A", "B"), media=CLEAN, ipv6=True,
+                 shows="IPv6 for SIP and RTP"),
+}
+
+PEOPLE = [("Anna Berg", "+49301234501"), ("Reception", "200"), ("Carlos Ortega", "+34915550102"),
+          ("Support Desk 2", "312"), ("Mei Tanaka", "+81355500103"), ("Workshop", "240")]
+CALLEES = ["+493055501", "100", "+442079460104", "115", "+12025550105", "118"]
+
+
+class Lab:
+    """Where the two SIPps run, and files of theirs."""
+
+    def __init__(self, name: str, folder: Path):
+        self.name = name
+        self.folder = folder
+        namespaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True,
+                                    check=True).stdout.split()
+        self.is_pbx_here = f"{name}-pbx" not in namespaces
+
+    def command(self, host: str, *arguments: str) -> list[str]:
+        if host == "pbx" and self.is_pbx_here:
+            return list(arguments)
+        return ["ip", "netns", "exec", f"{self.name}-{host}", *arguments]
+
+    def media(self, letter: str, case: dict) -> str:
+        """The stream of one side as a pcap file; empty where it sends none."""
+        options = case["media"]["AB".index(letter)]
+        out = self.folder / f"{letter}.pcap"
+        # Both sides have an SSRC of their own.
+        subprocess.run([sys.executable, str(HERE / "rtp.py"), str(out), "--seconds",
+                        str(case.get("seconds", 4)), "--ssrc", hex(0xA0000000 + ord(letter)),
+                        *options], check=True)
+        return str(out)
+
+    def start(self, name: str, case: dict, number: int = 0) -> list[subprocess.Popen]:
+        """Starts both sides of one case, the callee first."""
+        folder = self.folder
+        display, caller = PEOPLE[number % len(PEOPLE)]
+        callee = CALLEES[(number * 5 + number // 3) % len(CALLEES)]
+        port = 5060 + 10 * number
+        host = ("2001:db8::1", "2001:db8::2") if case.get("ipv6") else ("192.0.2.1", "192.0.2.2")
+        processes = []
+        for side, text in (("pbx", case["calls"][1]), ("phone", case["calls"][0])):
+            for letter in "AB":
+                if f'"{letter}"' in text:
+                    text = text.replace(f'play_pcap_audio="{letter}"',
+                                        f'play_pcap_audio="{self.media(letter, case)}"')
+            for key, value in (("@NAME@", display), ("@CALLER@", caller), ("@CALLEE@", callee)):
+                text = text.replace(key, value)
+            # A user part before an address: "@192.0.2.2", not a keyword.
+            path = folder / f"{name}.{side}.xml"
+            path.write_text(text)
+            own = host[1 if side == "pbx" else 0]
+            arguments = ["sipp", "-sf", str(path), "-i", own, "-mi", own, "-m", "1", "-nostdin",
+                         "-timeout", "40", "-timeout_error", "-trace_err", "-error_file",
+                         str(folder / f"{name}.{side}.err"), "-t", case.get("transport", "u1"),
+                         "-mp", str((26000 if side == "pbx" else 16000) + 20 * number),
+                         "-p", str(port if side == "pbx" else 5060 + 10 * number)]
+            if side == "phone":
+                arguments.append(f"[{host[1]}]:{port}" if case.get("ipv6") else f"{host[1]}:{port}")
+            processes.append(subprocess.Popen(self.command(side, *arguments), cwd=folder,
+                                              stdin=subprocess.DEVNULL,
+                                              stdout=subprocess.DEVNULL,
+                                              stderr=subprocess.DEVNULL))
+            if side == "pbx":
+                wait_for_port(self, own, port, case.get("transport", "u1"))
+        return processes
+
+    def finish(self, name: str, processes: list[subprocess.Popen]) -> bool:
+        """Waits for both sides; says whether the call went as its scenario says."""
+        good = True
+        for side, process in zip(("pbx", "phone"), processes):
+            if process.wait(timeout=60) != 0:
+                errors = self.folder / f"{name}.{side}.err"
+                print(f"{name}: SIPp of the {side} failed", file=sys.stderr)
+                if errors.exists():
+                    print(errors.read_text()[:2000], file=sys.stderr)
+                good = False
+        return good
+
+
+def wait_for_port(lab: Lab, address: str, port: int, transport: str) -> None:
+    """Until the callee's socket is there."""
+    kind = "-tln" if transport.startswith("t") else "-uln"
+    for _ in range(200):
+        shown = subprocess.run(lab.command("pbx", "ss", kind, f"sport = :{port}"),
+                               capture_output=True, text=True, check=True).stdout
+        if f":{port}" in shown:
+            return
+        subprocess.run(["sleep", "0.05"], check=True)
+    raise SystemExit(f"SIPp does not listen on port {port}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lab", nargs="?")
+    parser.add_argument("cases", nargs="*")
+    parser.add_argument("--at-once", type=int, default=0)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--truth", help="folder for the truth of the media that was played")
+    options = parser.parse_args()
+    if options.list:
+        for name, case in CASES.items():
+            print(f"{name}\t{case['shows']}")
+        return 0
+    cases = options.cases or list(CASES)
+    with tempfile.TemporaryDirectory(prefix="ringside-lab-") as root:
+        good = True
+        if options.at_once:
+            running = []
+            for number in range(options.at_once):
+                name = cases[number % len(cases)]
+                folder = Path(root) / str(number)
+                folder.mkdir()
+                lab = Lab(options.lab, folder)
+                running.append((lab, name, lab.start(name, CASES[name], number)))
+            for lab, name, processes in running:
+                good &= lab.finish(name, processes)
+            return 0 if good else 1
+        for name in cases:
+            folder = Path(root) / name
+            folder.mkdir()
+            lab = Lab(options.lab, folder)
+            good &= lab.finish(name, lab.start(name, CASES[name]))
+            if options.truth:
+                for truth in folder.glob("*.truth.json"):
+                    os.replace(truth, Path(options.truth) / truth.name)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
