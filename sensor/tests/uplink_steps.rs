@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
+use ringside_protocol::token::Token;
 use ringside_sensor::clock::{Now, WallClock};
 use ringside_sensor::identity::{Identity, Server, Trust};
 use ringside_sensor::uplink::enrol::{EnrolError, enrol};
@@ -56,7 +57,7 @@ fn settings_for(dir: &TestDir, pki: &Pki, port: u16) -> Settings {
 /// Makes the device trust `pki`, as an earlier enrolment would have.
 fn pin(dir: &TestDir, pki: &Pki) {
     let server = Server { host: NAME.to_owned(), port: 1 };
-    Trust { server, ca: pki.ca.clone() }.store(dir.path()).expect("trust");
+    Trust { server, ca: Some(pki.ca.clone()) }.store(dir.path()).expect("trust");
 }
 
 /// A listener that answers each connection with `bytes` and closes.
@@ -360,12 +361,24 @@ fn a_token_enrols_a_device_that_then_connects_without_it() {
     assert_eq!(enrolled.customer, "Example");
     enrol(&token, None, settings(&dir, &cloud)).expect("its answer may have been lost");
     let trust = Trust::load(dir.path()).expect("trust").expect("kept");
-    assert_eq!(trust.ca, cloud.pki.ca);
+    assert_eq!(trust.ca.as_ref(), Some(&cloud.pki.ca));
     assert_eq!(trust.server, Server { host: NAME.to_owned(), port: cloud.port() });
     // Nothing else is configured.
     let sensor = start(Settings { servers: Vec::new(), ..settings(&dir, &cloud) });
     wait_connected(&sensor);
     assert_eq!(steps(&sensor), "++++++++");
+}
+
+#[test]
+fn a_token_that_pins_nothing_relies_on_the_public_authorities() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    pin(&dir, &cloud.pki);
+    let token = Token { ca_key_sha256: [0; 32], ..cloud.token() };
+    // The test's own CA is none of them, whatever was pinned before.
+    let error = enrol(&token.to_string(), None, settings(&dir, &cloud)).expect_err("refused");
+    let wrong_ca = Failure::WrongCa { host: NAME.to_owned() };
+    assert!(matches!(&error, EnrolError::Failed(failure) if *failure == wrong_ca), "{error}");
+    assert!(Trust::load(dir.path()).expect("trust").expect("kept").ca.is_some());
 }
 
 #[test]
@@ -426,8 +439,13 @@ fn the_front_s_words_are_kept() {
     for (status, expected) in cases {
         let (dir, cloud) = (TestDir::new(), TestCloud::new());
         cloud.fault("/uplink/hello", Fault::Http(status, "text/plain", text()));
-        let got = first_failure(settings_with_token(&dir, &cloud));
-        assert_eq!(got, (expected, "+++....!".to_owned()));
+        let sensor = start(settings_with_token(&dir, &cloud));
+        assert_eq!(failure_of(&sensor), expected);
+        assert_eq!(steps(&sensor), "+++....!");
+        // And its wish to be left alone (`Retry-After`).
+        let status = sensor.uplink.status();
+        let (failed_at, next_at) = (status.last_failure.expect("failed").0, status.next_attempt_at);
+        assert_eq!(next_at.expect("a wait").since(failed_at), 300 * MICROS_PER_SECOND);
     }
 }
 

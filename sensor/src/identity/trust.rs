@@ -84,14 +84,15 @@ impl FromStr for Server {
 pub struct Trust {
     /// The server that was enrolled with.
     pub server: Server,
-    /// The CA certificate: the only root for that device's connections.
-    pub ca: CertificateDer<'static>,
+    /// The CA certificate that is the only root for this device's connections; `None`: the public
+    /// authorities.
+    pub ca: Option<CertificateDer<'static>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct File {
     server: Server,
-    ca_pem: String,
+    ca_pem: Option<String>,
 }
 
 impl Trust {
@@ -108,8 +109,8 @@ impl Trust {
         };
         let damaged = || IdentityError::TrustDamaged(path.clone());
         let file: File = serde_json::from_slice(&text).map_err(|_| damaged())?;
-        let ca = CertificateDer::from_pem_slice(file.ca_pem.as_bytes()).map_err(|_| damaged())?;
-        Ok(Some(Self { server: file.server, ca: ca.into_owned() }))
+        let ca = file.ca_pem.map(|pem| CertificateDer::from_pem_slice(pem.as_bytes())).transpose();
+        Ok(Some(Self { server: file.server, ca: ca.map_err(|_| damaged())? }))
     }
 
     /// Keeps it; a power cut leaves the old trust or this one.
@@ -118,7 +119,7 @@ impl Trust {
     /// [`IdentityError::Io`].
     pub fn store(&self, directory: &Path) -> Result<(), IdentityError> {
         let path = directory.join(TRUST_FILE);
-        let file = File { server: self.server.clone(), ca_pem: pem(&self.ca) };
+        let file = File { server: self.server.clone(), ca_pem: self.ca.as_ref().map(pem) };
         let stored = serde_json::to_vec_pretty(&file)
             .map_err(io::Error::other)
             .and_then(|text| atomic::replace(&path, &text, 0o644));
@@ -146,7 +147,7 @@ mod tests {
     fn trust() -> Trust {
         let key = rcgen::KeyPair::generate().expect("key");
         let params = rcgen::CertificateParams::new(Vec::new()).expect("params");
-        let ca = params.self_signed(&key).expect("certificate").der().clone();
+        let ca = Some(params.self_signed(&key).expect("certificate").der().clone());
         Trust { server: Server { host: "cloud.example.net".to_owned(), port: 60023 }, ca }
     }
 
@@ -154,9 +155,10 @@ mod tests {
     fn trust_survives_its_file() {
         let dir = TestDir::new();
         assert_eq!(Trust::load(dir.path()).expect("load"), None);
-        let trust = trust();
-        trust.store(dir.path()).expect("store");
-        assert_eq!(Trust::load(dir.path()).expect("load"), Some(trust));
+        for trust in [trust(), Trust { ca: None, ..trust() }] {
+            trust.store(dir.path()).expect("store");
+            assert_eq!(Trust::load(dir.path()).expect("load"), Some(trust));
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 use ringside_protocol::token::Token;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
+use rustls::pki_types::CertificateDer;
 
 use super::client::Client;
 use super::connect::Network;
@@ -70,12 +71,11 @@ impl Caller {
         let trust = self.trust();
         let (roots, pinned) = match (&self.settings.token, trust) {
             (Some(token), trust) if !trust.as_ref().is_some_and(|trust| is_of(trust, token)) => {
-                let ca = network.pin_ca(server, &token.ca_key_sha256, clock)?;
-                let trust = Trust { server: server.clone(), ca: ca.clone() };
-                (Roots::Pinned(ca), Some(trust))
+                let pin = token.pin();
+                let ca = pin.map(|pin| network.pin_ca(server, &pin, clock)).transpose()?;
+                (roots_of(ca.clone()), Some(Trust { server: server.clone(), ca }))
             }
-            (_, Some(trust)) => (Roots::Pinned(trust.ca), None),
-            (_, None) => (Roots::Public, None),
+            (_, trust) => (roots_of(trust.and_then(|trust| trust.ca)), None),
         };
         let client = Client::new(server.clone(), &roots, network.clone(), clock)?;
         Ok(Called { client, roots, pinned })
@@ -125,6 +125,11 @@ impl Caller {
     }
 }
 
+fn roots_of(ca: Option<CertificateDer<'static>>) -> Roots {
+    ca.map_or(Roots::Public, Roots::Pinned)
+}
+
+/// Whether the token would pin what is pinned.
 fn is_of(trust: &Trust, token: &Token) -> bool {
-    public_key_sha256(&trust.ca) == Some(token.ca_key_sha256)
+    trust.ca.as_ref().map(public_key_sha256) == token.pin().map(Some)
 }

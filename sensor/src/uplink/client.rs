@@ -25,8 +25,9 @@ use crate::clock::WallClock;
 use crate::identity::Server;
 use crate::version::SOFTWARE;
 
-/// An idle connection is used again up to this age: longer than the time between heartbeats.
-const MAX_IDLE: Duration = Duration::from_secs(120);
+/// An idle connection is used again up to this age: longer than the time between heartbeats,
+/// and shorter than the cloud's patience with one.
+const MAX_IDLE: Duration = Duration::from_secs(90);
 
 /// Bytes of each of a connection's two buffers. ureq's default is 128 KiB.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -145,16 +146,16 @@ impl Client {
     ) -> Result<R::Answer, Refused> {
         let body = seal(request).map_err(|error| own(self.not_ringside(error.to_string())))?;
         let dialled = self.dialled.load(Ordering::Relaxed);
-        let answer = self.post(R::PATH, &body, session, patience).or_else(|failure| {
+        let answer = self.post(R::PATH, &body, session, patience).or_else(|refused| {
             // The server may close an idle connection just when it is used again. Every request
             // may be repeated: the other side ignores what it has.
             let was_reused = self.dialled.load(Ordering::Relaxed) == dialled;
-            if was_reused && matches!(failure, Failure::Interrupted { .. }) {
+            if was_reused && matches!(refused.failure, Failure::Interrupted { .. }) {
                 return self.post(R::PATH, &body, session, patience);
             }
-            Err(failure)
+            Err(refused)
         });
-        self.read(&answer.map_err(own)?)
+        self.read(&answer?)
     }
 
     fn post(
@@ -163,7 +164,7 @@ impl Client {
         body: &[u8],
         session: Option<&[u8; 32]>,
         patience: Duration,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, Refused> {
         let mut request = self
             .agent
             .post(format!("https://{}{path}", self.server.authority()))
@@ -177,16 +178,25 @@ impl Client {
             .timeout_recv_response(Some(patience))
             .build()
             .send(body)
-            .map_err(|error| self.failure(error, patience))?;
+            .map_err(|error| own(self.failure(error, patience)))?;
         let status = response.status().as_u16();
+        let retry_after_seconds = response
+            .headers()
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .unwrap_or(0);
         let mut bytes = Vec::new();
         response
             .body_mut()
             .as_reader()
             .take(MAX_WIRE_BYTES as u64 + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| self.failure(ureq::Error::from(error), patience))?;
-        if status == 200 { Ok(bytes) } else { Err(self.status_failure(status, &bytes)) }
+            .map_err(|error| own(self.failure(ureq::Error::from(error), patience)))?;
+        if status == 200 {
+            return Ok(bytes);
+        }
+        let failure = self.status_failure(status, &bytes);
+        Err(Refused { failure, retry_after_seconds })
     }
 
     /// The message in an answer of status 200.

@@ -247,8 +247,10 @@ fn read_request(stream: &mut Stream) -> io::Result<Option<Request>> {
 
 fn respond(stream: &mut Stream, status: u16, kind: &str, body: &[u8]) -> io::Result<()> {
     let length = body.len();
-    let head =
-        format!("HTTP/1.1 {status} x\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 {status} x\r\ncontent-type: {kind}\r\nretry-after: 300\r\n\
+         content-length: {length}\r\n\r\n"
+    );
     stream.write_all(&[head.as_bytes(), body].concat())?;
     stream.flush()
 }
