@@ -294,7 +294,7 @@ pub(crate) fn echo(request: &mut Request) -> Response {
     Response::bytes(200, "text/plain", text.into_bytes())
 }
 
-/// All file descriptors of this process taken but some; a test that uses it needs a process, and so
+/// The file descriptors of this process taken; a test that uses it needs a process, and so
 /// a file, of its own.
 pub(crate) struct Shortage {
     before: Rlimit,
@@ -302,12 +302,16 @@ pub(crate) struct Shortage {
 }
 
 impl Shortage {
-    pub(crate) fn begin(left: usize) -> Self {
+    pub(crate) fn begin() -> Self {
         let before = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: before.maximum }).unwrap();
-        let mut fill: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-        fill.truncate(fill.len() - left);
-        Self { before, fill }
+        Self { before, fill: Vec::new() }
+    }
+
+    /// Leaves exactly one, but for those that a beginning thread holds for a moment.
+    pub(crate) fn leave_one(&mut self) {
+        self.fill.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
+        self.fill.pop();
     }
 }
 
