@@ -88,7 +88,7 @@ pub(crate) fn open_outbox(settings: &Settings, identity: &Identity) -> Outbox {
         clock: Some(settings.clock.clone()),
         journal: None,
     };
-    Outbox::open(&settings.directory.join("outbox"), outbox).expect("outbox")
+    Outbox::open(&settings.directory, outbox).expect("outbox")
 }
 
 #[derive(Default)]
