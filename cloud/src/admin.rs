@@ -35,6 +35,14 @@ pub fn run(
     input: &mut dyn BufRead,
     out: &mut dyn Write,
 ) -> Result<(), String> {
+    // The first customer may come before the first start; everything else would only find nothing.
+    if !matches!(admin, Admin::CustomerAdd(_)) && !identity::has_database(data) {
+        return Err(format!(
+            "there is no database in {}: name the service's folder with --data, or begin with \
+             `ringside-cloud admin customer add`",
+            data.display()
+        ));
+    }
     let db = identity::open_database(data)?;
     let said = match admin {
         Admin::CustomerAdd(name) => add_customer(&db, &name, now)?,
@@ -276,6 +284,9 @@ mod tests {
     #[test]
     fn the_first_customer_person_and_token() {
         let folder = Folder::new();
+        let refused = run_in(&folder, user("eva", false), "").expect_err("no database yet");
+        assert!(refused.contains("--data"), "{refused}");
+        drop(folder.open());
         let refused = run_in(&folder, user("eva", false), "").expect_err("no customer yet");
         assert!(refused.contains("admin customer list"), "{refused}");
         run_in(&folder, Admin::CustomerAdd("Acme".to_owned()), "").expect("added");

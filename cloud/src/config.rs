@@ -32,8 +32,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting { option: "--web ADDR:PORT", help: "where people and programs connect ([::]:8443)" },
     Setting {
         option: "--name HOST",
-        help: "a name or address of this service, for its certificate; the first one is what \
-               sensors dial; may be repeated (this machine's name)",
+        help: "a name of this service, for its certificate; sensors dial the first; may be \
+               repeated (this machine's)",
     },
     Setting {
         option: "--tls-cert FILE",

@@ -11,7 +11,7 @@ use ringside_protocol::DEFAULT_PORT;
 
 use crate::ca::Ca;
 use crate::config::{dial, dialled};
-use crate::db::{Db, DbError};
+use crate::db::{DATABASE_FILE, Db, DbError};
 
 /// Where the address that sensors dial is remembered.
 const ADDRESS: &str = "sensor_address";
@@ -28,6 +28,12 @@ pub struct Identity {
     pub port: u16,
     /// SHA-256 of the CA's SubjectPublicKeyInfo; all zero: none, the public roots apply.
     pub ca_key_sha256: [u8; 32],
+}
+
+/// Whether there is a database in `data`.
+#[must_use]
+pub fn has_database(data: &Path) -> bool {
+    data.join(DATABASE_FILE).exists()
 }
 
 /// Opens the database in `data`, which is made if it is not there.

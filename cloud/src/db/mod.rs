@@ -23,6 +23,9 @@ pub mod sensors;
 pub mod stats;
 pub mod tokens;
 
+/// The database's file in the service's folder; SQLite keeps two more beside it.
+pub const DATABASE_FILE: &str = "ringside.db";
+
 /// Connections that only read.
 const READERS: usize = 4;
 
@@ -98,7 +101,7 @@ impl Db {
     /// # Errors
     /// [`DbError`], with a sentence for the person who starts the service.
     pub fn open(folder: &Path) -> Result<Self> {
-        let path = folder.join("ringside.db");
+        let path = folder.join(DATABASE_FILE);
         make_private(&path)?;
         let mut writer = Connection::open(&path)?;
         configure(&writer)?;
