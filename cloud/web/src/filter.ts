@@ -25,8 +25,7 @@ export type FieldKey = (typeof FIELDS)[number]["key"];
 
 const KEYS: ReadonlySet<string> = new Set(FIELDS.map((field) => field.key));
 export const isField = (key: string): key is FieldKey => KEYS.has(key);
-export const fieldLabel = (key: FieldKey): string =>
-  FIELDS.find((field) => field.key === key)?.label ?? key;
+export const fieldLabel = (key: FieldKey): string => FIELDS.find((field) => field.key === key)?.label ?? key;
 
 /** Other words that people write for a field. */
 const SYNONYMS: Record<string, FieldKey> = {
@@ -157,11 +156,7 @@ export function withoutField(query: URLSearchParams, key: FieldKey): URLSearchPa
 }
 
 /** Sets or, with null, removes one parameter, and goes back to the first page. */
-export function withParam(
-  query: URLSearchParams,
-  key: string,
-  value: string | null,
-): URLSearchParams {
+export function withParam(query: URLSearchParams, key: string, value: string | null): URLSearchParams {
   const next = firstPage(query);
   if (value === null || value === "") next.delete(key);
   else next.set(key, value);
@@ -216,8 +211,7 @@ export function rangeOf(query: URLSearchParams, now: Date): Range {
   const from = parseTime(query.get("from"));
   const to = parseTime(query.get("to"));
   if (from) return { key: null, from, to };
-  const known =
-    RANGES.find(({ key }) => key === (query.get("range") ?? DEFAULT_RANGE)) ?? RANGES[2];
+  const known = RANGES.find(({ key }) => key === (query.get("range") ?? DEFAULT_RANGE)) ?? RANGES[2];
   return { key: known.key, from: new Date(now.getTime() - known.seconds * 1000), to };
 }
 

@@ -52,7 +52,10 @@ test("a plain word means what it looks like", () => {
 });
 
 test("three digits may also be a status", () => {
-  assert.deepEqual(suggest("486").map(({ key }) => key), ["number", "caller", "callee", "status", "q"]);
+  assert.deepEqual(
+    suggest("486").map(({ key }) => key),
+    ["number", "caller", "callee", "status", "q"],
+  );
 });
 
 test("quotes keep spaces together", () => {

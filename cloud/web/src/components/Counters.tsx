@@ -1,7 +1,7 @@
 // Everything that a sensor counts, grouped in the order of a packet's way, with what it means.
 
-import { bytes, count, words } from "../format.js";
-import { COUNTERS, GROUPS } from "../words/counters.js";
+import { bytes, count } from "../format.js";
+import { COUNTERS, GROUPS, counterLabel } from "../words/counters.js";
 
 export function Counters({ counters }: { counters: Record<string, number> }) {
   const names = Object.keys(counters);
@@ -15,7 +15,12 @@ export function Counters({ counters }: { counters: Record<string, number> }) {
       </header>
       <div class="counter-groups">
         {GROUPS.map((group) => (
-          <Group key={group} title={group} names={names.filter((name) => COUNTERS[name]?.group === group)} counters={counters} />
+          <Group
+            key={group}
+            title={group}
+            names={names.filter((name) => COUNTERS[name]?.group === group)}
+            counters={counters}
+          />
         ))}
         <Group title="Others" names={unknown} counters={counters} />
       </div>
@@ -41,7 +46,7 @@ function Group({ title, names, counters }: GroupProps) {
           return (
             <tr key={name} class={about?.loss && value > 0 ? "lossy" : ""}>
               <th scope="row" title={name}>
-                {words(name)}
+                {counterLabel(name)}
                 {about && <span class="means">{about.means}</span>}
               </th>
               <td class="n">{name.includes("bytes") ? bytes(value) : count(value)}</td>

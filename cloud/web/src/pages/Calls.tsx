@@ -11,7 +11,15 @@ import { RangePicker } from "../components/RangePicker.js";
 import { SearchBar } from "../components/SearchBar.js";
 import { StatsStrip } from "../components/StatsStrip.js";
 import { Time } from "../components/Time.js";
-import { callsQuery, rangeOf, statsQuery, tokensOf, withNamedRange, withParam, withoutFilters } from "../filter.js";
+import {
+  callsQuery,
+  rangeOf,
+  statsQuery,
+  tokensOf,
+  withNamedRange,
+  withParam,
+  withoutFilters,
+} from "../filter.js";
 import { plural } from "../format.js";
 import {
   PAGE_SIZE,
@@ -50,11 +58,9 @@ export function Calls() {
   }, [changes.value]);
 
   const rangeKey = ["range", "from", "to"].map((key) => asked.get(key) ?? "").join(" ");
-  const stats = useLoad(
-    `stats ${rangeKey}`,
-    (signal) => api.stats(statsQuery(asked, new Date()), signal),
-    { live: "slow" },
-  );
+  const stats = useLoad(`stats ${rangeKey}`, (signal) => api.stats(statsQuery(asked, new Date()), signal), {
+    live: "slow",
+  });
 
   return (
     <>
@@ -123,8 +129,8 @@ function List() {
       {calls.length === 0 ? <NoCalls /> : <CallsTable calls={calls} fresh={list.fresh} />}
       {partial && (
         <p class="partial">
-          The search took too long and stopped early: there may be more. Choose a shorter range or
-          more filters.
+          The search took too long and stopped early: there may be more. Choose a shorter range or more
+          filters.
         </p>
       )}
       {(next || cursor) && (
@@ -152,7 +158,10 @@ function List() {
 
 function NoCalls() {
   const filtered = tokensOf(query.value).length > 0;
-  const last = sensors.value.map(({ last_cdr_at }) => last_cdr_at ?? "").sort().at(-1);
+  const last = sensors.value
+    .map(({ last_cdr_at }) => last_cdr_at ?? "")
+    .sort()
+    .at(-1);
   if (sensors.value.length === 0) {
     return (
       <Notice title="No calls yet">
