@@ -36,7 +36,7 @@ export const COUNTERS: Record<string, Counter> = {
   fragments_timed_out: { group: "Decoding", means: "IP packets whose other fragments never came." },
   fragment_table_full: {
     group: "Decoding",
-    means: "Fragments turned away because the table was full.",
+    means: "Incomplete IP packets let go because the table was full.",
     loss: true,
   },
   fragments_bad: { group: "Decoding", means: "Fragments that overlap or contradict others." },
@@ -88,6 +88,10 @@ export const COUNTERS: Record<string, Counter> = {
   },
   cdrs_rebased: { group: "Records", means: "Records rebased after the clock was set." },
   outbox_errors: { group: "Records", means: "Outbox writes that failed.", loss: true },
+  sip_late: {
+    group: "SIP",
+    means: "SIP messages of calls that had become records already, or were turned away.",
+  },
 };
 
 const UPPER = new Set(["sip", "sdp", "rtp", "rtcp", "tcp", "ip"]);
