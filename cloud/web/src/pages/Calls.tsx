@@ -129,8 +129,7 @@ function List() {
       {calls.length === 0 ? <NoCalls /> : <CallsTable calls={calls} fresh={list.fresh} />}
       {partial && (
         <p class="partial">
-          The search took too long and stopped early: there may be more. Choose a shorter range or more
-          filters.
+          The search stopped before it had looked at all of the range. {next && "“Older” goes on from there."}
         </p>
       )}
       {(next || cursor) && (

@@ -98,7 +98,7 @@ function SensorCard({ sensor }: { sensor: Sensor }) {
           <dt>Channels</dt>
           <dd>
             {count(sensor.channels)}
-            {sensor.lease && <span class="muted"> of {count(sensor.lease.channels)}</span>}
+            {sensor.lease?.channels != null && <span class="muted"> of {count(sensor.lease.channels)}</span>}
           </dd>
         </div>
         <div>
