@@ -11,7 +11,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant as Clock;
 
 use embassy_time::Instant;
-use ringside_protocol::cdr::Cdr;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::message::InterfaceHealth;
 
@@ -112,6 +111,8 @@ struct Sensor {
     stopping: Arc<AtomicBool>,
     housekeeping_at: Clock,
     is_file: bool,
+    /// `dtmf2db`.
+    keeps_digits: bool,
 }
 
 impl Sensor {
@@ -153,6 +154,7 @@ impl Sensor {
             stopping: Arc::clone(stopping),
             housekeeping_at: Clock::now(),
             is_file,
+            keeps_digits: config.dtmf,
         })
     }
 
@@ -246,14 +248,13 @@ impl Sensor {
     }
 
     fn store_records(&mut self) {
-        while let Some(record) = self.analysis.poll_record() {
+        while let Some(mut record) = self.analysis.poll_record() {
+            if !self.keeps_digits {
+                record.dtmf.clear();
+            }
             self.host.note_record(&record);
-            self.push(record);
+            self.outbox.push(record);
         }
-    }
-
-    fn push(&self, record: Cdr) {
-        self.outbox.push(record);
     }
 
     fn is_stopping(&self) -> bool {
