@@ -150,6 +150,18 @@ fn a_command_is_carried_out_at_once_and_its_lease_acknowledged() {
 }
 
 #[test]
+fn a_cloud_whose_polls_do_not_wait_is_not_asked_without_pause() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    cloud.state().polls_do_not_wait = true;
+    let _sensor = start(settings_with_token(&dir, &cloud));
+    let polls = || cloud.state().requests.iter().filter(|path| *path == "/uplink/poll").count();
+    wait_for("the first poll", || polls() == 1);
+    let begun = std::time::Instant::now();
+    wait_for("two more", || polls() == 3);
+    assert!(begun.elapsed() > Duration::from_millis(1500), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn one_connection_serves_all_requests_of_a_thread() {
     let (dir, cloud) = (TestDir::new(), TestCloud::new());
     cloud.state().heartbeat_seconds = 1;

@@ -174,6 +174,17 @@ fn when_the_waiting_room_is_full_its_oldest_go_and_are_counted() {
 }
 
 #[test]
+fn a_burst_larger_than_the_waiting_room_waits_for_the_disk_and_loses_nothing() {
+    let dir = TestDir::new();
+    let outbox = Outbox::open(dir.path(), settings()).expect("open");
+    let large = |number| Cdr { dtmf: "7".repeat(MAX_WAITING_BYTES / 8), ..cdr(number) };
+    (1..=30).for_each(|number| outbox.push(large(number)));
+    outbox.flush();
+    assert_eq!(outbox.figures().dropped, 0);
+    assert_eq!(drain(&outbox), (1..=30).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_damaged_tree_is_moved_aside_and_a_new_one_begun() {
     let dir = TestDir::new();
     let path = dir.path().join("outbox");
