@@ -411,6 +411,18 @@ fn a_running_sensor_connects_by_itself_once_it_is_enrolled() {
 }
 
 #[test]
+fn a_sensor_that_knows_no_server_connects_once_enrolment_names_one() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    let settings = Settings { servers: Vec::new(), ..settings(&dir, &cloud) };
+    let sensor = start(settings.clone());
+    enrol(&cloud.token().to_string(), None, settings).expect("enrolled");
+    wait_connected(&sensor);
+    assert_eq!(sensor.uplink.status().last_failure, None);
+    let state = cloud.state();
+    assert!(state.hellos.windows(2).all(|pair| pair[0].boot == pair[1].boot), "no clone");
+}
+
+#[test]
 fn refusals_of_the_proof_are_told_with_their_step() {
     let by = "branch office".to_owned();
     let cases = [

@@ -81,11 +81,13 @@ pub struct Health {
     pub last_cdr_at: Option<UnixMicros>,
 }
 
+/// What to do when neither configuration nor enrolment names a server.
+pub const NO_SERVER: &str = "no server is known: run `ringside-sensor enrol` with a token, or set \
+                             server_destination";
+
 /// Why the uplink cannot be started. What the network does is no reason.
 #[derive(Debug)]
 pub enum UplinkError {
-    /// Neither configuration nor enrolment names a server.
-    NoServer,
     /// Another sensor runs on the data directory.
     InUse,
     /// What enrolment has left cannot be read.
@@ -97,10 +99,6 @@ pub enum UplinkError {
 impl fmt::Display for UplinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoServer => f.write_str(
-                "no server is known: run `ringside-sensor enrol` with a token, or set \
-                 server_destination",
-            ),
             Self::InUse => f.write_str(
                 "another sensor runs on this data directory: stop it, or give this one a data \
                  directory of its own",
@@ -172,7 +170,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Uplink {
-    /// Starts both threads.
+    /// Starts both threads. Without any server they wait until enrolment names one.
     ///
     /// # Errors
     /// Every [`UplinkError`].
@@ -188,7 +186,7 @@ impl Uplink {
         let caller = Caller { settings, identity };
         let servers = caller.servers();
         if servers.is_empty() {
-            return Err(UplinkError::NoServer);
+            log::warn!("{NO_SERVER}");
         }
         let [a, b, c, d, e, f, g, h, ..] = caller.identity.boot().0;
         let config = session::Config {
