@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use ringside_protocol::message::{Command, Lease};
 use ringside_protocol::step::Failure;
-use ringside_sensor::uplink::Settings;
+use ringside_sensor::identity::Identity;
+use ringside_sensor::uplink::{Settings, Uplink};
 
 use uplink_support::cloud::Fault;
 use uplink_support::{
-    SOON, TestCloud, TestDir, cdr, settings_with_token, start, wait_connected, wait_for,
+    SOON, TestCloud, TestDir, TestHost, cdr, open_outbox, settings_with_token, start,
+    wait_connected, wait_for,
 };
 
 #[test]
@@ -93,6 +95,21 @@ fn records_of_an_earlier_start_are_delivered_under_its_boot() {
         if *of == boot { of_new += 1 } else { of_old += 1 }
     }
     assert_eq!((of_old, of_new), (3, 2));
+}
+
+#[test]
+fn a_fault_of_our_own_does_not_end_the_uplink() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    let settings = settings_with_token(&dir, &cloud);
+    let identity = Identity::load_or_create(&settings.directory).expect("identity");
+    let outbox = open_outbox(&settings, &identity);
+    let host = TestHost { is_faulty: true.into(), ..TestHost::default() };
+    let uplink = Uplink::start(settings, identity, outbox.clone(), host).expect("start");
+    outbox.push(cdr(1));
+    assert!(uplink.wait_until_drained(SOON));
+    let status = uplink.status();
+    assert!(matches!(status.last_failure, Some((_, Failure::Interrupted { .. }))), "{status:?}");
+    uplink.stop();
 }
 
 #[test]
