@@ -134,16 +134,19 @@ impl Sensor {
         let seed = random_seed()?;
         let host = Arc::new(SensorHost::default());
         let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
-        let uplink = if config.uplink_on() || has_joined {
-            let settings = uplink_settings(config, directory);
+        let is_on = config.uplink_on() || has_joined;
+        let uplink = if is_on || !is_file {
+            let mut settings = uplink_settings(config, directory);
+            if !is_on {
+                // Servers of a file that switches the uplink off are not dialled; one that `enrol`
+                // names later is.
+                settings.servers.clear();
+            }
             let uplink = Uplink::start(settings, identity, outbox.clone(), Arc::clone(&host));
             Some(uplink.map_err(Stop::failed)?)
         } else {
-            log::warn!(
-                "the uplink is off: records wait in {} until `ringside-sensor enrol` joins a \
-                 customer",
-                config.data_dir.display()
-            );
+            let directory = config.data_dir.display();
+            log::warn!("the uplink is off: records stay in {directory}");
             None
         };
         Ok(Self {
