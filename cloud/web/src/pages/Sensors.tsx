@@ -32,7 +32,7 @@ export function Sensors() {
     known.value = all;
     return all;
   });
-  const [adding, setAdding] = useState(query.value.get("add") === "1");
+  const [adding, setAdding] = useState(isAdmin() && query.value.get("add") === "1");
   const close = () => {
     setAdding(false);
     if (query.value.has("add")) navigate("/sensors", { replace: true });
