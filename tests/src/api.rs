@@ -111,11 +111,17 @@ impl Api {
         self.sensors().into_iter().find(|sensor| sensor["name"] == name)
     }
 
-    /// The stranger of this name, if there is one.
+    /// The sensor of this device, if there is one.
     #[must_use]
-    pub fn stranger(&self, name: &str) -> Option<Value> {
+    pub fn sensor_by_id(&self, device: &str) -> Option<Value> {
+        self.sensors().into_iter().find(|sensor| sensor["id"] == device)
+    }
+
+    /// The device among those that belong to nobody.
+    #[must_use]
+    pub fn stranger(&self, device: &str) -> Option<Value> {
         let strangers = items(&self.get("/strangers"), "strangers");
-        strangers.into_iter().find(|stranger| stranger["name"] == name)
+        strangers.into_iter().find(|stranger| stranger["device"] == device)
     }
 }
 

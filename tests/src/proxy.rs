@@ -38,7 +38,16 @@ impl Proxy {
     /// Where no port is free.
     #[must_use]
     pub fn start(upstream: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        Self::listen_on(0, upstream)
+    }
+
+    /// The same on a certain port.
+    ///
+    /// # Panics
+    /// Where it is not free.
+    #[must_use]
+    pub fn listen_on(port: u16, upstream: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port is free");
         let port = listener.local_addr().expect("it listens").port();
         let state = State { upstream, is_stalled: false, generation: 0, connections: Vec::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });

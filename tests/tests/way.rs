@@ -35,7 +35,8 @@ fn a_capture_s_calls_come_out_of_the_api_as_they_went_in() {
     read_to_the_end(&sensor, &capture);
 
     let api = cloud.api();
-    assert_eq!(api.stranger("gate-1"), None, "it has joined");
+    let device = api.sensor("gate-1").expect("it has joined")["id"].clone();
+    assert_eq!(api.stranger(device.as_str().expect("an id")), None, "it belongs to somebody");
     let listed = api.calls();
     assert_eq!(listed.len(), truth.len());
     let whole: Vec<_> = listed.iter().map(|call| api.call(text(call, "id"))).collect();
