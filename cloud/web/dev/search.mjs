@@ -54,16 +54,7 @@ export function fits(call, query) {
     sensor: (v) => negatable(v, (p) => call.sensor.id === p || String(call.sensor.id_sensor) === p),
     min_duration: (v) => (call.duration_ms ?? -1) >= Number(v) * 1000,
     q: (v) =>
-      JSON.stringify([
-        call.caller,
-        call.callee,
-        call.caller_agent,
-        call.callee_agent,
-        call.reason_phrase,
-        call.call_id,
-      ])
-        .toLowerCase()
-        .includes(v.toLowerCase()),
+      JSON.stringify([call.caller, call.callee, call.call_id]).toLowerCase().includes(v.toLowerCase()),
   };
   return Object.entries(tests).every(([key, test]) => !query.get(key) || test(query.get(key)));
 }

@@ -149,6 +149,12 @@ await test("the form filters too", async () => {
   await page.getByText("One-way audio").first().waitFor();
 });
 
+await test("text from the wire stays text", async () => {
+  const page = await open({ path: "/calls?range=25d" });
+  await page.getByText("<b>Eve</b>").first().waitFor();
+  assert.equal(await page.locator(".calls b").count(), 0);
+});
+
 await test("older pages have an address of their own", async () => {
   const page = await open({ path: "/calls?range=25d" });
   const first = await rows(page).first().getAttribute("data-call");

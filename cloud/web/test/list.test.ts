@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { orderedCounters } from "../src/components/Counters.js";
 import { filled } from "../src/components/HourChart.js";
 import { matches } from "../src/components/Palette.js";
 import { hiddenColumns } from "../src/columns.js";
@@ -7,8 +8,9 @@ import { keyName } from "../src/keys.js";
 import { neighbours, newIn } from "../src/list.js";
 import { backoff } from "../src/live.js";
 import { outcome } from "../src/outcome.js";
+import { byDirection } from "../src/pages/Call.js";
 import { inOrder } from "../src/pages/Sensors.js";
-import type { CallSummary, Sensor } from "../src/types.js";
+import type { CallSummary, Sensor, Stream } from "../src/types.js";
 
 const calls = (...ids: string[]) => ids.map((id) => ({ id }) as CallSummary);
 
@@ -84,5 +86,23 @@ test("sensors that need somebody come first", () => {
   assert.deepEqual(
     order.map(({ name }) => name),
     ["c", "b", "a", "d"],
+  );
+});
+
+test("counters stand in a packet's order, unknown ones last", () => {
+  assert.deepEqual(orderedCounters({ newer_thing: 1, calls_started: 1, frames_seen: 2 }), [
+    "frames_seen",
+    "calls_started",
+    "newer_thing",
+  ]);
+});
+
+test("the caller's direction comes first", () => {
+  const streams = ["unknown", "callee_to_caller", "caller_to_callee"].map(
+    (direction) => ({ direction }) as Stream,
+  );
+  assert.deepEqual(
+    byDirection(streams).map(({ direction }) => direction),
+    ["caller_to_callee", "callee_to_caller", "unknown"],
   );
 });

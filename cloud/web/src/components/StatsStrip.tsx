@@ -22,7 +22,11 @@ export function StatsStrip({ stats, error }: { stats: Stats | undefined; error: 
     <section class="strip" aria-label="Figures over the range">
       <div class="tiles">
         <Channels {...stats.channels} />
-        <Tile name="Calls" value={count(stats.calls)} note={`${count(stats.answered)} answered`} />
+        <Tile
+          name={stats.partial ? "Calls, newest hours" : "Calls"}
+          value={count(stats.calls)}
+          note={`${count(stats.answered)} answered`}
+        />
         <Tile
           name="ASR"
           title="Answer-seizure ratio: answered calls as a share of all"

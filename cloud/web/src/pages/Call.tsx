@@ -23,7 +23,7 @@ import { mosBasis } from "../quality.js";
 import { address, callPath, navigate, query } from "../router.js";
 import { announce } from "../store.js";
 import { useTitle } from "../title.js";
-import type { Call as CallData } from "../types.js";
+import type { Call as CallData, Stream } from "../types.js";
 
 export function Call({ id }: { id: string }) {
   const { data, error, reload } = useLoad(`call ${id}`, (signal) => api.call(id, signal), {
@@ -116,7 +116,14 @@ function Step({ name, keyName, to, icon }: StepProps) {
   );
 }
 
-function Shown({ call }: { call: CallData }) {
+/** The caller's direction first, whichever stream began first. */
+export function byDirection(streams: Stream[]): Stream[] {
+  const order = ["caller_to_callee", "callee_to_caller", "unknown"];
+  return [...streams].sort((a, b) => order.indexOf(a.direction) - order.indexOf(b.direction));
+}
+
+function Shown({ call: given }: { call: CallData }) {
+  const call = useMemo(() => ({ ...given, streams: byDirection(given.streams) }), [given]);
   const moments = useMemo(() => problems(call), [call]);
   const [at, setAt] = useState<number | null>(null);
   const [sipMark, setSipMark] = useState<number | null>(null);

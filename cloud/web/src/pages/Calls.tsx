@@ -38,7 +38,7 @@ import { changes } from "../live.js";
 import { useLoad } from "../load.js";
 import { address, query } from "../router.js";
 import { useTitle } from "../title.js";
-import { now, sensors } from "../store.js";
+import { isAdmin, now, sensors } from "../store.js";
 
 /** The reader is somewhere: moving the rows would lose the place, or the row under the pointer. */
 const reading = () =>
@@ -129,8 +129,7 @@ function List() {
       {calls.length === 0 ? <NoCalls /> : <CallsTable calls={calls} fresh={list.fresh} />}
       {partial && (
         <p class="partial">
-          The search took too long and stopped early: there may be more. Choose a shorter range or more
-          filters.
+          The search stopped before it had looked at all of the range. {next && "“Older” goes on from there."}
         </p>
       )}
       {(next || cursor) && (
@@ -166,11 +165,13 @@ function NoCalls() {
     return (
       <Notice title="No calls yet">
         <p>Calls appear here as soon as a sensor sees them.</p>
-        <p>
-          <a class="button primary" href="/sensors?add=1">
-            Add a sensor
-          </a>
-        </p>
+        {isAdmin() && (
+          <p>
+            <a class="button primary" href="/sensors?add=1">
+              Add a sensor
+            </a>
+          </p>
+        )}
       </Notice>
     );
   }

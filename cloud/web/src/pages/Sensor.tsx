@@ -137,10 +137,12 @@ function Facts({ sensor }: { sensor: SensorData }) {
           {sensor.commit && <span class="mono muted">{sensor.commit.slice(0, 12)}</span>}
         </Fact>
         <Fact name="Architecture">
-          {sensor.arch ?? NONE}{" "}
-          <span class="muted">
-            <Clip text={sensor.target} />
-          </span>
+          {sensor.arch ?? NONE}
+          {sensor.target && (
+            <span class="muted">
+              <Clip text={sensor.target} />
+            </span>
+          )}
         </Fact>
         <Fact name="Enrolled">
           <Time at={sensor.enrolled_at} withDay />

@@ -32,7 +32,7 @@ export function Sensors() {
     known.value = all;
     return all;
   });
-  const [adding, setAdding] = useState(query.value.get("add") === "1");
+  const [adding, setAdding] = useState(isAdmin() && query.value.get("add") === "1");
   const close = () => {
     setAdding(false);
     if (query.value.has("add")) navigate("/sensors", { replace: true });
@@ -98,7 +98,7 @@ function SensorCard({ sensor }: { sensor: Sensor }) {
           <dt>Channels</dt>
           <dd>
             {count(sensor.channels)}
-            {sensor.lease && <span class="muted"> of {count(sensor.lease.channels)}</span>}
+            {sensor.lease?.channels != null && <span class="muted"> of {count(sensor.lease.channels)}</span>}
           </dd>
         </div>
         <div>
