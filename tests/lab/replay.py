@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plays the project's captures as if their calls were made now: a pcap on standard output.
 
-    replay.py [--once] [--folder sensor/tests/captures]
+    replay.py [--once] [CASE...]
 
 One capture after the other, for ever and at the pace of their packets; with --once each one time
 and at once, so that the last ends now. Each playing gets Call-IDs of its own.
@@ -51,9 +51,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--once", action="store_true")
-    parser.add_argument("--folder", type=Path, default=CAPTURES)
+    parser.add_argument("cases", nargs="*", help="folders of sensor/tests/captures; none: all")
     options = parser.parse_args()
-    captures = [frames(path) for path in sorted(options.folder.glob("*/input.pcap.gz"))]
+    cases = options.cases or sorted(path.parent.name for path in CAPTURES.glob("*/input.pcap.gz"))
+    captures = [frames(CAPTURES / case / "input.pcap.gz") for case in cases]
     sys.stdout.buffer.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
     noise = random.Random()
     total = sum(capture[-1][0] + PAUSE for capture in captures)
