@@ -1,7 +1,7 @@
 //! Where messages begin and end in a TCP stream (RFC 3261 §18.3), and what is no message at all.
 
 use super::header::{HeaderName, split_once};
-use super::message::{content_length, skip_empty_lines};
+use super::message::{content_length, is_token_byte, skip_empty_lines};
 use super::trim;
 use crate::decode::Framing;
 use crate::limits::MAX_SIP_BYTES;
@@ -82,7 +82,7 @@ fn start_line(bytes: &[u8]) -> Start {
     let is_status = line.get(..8).is_some_and(|head| head.eq_ignore_ascii_case(b"SIP/2.0 "));
     let is_request = line.len() > 9
         && line[line.len() - 8..].eq_ignore_ascii_case(b" SIP/2.0")
-        && line.first().is_some_and(u8::is_ascii_alphabetic);
+        && line.first().is_some_and(is_token_byte);
     if is_status || is_request { Start::Yes } else { Start::No }
 }
 
@@ -142,6 +142,7 @@ mod tests {
         assert!(is_keep_alive(b""));
         assert!(!is_keep_alive(b"hello"));
         assert!(looks_like_sip(b"\r\nOPTIONS sip:a SIP/2.0\r\n"));
+        assert!(looks_like_sip(b"!any~Method0 sip:a SIP/2.0\r\n"), "RFC 4475 3.1.1.2");
         assert!(!looks_like_sip(b"GET / HTTP/1.1\r\n"));
     }
 
