@@ -15,7 +15,12 @@ import { fits } from "./dev/search.mjs";
 import { makeSensors, makeStrangers, newcomer } from "./dev/sensors.mjs";
 
 const DIST = fileURLToPath(new URL("./dist/", import.meta.url));
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
 const HEADERS = {
   "Content-Security-Policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -25,7 +30,13 @@ const HEADERS = {
 const CHANNELS = 2000;
 
 /** Starts a server on 127.0.0.1; port 0 takes a free one. */
-export async function startDevServer({ port = 0, empty = false, role = "admin", every = 4, calls: howMany = 2000 } = {}) {
+export async function startDevServer({
+  port = 0,
+  empty = false,
+  role = "admin",
+  every = 4,
+  calls: howMany = 2000,
+} = {}) {
   const random = seeded(7);
   const now = Date.now();
   const sensors = empty ? [] : makeSensors(random, now);
@@ -70,7 +81,8 @@ export async function startDevServer({ port = 0, empty = false, role = "admin", 
     "GET /me": () => me(),
     "POST /logout": () => ({ status: 204, cookie: "session=; Max-Age=0; Path=/" }),
     "GET /sensors": () => ({ body: { sensors } }),
-    "GET /strangers": () => (role === "admin" ? { body: { strangers } } : error(403, "forbidden", "Only administrators see this.")),
+    "GET /strangers": () =>
+      role === "admin" ? { body: { strangers } } : error(403, "forbidden", "Only administrators see this."),
     "GET /tokens": () => ({ body: { tokens: [] } }),
     "POST /tokens": () => {
       const token = `rs1-${random.hex(64)}`;
@@ -79,7 +91,13 @@ export async function startDevServer({ port = 0, empty = false, role = "admin", 
         changed();
       }, 6000);
       join.unref();
-      return { body: { token, expires_at: new Date(Date.now() + 7 * 86_400_000).toISOString(), command: `ringside-sensor enrol --server cloud.example.net:60023 --token ${token}` } };
+      return {
+        body: {
+          token,
+          expires_at: new Date(Date.now() + 7 * 86_400_000).toISOString(),
+          command: `ringside-sensor enrol --server cloud.example.net:60023 --token ${token}`,
+        },
+      };
     },
     "GET /calls": (query) => {
       const found = calls.filter((call) => fits(call, query));
@@ -87,27 +105,45 @@ export async function startDevServer({ port = 0, empty = false, role = "admin", 
       const after = query.get("cursor");
       const start = after ? found.findIndex((call) => call.id === after) + 1 : 0;
       const page = found.slice(start, start + limit);
-      if (query.get("format") === "csv") return { text: ["id,ended_at,caller,callee,mos", ...found.map((c) => [c.id, c.ended_at, c.caller.user, c.callee.user, c.mos ?? ""].join(","))].join("\n") };
+      if (query.get("format") === "csv")
+        return {
+          text: [
+            "id,ended_at,caller,callee,mos",
+            ...found.map((c) => [c.id, c.ended_at, c.caller.user, c.callee.user, c.mos ?? ""].join(",")),
+          ].join("\n"),
+        };
       const next = start + limit < found.length ? page.at(-1).id : null;
       return { body: { calls: page.map(summary), next, newest: page[0]?.id ?? null } };
     },
     "GET /stats": (query) => {
-      const found = calls.filter((call) => fits(call, new URLSearchParams({ from: query.get("from") ?? "", to: query.get("to") ?? "" })));
+      const found = calls.filter((call) =>
+        fits(call, new URLSearchParams({ from: query.get("from") ?? "", to: query.get("to") ?? "" })),
+      );
       return { body: stats(found, sensors, query) };
     },
   };
 
-  const me = () => ({ body: { user: { login: "anna@example.net", role }, customer: { name: "Nordwind Telecom" }, csrf: "made-up-csrf", limits: { channels: CHANNELS, retention_days: 25 } } });
+  const me = () => ({
+    body: {
+      user: { login: "anna@example.net", role },
+      customer: { name: "Nordwind Telecom" },
+      csrf: "made-up-csrf",
+      limits: { channels: CHANNELS, retention_days: 25 },
+    },
+  });
 
   async function api(request, path, query, loggedIn) {
     if (request.method === "POST" && path === "/login") {
       const { login, password } = JSON.parse(await text(request));
-      if (login === "slow") return { ...error(429, "too_many_attempts", "Too many attempts: try again in 30 s."), retry: 30 };
-      if (!password || password === "wrong") return error(401, "wrong_login", "This login and password do not fit together.");
+      if (login === "slow")
+        return { ...error(429, "too_many_attempts", "Too many attempts: try again in 30 s."), retry: 30 };
+      if (!password || password === "wrong")
+        return error(401, "wrong_login", "This login and password do not fit together.");
       return { ...me(), cookie: "session=1; HttpOnly; SameSite=Strict; Path=/" };
     }
     if (!loggedIn) return error(401, "not_logged_in", "Log in first.");
-    if (request.method !== "GET" && request.headers["x-csrf-token"] !== "made-up-csrf") return error(403, "csrf", "The CSRF token is missing.");
+    if (request.method !== "GET" && request.headers["x-csrf-token"] !== "made-up-csrf")
+      return error(403, "csrf", "The CSRF token is missing.");
     if (path === "/changes") {
       const since = Number(query.get("since"));
       if (since === serial) {
@@ -130,7 +166,11 @@ export async function startDevServer({ port = 0, empty = false, role = "admin", 
     if (sensor) return { body: sensor };
     const call = kind === "calls" && calls.find((one) => one.id === id);
     if (call) return { body: call };
-    return error(404, "not_found", kind === "calls" ? "There is no such call, or it is older than 25 days." : "There is no such thing.");
+    return error(
+      404,
+      "not_found",
+      kind === "calls" ? "There is no such call, or it is older than 25 days." : "There is no such thing.",
+    );
   }
 
   const server = createServer(async (request, response) => {
@@ -142,7 +182,9 @@ export async function startDevServer({ port = 0, empty = false, role = "admin", 
     const answer = await api(request, url.pathname.slice(7), url.searchParams, loggedIn);
     if (answer.cookie) response.setHeader("Set-Cookie", answer.cookie);
     if (answer.retry) response.setHeader("Retry-After", String(answer.retry));
-    response.writeHead(answer.status ?? 200, { "Content-Type": answer.text ? "text/csv" : "application/json" });
+    response.writeHead(answer.status ?? 200, {
+      "Content-Type": answer.text ? "text/csv" : "application/json",
+    });
     response.end(answer.text ?? (answer.body ? JSON.stringify(answer.body) : ""));
   });
   await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
@@ -170,7 +212,8 @@ function pastMoment(random, now) {
     const days = random.chance(0.4) ? 1 : 25;
     const at = now - 60_000 - random.whole(0, days * 86_400_000);
     const hour = new Date(at).getHours();
-    const busy = 0.12 + 0.88 * Math.exp(-(((hour - 10.5) / 3.2) ** 2)) + 0.6 * Math.exp(-(((hour - 15) / 2.2) ** 2));
+    const busy =
+      0.12 + 0.88 * Math.exp(-(((hour - 10.5) / 3.2) ** 2)) + 0.6 * Math.exp(-(((hour - 15) / 2.2) ** 2));
     const weekend = [0, 6].includes(new Date(at).getDay()) ? 0.25 : 1;
     if (random.chance(busy * weekend)) return at;
   }
@@ -189,7 +232,10 @@ async function file(path, response) {
   try {
     const body = await readFile(DIST + known);
     const cache = known === "index.html" ? "no-cache" : "public, max-age=31536000, immutable";
-    response.writeHead(200, { "Content-Type": TYPES[extname(known)] ?? "application/octet-stream", "Cache-Control": cache });
+    response.writeHead(200, {
+      "Content-Type": TYPES[extname(known)] ?? "application/octet-stream",
+      "Cache-Control": cache,
+    });
     response.end(body);
   } catch {
     response.writeHead(404);
@@ -214,13 +260,20 @@ function stats(found, sensors, query) {
     hours.set(at, hour);
   }
   void query;
-  const by_hour = [...hours.values()].sort((x, y) => (x.at < y.at ? -1 : 1)).map(({ sum, scored, ...hour }) => ({ ...hour, mos_mean: scored ? Math.round((sum / scored) * 100) / 100 : null }));
+  const by_hour = [...hours.values()]
+    .sort((x, y) => (x.at < y.at ? -1 : 1))
+    .map(({ sum, scored, ...hour }) => ({
+      ...hour,
+      mos_mean: scored ? Math.round((sum / scored) * 100) / 100 : null,
+    }));
   return {
     channels: { now: sensors.reduce((sum, sensor) => sum + (sensor.channels ?? 0), 0), limit: CHANNELS },
     calls: found.length,
     answered: answered.length,
     asr: found.length ? answered.length / found.length : null,
-    acd_seconds: answered.length ? answered.reduce((sum, call) => sum + call.duration_ms / 1000, 0) / answered.length : null,
+    acd_seconds: answered.length
+      ? answered.reduce((sum, call) => sum + call.duration_ms / 1000, 0) / answered.length
+      : null,
     mos,
     by_hour,
     sensors: { online: sensors.filter((sensor) => sensor.state === "online").length, total: sensors.length },
@@ -229,8 +282,14 @@ function stats(found, sensors, query) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const has = (flag) => process.argv.includes(flag);
-  const value = (flag, otherwise) => (has(flag) ? Number(process.argv[process.argv.indexOf(flag) + 1]) : otherwise);
+  const value = (flag, otherwise) =>
+    has(flag) ? Number(process.argv[process.argv.indexOf(flag) + 1]) : otherwise;
   await buildWeb({ watch: has("--watch"), quiet: true });
-  const { port } = await startDevServer({ port: value("--port", 5173), empty: has("--empty"), role: has("--user") ? "user" : "admin", every: has("--still") ? 0 : value("--every", 4) });
+  const { port } = await startDevServer({
+    port: value("--port", 5173),
+    empty: has("--empty"),
+    role: has("--user") ? "user" : "admin",
+    every: has("--still") ? 0 : value("--every", 4),
+  });
   console.log(`http://127.0.0.1:${port}/`);
 }

@@ -475,7 +475,8 @@ pub struct Stream {
     pub jitter_mean: Option<u32>,
     /// Its greatest value, microseconds.
     pub jitter_max: Option<u32>,
-    /// The longest gap between two packets' arrivals, microseconds; `None` for one packet.
+    /// The longest gap between two packets' arrivals, microseconds, silence before a talkspurt
+    /// left out; `None` for one packet.
     pub delta_max: Option<u32>,
     /// Burst ratio of the network's loss (G.107 BurstR), 1/100; `None` without loss.
     pub burst_r: Option<u16>,

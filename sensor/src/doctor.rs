@@ -22,7 +22,7 @@ use crate::uplink::client::Client;
 use crate::uplink::session::{Action, Config, Event, Session};
 use crate::uplink::status::{Running, Status, StepState};
 use crate::uplink::tls::Roots;
-use crate::uplink::{Settings, UplinkError};
+use crate::uplink::{NO_SERVER, Settings};
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -112,8 +112,7 @@ pub fn cloud_steps(settings: Settings) -> Vec<StepReport> {
     };
     let servers = caller.servers();
     if servers.is_empty() {
-        let sentence = UplinkError::NoServer.to_string();
-        return all_but_first(StepReport::failed(Step::Lookup.name(), sentence));
+        return all_but_first(StepReport::failed(Step::Lookup.name(), NO_SERVER));
     }
     let are_many = servers.len() > 1;
     let mut reports = Vec::new();

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use ringside_protocol::message::{Command, Lease};
 use ringside_protocol::step::Failure;
-use ringside_sensor::uplink::Settings;
+use ringside_sensor::identity::Identity;
+use ringside_sensor::uplink::{Settings, Uplink};
 
 use uplink_support::cloud::Fault;
 use uplink_support::{
-    SOON, TestCloud, TestDir, cdr, settings_with_token, start, wait_connected, wait_for,
+    SOON, TestCloud, TestDir, TestHost, cdr, open_outbox, settings_with_token, start,
+    wait_connected, wait_for,
 };
 
 #[test]
@@ -96,6 +98,21 @@ fn records_of_an_earlier_start_are_delivered_under_its_boot() {
 }
 
 #[test]
+fn a_fault_of_our_own_does_not_end_the_uplink() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    let settings = settings_with_token(&dir, &cloud);
+    let identity = Identity::load_or_create(&settings.directory).expect("identity");
+    let outbox = open_outbox(&settings, &identity);
+    let host = TestHost { is_faulty: true.into(), ..TestHost::default() };
+    let uplink = Uplink::start(settings, identity, outbox.clone(), host).expect("start");
+    outbox.push(cdr(1));
+    assert!(uplink.wait_until_drained(SOON));
+    let status = uplink.status();
+    assert!(matches!(status.last_failure, Some((_, Failure::Interrupted { .. }))), "{status:?}");
+    uplink.stop();
+}
+
+#[test]
 fn a_session_that_the_cloud_has_forgotten_is_opened_anew() {
     let (dir, cloud) = (TestDir::new(), TestCloud::new());
     let sensor = start(settings_with_token(&dir, &cloud));
@@ -147,6 +164,18 @@ fn a_command_is_carried_out_at_once_and_its_lease_acknowledged() {
     let beats = cloud.state().heartbeats.len();
     cloud.command(2, Command::HeartbeatNow);
     wait_for("one more", || cloud.state().heartbeats.len() > beats);
+}
+
+#[test]
+fn a_cloud_whose_polls_do_not_wait_is_not_asked_without_pause() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    cloud.state().polls_do_not_wait = true;
+    let _sensor = start(settings_with_token(&dir, &cloud));
+    let polls = || cloud.state().requests.iter().filter(|path| *path == "/uplink/poll").count();
+    wait_for("the first poll", || polls() == 1);
+    let begun = std::time::Instant::now();
+    wait_for("two more", || polls() == 3);
+    assert!(begun.elapsed() > Duration::from_millis(1500), "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn open(directory: &Path, boot: Boot, journal: bool) -> Outbox {
         clock: None,
         journal: journal.then(|| directory.join("journal")),
     };
-    Outbox::open(&directory.join("outbox"), settings).expect("outbox")
+    Outbox::open(directory, settings).expect("outbox")
 }
 
 fn rounds() -> u64 {
@@ -179,7 +179,7 @@ fn child_delivers_until_it_is_killed() {
         clock: None,
         journal: Some(directory.join("journal")),
     };
-    let outbox = Outbox::open(&directory.join("outbox"), outbox).expect("outbox");
+    let outbox = Outbox::open(&directory, outbox).expect("outbox");
     let uplink = Uplink::start(settings, identity, outbox.clone(), TestHost::default());
     let _uplink = uplink.expect("uplink");
     for number in 1.. {

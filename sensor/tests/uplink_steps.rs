@@ -13,7 +13,7 @@ use ringside_protocol::token::Token;
 use ringside_sensor::clock::{Now, WallClock};
 use ringside_sensor::identity::{Identity, Server, Trust};
 use ringside_sensor::uplink::enrol::{EnrolError, enrol};
-use ringside_sensor::uplink::{Network, Settings, StepState};
+use ringside_sensor::uplink::{Network, STOP_PATIENCE, Settings, StepState};
 
 use uplink_support::cloud::{Fault, TokenState};
 use uplink_support::pki::{Pki, VALID};
@@ -270,7 +270,8 @@ fn what_is_no_ringside_cloud_fails_at_version() {
         (Fault::Http(200, "x", Vec::new()), "an empty answer"),
         // An envelope of another kind.
         (Fault::Http(200, "x", b"RS\x01\x09\x00".to_vec()), "message kind 9, not 2"),
-        (Fault::Raw(b"220 mail.example.net ESMTP\r\n\r\n"), "no HTTP"),
+        (Fault::Raw(b"220 mail.example.net ESMTP\r\n\r\n".to_vec()), "no HTTP"),
+        (Fault::Raw([&b"HTTP/1.1 200 OK\r\nx: "[..], &[b'x'; 40_000]].concat()), "no end"),
     ];
     for (fault, says) in cases {
         let (dir, cloud) = (TestDir::new(), TestCloud::new());
@@ -410,6 +411,18 @@ fn a_running_sensor_connects_by_itself_once_it_is_enrolled() {
 }
 
 #[test]
+fn a_sensor_that_knows_no_server_connects_once_enrolment_names_one() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    let settings = Settings { servers: Vec::new(), ..settings(&dir, &cloud) };
+    let sensor = start(settings.clone());
+    enrol(&cloud.token().to_string(), None, settings).expect("enrolled");
+    wait_connected(&sensor);
+    assert_eq!(sensor.uplink.status().last_failure, None);
+    let state = cloud.state();
+    assert!(state.hellos.windows(2).all(|pair| pair[0].boot == pair[1].boot), "no clone");
+}
+
+#[test]
 fn refusals_of_the_proof_are_told_with_their_step() {
     let by = "branch office".to_owned();
     let cases = [
@@ -482,6 +495,18 @@ fn the_next_server_is_tried_when_one_fails() {
     let state = cloud.state();
     let last_failure = &state.hellos.last().expect("a hello").last_failure;
     assert_eq!(last_failure.as_ref().expect("told").1.step(), Step::Lookup);
+}
+
+#[test]
+fn stopping_is_not_held_up_by_a_connection_attempt() {
+    let (dir, pki) = (TestDir::new(), Pki::new());
+    let (address, _queue, _listener) = filtered();
+    let sensor = start(settings_for(&dir, &pki, address.port()));
+    wait_for("the lookup", || steps(&sensor).starts_with('+'));
+    let begun = std::time::Instant::now();
+    sensor.uplink.stop();
+    let took = begun.elapsed();
+    assert!(took < STOP_PATIENCE + Duration::from_secs(2), "{took:?}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ringside_protocol::time::UnixMicros;
 
 use super::limit::party;
-use super::{Caller, RateLimit, Refusal, Scope, session};
-use crate::db::people;
+use super::{Caller, RateLimit, Refusal, Scope, session, sha256};
+use crate::db::people::{self, Sha256};
 use crate::db::{Db, Result as DbResult};
 use crate::password;
 
@@ -34,7 +34,7 @@ pub struct Logins {
 }
 
 struct Tables {
-    by_login: RateLimit<String>,
+    by_login: RateLimit<Sha256>,
     by_address: RateLimit<IpAddr>,
     noted: RateLimit<()>,
     failed: u64,
@@ -79,8 +79,8 @@ impl Logins {
         address: IpAddr,
         now: UnixMicros,
     ) -> Result<Opened, Refusal> {
-        // As the database compares logins.
-        let key = login.get(..MAX_LOGIN_BYTES).unwrap_or(login).to_ascii_lowercase();
+        // As the database compares logins, and of one length whatever somebody sends.
+        let key = sha256(login.to_ascii_lowercase().as_bytes());
         let party = party(address);
         self.admit(&key, party, now)?;
         let user = if login.len() > MAX_LOGIN_BYTES { None } else { people::user(db, login)? };
@@ -106,7 +106,7 @@ impl Logins {
     }
 
     /// Counts the attempt before the password is looked at, so that many at once count as many.
-    fn admit(&self, login: &String, party: IpAddr, now: UnixMicros) -> Result<(), Refusal> {
+    fn admit(&self, login: &Sha256, party: IpAddr, now: UnixMicros) -> Result<(), Refusal> {
         let mut tables = self.tables();
         let admitted =
             tables.by_address.admit(&party, now).and_then(|()| tables.by_login.admit(login, now));

@@ -1,11 +1,14 @@
 //! Counts of calls by hour, for figures (RFC 6076).
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use ringside_protocol::diagnosis::{MOS_BAD, MOS_FAIR};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use rusqlite::{Connection, Row, params};
 
 use super::calls::{Span, tables_of};
-use super::{Db, Result, stored_time};
+use super::{Customer, Db, Result, stored_time};
 use crate::auth::Scope;
 
 /// Microseconds in an hour.
@@ -64,8 +67,44 @@ impl Counts {
     }
 }
 
+/// Hours that are remembered: 25 days of 27 customers. When full, all are forgotten.
+pub const MAX_HOURS_REMEMBERED: usize = 16_384;
+
+/// For so long the counts of an hour that is over are not counted again, seconds: calls that come
+/// late are missing in figures until then.
+pub const REMEMBERED_SECONDS: u64 = 60;
+
+/// The counts of hours that are over: pages ask for the same ones again with every call that comes.
+#[derive(Debug, Default)]
+pub struct HourCache(Mutex<HashMap<(Customer, UnixMicros), (UnixMicros, Counts)>>);
+
+impl HourCache {
+    fn find(&self, key: (Customer, UnixMicros), now: UnixMicros) -> Option<Counts> {
+        let hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counted_at, counts) = hours.get(&key)?;
+        (now.since(*counted_at) < REMEMBERED_SECONDS * MICROS_PER_SECOND).then_some(*counts)
+    }
+
+    fn keep(&self, key: (Customer, UnixMicros), now: UnixMicros, counts: Counts) {
+        let mut hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if hours.len() >= MAX_HOURS_REMEMBERED {
+            hours.clear();
+        }
+        hours.insert(key, (now, counts));
+    }
+}
+
+/// What a count may cost and when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Calls counted; it stops at the hour that passes them.
+    pub max_rows: u64,
+    /// Now.
+    pub now: UnixMicros,
+}
+
 /// The hours of `span` that have calls, the newest first, each with its beginning, and whether all
-/// were counted: it stops at the hour that passes `max_rows` calls.
+/// were counted.
 ///
 /// # Errors
 /// The database's.
@@ -73,7 +112,8 @@ pub fn by_hour(
     db: &Db,
     scope: &Scope,
     span: Span,
-    max_rows: u64,
+    cache: &HourCache,
+    effort: Effort,
 ) -> Result<(Vec<(UnixMicros, Counts)>, bool)> {
     let connection = db.reader();
     let reader = connection.unchecked_transaction()?;
@@ -82,13 +122,25 @@ pub fn by_hour(
     for table in tables_of(&reader, span)? {
         let mut until = span.until;
         while let Some(newest) = newest(&reader, scope, &table, Span { until, ..span })? {
-            if rows >= max_rows {
+            if rows >= effort.max_rows {
                 return Ok((hours, false));
             }
             let hour = UnixMicros(newest.0 - newest.0 % HOUR);
-            let part = Span { from: hour.max(span.from), until };
-            let counts = counts(&reader, scope, &table, part)?;
-            rows += counts.calls;
+            let end = hour.plus(HOUR);
+            let part = Span { from: hour.max(span.from), until: end.min(until) };
+            let key = (scope.customer(), hour);
+            let is_over = part == Span { from: hour, until: end } && end <= effort.now;
+            let known = if is_over { cache.find(key, effort.now) } else { None };
+            let counts = match known {
+                Some(counts) => counts,
+                None => counts(&reader, scope, &table, part)?,
+            };
+            if known.is_none() {
+                rows += counts.calls;
+                if is_over {
+                    cache.keep(key, effort.now, counts);
+                }
+            }
             hours.push((hour, counts));
             until = hour;
         }
@@ -146,4 +198,18 @@ fn counts(reader: &Connection, scope: &Scope, table: &str, span: Span) -> Result
 
 fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, Option<i64>>(column)?.map_or(0, |sum| u64::try_from(sum).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evict_all_hours_when_too_many_are_remembered() {
+        let cache = HourCache::default();
+        for hour in 0..=MAX_HOURS_REMEMBERED as u64 {
+            cache.keep((Customer(1), UnixMicros(hour)), UnixMicros(0), Counts::default());
+        }
+        assert_eq!(cache.0.lock().expect("not poisoned").len(), 1);
+    }
 }

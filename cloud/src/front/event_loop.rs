@@ -157,6 +157,8 @@ impl Loop {
         }
         for event in events {
             match event.token() {
+                // While it pauses, a new connection is no reason to try.
+                LISTENER if self.accept_at.is_some() => {}
                 LISTENER => self.accept(),
                 WAKER => self.handle_waker(),
                 Token(token) => match token.checked_sub(FIRST_BACKEND + self.backends.len()) {

@@ -7,6 +7,7 @@ use ringside_protocol::time::UnixMicros;
 
 use crate::auth::Logins;
 use crate::db::Db;
+use crate::db::stats::HourCache;
 use crate::events::{Events, Waker};
 use crate::identity::Identity;
 use crate::web::Site;
@@ -36,6 +37,7 @@ pub struct App {
     pub hsts: bool,
     pub(super) logins: Logins,
     pub(super) answers: Answers,
+    pub(super) hours: HourCache,
 }
 
 /// Answers given since the start, by the first digit of their status.
@@ -75,6 +77,7 @@ impl App {
             hsts: false,
             logins: Logins::default(),
             answers: Answers::default(),
+            hours: HourCache::default(),
         }
     }
 

@@ -15,7 +15,7 @@ use super::reply::json_response;
 use super::{Answer, ApiError, Context, health, query};
 use crate::auth::Scope;
 use crate::db::calls::{self, Span};
-use crate::db::stats::{self, Counts, HOUR};
+use crate::db::stats::{self, Counts, Effort, HOUR};
 use crate::db::{fleet, people};
 
 /// Calls counted for one answer; beyond the hour that passes it, older hours are left out and
@@ -28,7 +28,8 @@ const DEFAULT_SPAN_SECONDS: u64 = 86_400;
 pub(super) fn stats(context: &Context<'_>, scope: &Scope) -> Answer {
     let app = context.app;
     let span = span(context)?;
-    let (hours, is_complete) = stats::by_hour(&app.db, scope, span, MAX_ROWS_COUNTED)?;
+    let effort = Effort { max_rows: MAX_ROWS_COUNTED, now: context.now };
+    let (hours, is_complete) = stats::by_hour(&app.db, scope, span, &app.hours, effort)?;
     let total = hours.iter().fold(Counts::default(), |total, (_, counts)| total.plus(*counts));
     let oldest = hours.last().map_or(span.from, |(hour, _)| *hour);
     let first = if is_complete { span.from } else { oldest };

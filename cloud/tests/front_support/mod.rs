@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ringside_cloud::ca::{ServerTls, TlsSettings};
 use ringside_cloud::front::{Front, FrontHandle, FrontSettings, FrontStats, Limits, Wakes};
 use ringside_cloud::server::{Request, Response};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
@@ -290,4 +292,32 @@ pub(crate) fn echo(request: &mut Request) -> Response {
         String::from_utf8_lossy(&request.body),
     );
     Response::bytes(200, "text/plain", text.into_bytes())
+}
+
+/// The file descriptors of this process taken; a test that uses it needs a process, and so
+/// a file, of its own.
+pub(crate) struct Shortage {
+    before: Rlimit,
+    fill: Vec<File>,
+}
+
+impl Shortage {
+    pub(crate) fn begin() -> Self {
+        let before = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: before.maximum }).unwrap();
+        Self { before, fill: Vec::new() }
+    }
+
+    /// Leaves exactly one, but for those that a beginning thread holds for a moment.
+    pub(crate) fn leave_one(&mut self) {
+        self.fill.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
+        self.fill.pop();
+    }
+}
+
+impl Drop for Shortage {
+    fn drop(&mut self) {
+        self.fill.clear();
+        setrlimit(Resource::Nofile, self.before).unwrap();
+    }
 }

@@ -1,14 +1,30 @@
 // Calls of every kind, in the shape of protocol/src/json.rs.
 
-const CODECS = [
-  { encoding_name: "PCMA", payload_type: 8, clock_rate: 8000, scale: "nb", best: 4.41 },
-  { encoding_name: "PCMU", payload_type: 0, clock_rate: 8000, scale: "nb", best: 4.41 },
-  { encoding_name: "G729", payload_type: 18, clock_rate: 8000, scale: "nb", best: 4.07 },
-  { encoding_name: "G722", payload_type: 9, clock_rate: 8000, scale: "wb", best: 4.35 },
-  { encoding_name: "opus", payload_type: 111, clock_rate: 48000, scale: null, best: null },
+import { media } from "./media.mjs";
+
+const AGENTS = [
+  "Yealink SIP-T54W 96.86.0.100",
+  "snomD785/10.1.175.16",
+  "Asterisk PBX 20.5.0",
+  "FreeSWITCH-mod_sofia/1.10.11",
+  "Grandstream GXP2170 1.0.11.79",
+  "PolyEdge-E350-UA/8.3.0",
+  "OpenSIPS (3.4.2 (x86_64/linux))",
+  null,
 ];
-const AGENTS = ["Yealink SIP-T54W 96.86.0.100", "snomD785/10.1.175.16", "Asterisk PBX 20.5.0", "FreeSWITCH-mod_sofia/1.10.11", "Grandstream GXP2170 1.0.11.79", "PolyEdge-E350-UA/8.3.0", "OpenSIPS (3.4.2 (x86_64/linux))", null];
-const NAMES = ["Reception", "Müller, Jana", "مركز الاتصال", "Sales ☎️ Team Europe, Middle East and a display name that never seems to end", "Warehouse", null, null, null, null, null];
+const NAMES = [
+  "Reception",
+  "Müller, Jana",
+  "مركز الاتصال",
+  "Sales ☎️ Team Europe, Middle East and a display name that never seems to end",
+  "Warehouse",
+  "<b>Eve</b>",
+  null,
+  null,
+  null,
+  null,
+  null,
+];
 const REJECTIONS = [
   [486, "Busy Here", "info", "The callee was busy."],
   [480, "Temporarily Unavailable", "warning", "The callee is not registered or not reachable."],
@@ -19,7 +35,12 @@ const REJECTIONS = [
   [603, "Decline", "info", "The callee declined."],
   [500, "Line trunk-7 is down", "warning", "The call failed with 500 Server Internal Error."],
 ];
-const PBX = { "Frankfurt core": "10.20.0.10:5060", "Lyon branch": "10.31.4.2:5060", "Atelier Zürich 🔔 قاعة": "192.168.7.1:5060", "Old lab box": "[2001:db8:6::1]:5060" };
+const PBX = {
+  "Frankfurt core": "10.20.0.10:5060",
+  "Lyon branch": "10.31.4.2:5060",
+  "Atelier Zürich 🔔 قاعة": "192.168.7.1:5060",
+  "Old lab box": "[2001:db8:6::1]:5060",
+};
 
 const iso = (micros) => {
   const whole = Math.floor(micros / 1000);
@@ -35,10 +56,18 @@ export function makeCall(random, sensor, endedAt, number) {
   const setup = random.between(1.5, 14) * 1e6;
   const talk = answered ? Math.min(random.between(4, 80) * Math.exp(random.between(0, 3.2)), 5400) * 1e6 : 0;
   const ring = random.between(0.12, kind === "slow" ? 11 : 1.8) * 1e6;
-  const total = answered ? setup + ring + talk : kind === "unreachable" ? 32e6 : ring + random.between(0.3, 20) * 1e6;
+  const total = answered
+    ? setup + ring + talk
+    : kind === "unreachable"
+      ? 32e6
+      : ring + random.between(0.3, 20) * 1e6;
   const first = endedAt * 1000 - Math.floor(total);
   const at = (offset) => iso(first + Math.floor(offset));
-  const a = { phone: `192.0.2.${random.whole(10, 250)}:${random.pick([5060, 5060, 5062, 40112])}`, pbx: PBX[sensor.name] ?? "10.0.0.1:5060", trunk: `203.0.113.${random.whole(8, 12)}:5060` };
+  const a = {
+    phone: `192.0.2.${random.whole(10, 250)}:${random.pick([5060, 5060, 5062, 40112])}`,
+    pbx: PBX[sensor.name] ?? "10.0.0.1:5060",
+    trunk: `203.0.113.${random.whole(8, 12)}:5060`,
+  };
   if (random.chance(0.05)) a.phone = `[2001:db8:a:${random.hex(4)}::${random.hex(2)}]:5060`;
   const caller = party(random, a.phone);
   const callee = party(random, a.pbx);
@@ -52,7 +81,9 @@ export function makeCall(random, sensor, endedAt, number) {
   const findings = findingsOf({ kind, streams, rejection, talk, total, ring, flags });
   const call = {
     id: `${sensor.id}-${"5eed".repeat(8)}-${number}`,
-    call_id: random.chance(0.04) ? `${random.hex(120)}@a-call-id-without-an-end.example.invalid` : `${random.hex(20)}@${a.phone.replace(/:\d+$/, "")}`,
+    call_id: random.chance(0.04)
+      ? `${random.hex(120)}@a-call-id-without-an-end.example.invalid`
+      : `${random.hex(20)}@${a.phone.replace(/:\d+$/, "")}`,
     caller,
     callee,
     request_uri: `sip:${callee.user}@${callee.host}`,
@@ -67,9 +98,21 @@ export function makeCall(random, sensor, endedAt, number) {
     setup_ms: answered && kind !== "joined_late" ? Math.round(answerAt) / 1000 : null,
     duration_ms: answered ? Math.round(talk) / 1000 : null,
     status_code: rejection ? rejection[0] : answered ? 200 : kind === "cancelled" ? 487 : null,
-    reason_phrase: rejection ? rejection[1] : answered ? "OK" : kind === "cancelled" ? "Request Terminated" : null,
+    reason_phrase: rejection
+      ? rejection[1]
+      : answered
+        ? "OK"
+        : kind === "cancelled"
+          ? "Request Terminated"
+          : null,
     q850_cause: rejection && random.chance(0.5) ? 17 : null,
-    ended_by: rejection ? "rejected" : kind === "cancelled" ? "cancelled" : kind === "unreachable" || kind === "no_bye" ? "timeout" : random.pick(["caller", "callee"]),
+    ended_by: rejection
+      ? "rejected"
+      : kind === "cancelled"
+        ? "cancelled"
+        : kind === "unreachable" || kind === "no_bye"
+          ? "timeout"
+          : random.pick(["caller", "callee"]),
     caller_agent: random.pick(AGENTS),
     callee_agent: random.pick(AGENTS),
     dtmf: random.chance(0.12) ? random.pick(["1", "2#", "0041#", "*21*004930123456#"]) : "",
@@ -81,15 +124,37 @@ export function makeCall(random, sensor, endedAt, number) {
     mos_fixed_50: scored[0]?.mos_fixed_50 ?? null,
     mos_fixed_200: scored[0]?.mos_fixed_200 ?? null,
     mos_scale: scored[0]?.mos_scale ?? null,
-    mos_reason: scored[0] ? null : streams[0]?.mos_reason ?? "no media",
+    mos_reason: scored[0] ? null : (streams[0]?.mos_reason ?? "no media"),
     sensor: { id: sensor.id, name: sensor.name, id_sensor: sensor.id_sensor },
   };
-  return { ...call, verdict: { severity: findings[0].severity, sentence: findings[0].sentence }, sip, sip_omitted: 0, streams, streams_omitted: 0, findings };
+  return {
+    ...call,
+    verdict: { severity: findings[0].severity, sentence: findings[0].sentence },
+    sip,
+    sip_omitted: 0,
+    streams,
+    streams_omitted: 0,
+    findings,
+  };
 }
 
 function pickKind(random) {
   const n = random.next();
-  const kinds = [["good", 0.52], ["rejected", 0.14], ["cancelled", 0.1], ["lossy", 0.07], ["jittery", 0.05], ["one_way", 0.025], ["no_media", 0.015], ["unreachable", 0.02], ["slow", 0.02], ["silent", 0.01], ["no_bye", 0.01], ["joined_late", 0.01], ["fax", 0.01]];
+  const kinds = [
+    ["good", 0.52],
+    ["rejected", 0.14],
+    ["cancelled", 0.1],
+    ["lossy", 0.07],
+    ["jittery", 0.05],
+    ["one_way", 0.025],
+    ["no_media", 0.015],
+    ["unreachable", 0.02],
+    ["slow", 0.02],
+    ["silent", 0.01],
+    ["no_bye", 0.01],
+    ["joined_late", 0.01],
+    ["fax", 0.01],
+  ];
   let sum = 0;
   for (const [kind, part] of kinds) {
     sum += part;
@@ -99,19 +164,34 @@ function pickKind(random) {
 }
 
 function party(random, address) {
-  const user = random.pick([() => `0049${random.whole(30, 89)}${random.whole(100000, 99999999)}`, () => String(random.whole(100, 399)), () => `+33${random.whole(100000000, 799999999)}`, () => `0049*${random.whole(10, 99)}`, () => "anonymous", () => `${random.pick(["anna", "jo", "support"])}.${random.hex(3)}`])();
+  const user = random.pick([
+    () => `0049${random.whole(30, 89)}${random.whole(100000, 99999999)}`,
+    () => String(random.whole(100, 399)),
+    () => `+33${random.whole(100000000, 799999999)}`,
+    () => `0049*${random.whole(10, 99)}`,
+    () => "anonymous",
+    () => `${random.pick(["anna", "jo", "support"])}.${random.hex(3)}`,
+  ])();
   return { user, host: address.replace(/:5060$/, ""), display: random.pick(NAMES) };
 }
 
 function ladder({ random, kind, a, ring, answerAt, total, rejection, authenticated, at }) {
   const list = [];
-  const add = (offset, src, dst, what, cseq) => list.push({ offset, src, dst, cseq, ...(typeof what === "number" ? { status_code: what } : { method: what }) });
+  const add = (offset, src, dst, what, cseq) =>
+    list.push({
+      offset,
+      src,
+      dst,
+      cseq,
+      ...(typeof what === "number" ? { status_code: what } : { method: what }),
+    });
   let t = 0;
   let n = 1;
   if (kind !== "joined_late") {
     add(0, a.phone, a.pbx, "INVITE", "1 INVITE");
     if (kind === "unreachable") {
-      for (let i = 0, wait = 0.5e6, when = 0.5e6; i < 6; i++, wait *= 2, when += wait) add(when, a.phone, a.pbx, "INVITE", "1 INVITE");
+      for (let i = 0, wait = 0.5e6, when = 0.5e6; i < 6; i++, wait *= 2, when += wait)
+        add(when, a.phone, a.pbx, "INVITE", "1 INVITE");
     } else {
       if (authenticated) {
         add(2_100, a.pbx, a.phone, 407, "1 INVITE");
@@ -159,67 +239,6 @@ function ladder({ random, kind, a, ring, answerAt, total, rejection, authenticat
   return list.map(({ offset, ...event }) => ({ at: at(offset), ...event }));
 }
 
-function media(random, kind, a, answerAt, total, at) {
-  const codec = kind === "fax" ? { encoding_name: "t38", payload_type: 0, clock_rate: null, scale: null, best: null } : random.pick(CODECS);
-  const rtp = (address, port) => address.replace(/:\d+$/, `:${port}`);
-  const phone = rtp(a.phone, 11_780);
-  const pbx = rtp(a.pbx, 16_002);
-  const there = stream(random, kind === "one_way" ? "good" : kind, codec, phone, pbx, "caller_to_callee", answerAt, total, at);
-  if (kind === "one_way") return [there];
-  return [there, stream(random, kind === "lossy" && random.chance(0.6) ? "good" : kind, codec, pbx, phone, "callee_to_caller", answerAt + 8_000, total, at)];
-}
-
-function stream(random, kind, codec, src, dst, direction, from, total, at) {
-  const seconds = (total - from) / 1e6;
-  const pps = 50;
-  const badness = kind === "lossy" ? random.between(0.02, 0.16) : kind === "jittery" ? random.between(0.002, 0.02) : random.chance(0.3) ? 0.0008 : 0;
-  const jitterBase = kind === "jittery" ? random.between(18, 55) : random.between(0.3, 4);
-  const spell = random.between(0.1, 0.7);
-  const intervals = [];
-  for (let s = 0; s < seconds && intervals.length < 720; s += 10) {
-    const length = Math.min(10, seconds - s);
-    const here = s / seconds;
-    const weight = badness && Math.abs(here - spell) < 0.16 ? 3 : 0.3;
-    const expected = Math.max(1, Math.round(length * pps));
-    const lost = Math.min(expected, Math.round(expected * badness * weight * random.between(0.4, 1.5)));
-    const jitter = jitterBase * random.between(0.6, 1.4) * (weight > 1 ? 1.6 : 1);
-    intervals.push({ at_s: s, packets: expected - lost, lost, jitter_ms: Math.round(jitter * 10) / 10, mos: codec.best === null ? null : score(codec.best, lost / expected, jitter) });
-  }
-  const lost = intervals.reduce((sum, i) => sum + i.lost, 0);
-  const packets = intervals.reduce((sum, i) => sum + i.packets, 0);
-  const expected = packets + lost;
-  const mos = codec.best === null || seconds < 2 ? null : score(codec.best, lost / expected, jitterBase);
-  const jitterMean = codec.clock_rate === null ? null : Math.round(jitterBase * 1000) / 1000;
-  return {
-    src, dst,
-    ssrc: Math.floor(random.next() * 2 ** 32),
-    payload_type: codec.payload_type, encoding_name: codec.encoding_name, clock_rate: codec.clock_rate,
-    ptime_ms: 20, dscp: random.pick([46, 46, 0]), direction,
-    first_at: at(from + 20_000), last_at: at(total - 40_000),
-    packets, bytes: packets * 160, expected, lost,
-    duplicates: random.chance(0.1) ? 12 : 0, reordered: kind === "jittery" ? random.whole(2, 80) : 0,
-    capture_lost: random.chance(0.3) ? null : 0,
-    jitter_mean_ms: jitterMean, jitter_max_ms: jitterMean === null ? null : Math.round(jitterBase * 2700) / 1000,
-    delta_max_ms: Math.round(random.between(20.5, kind === "lossy" ? 1400 : 80) * 1000) / 1000,
-    burst_r: lost > 0 ? Math.round(random.between(0.95, 2.4) * 100) / 100 : null,
-    mos, r: mos === null ? null : Math.round((mos * 21.2) * 10) / 10,
-    mos_fixed_50: mos === null ? null : Math.max(1, Math.round((mos - jitterBase / 60) * 100) / 100),
-    mos_fixed_200: mos === null ? null : Math.max(1, Math.round((mos - 0.06) * 100) / 100),
-    mos_scale: mos === null ? null : codec.scale,
-    mos_reason: mos !== null ? null : codec.encoding_name === "t38" ? "the stream is not speech" : seconds < 2 ? "too few packets" : "no Ie and Bpl are published for the codec",
-    discarded: mos === null ? null : kind === "jittery" ? random.whole(3, 60) : 0,
-    discarded_fixed_50: mos === null ? null : kind === "jittery" ? random.whole(60, 400) : 0,
-    discarded_fixed_200: mos === null ? null : 0,
-    rtcp: random.chance(0.75) ? { reports: Math.max(1, Math.floor(seconds / 5)), fraction_lost: Math.round(badness * 256) / 256, cumulative_lost: lost, interarrival_jitter: Math.round(jitterBase * 8), interarrival_jitter_ms: jitterMean, round_trip_ms: random.chance(0.7) ? Math.round(random.between(8, 90) * 1000) / 1000 : null } : null,
-    intervals,
-  };
-}
-
-function score(best, loss, jitter) {
-  const mos = best - loss * 22 - Math.max(0, jitter - 12) / 24;
-  return Math.round(Math.max(1, mos) * 100) / 100;
-}
-
 function flagsOf(random, kind, authenticated) {
   const flags = [];
   if (["one_way", "no_media", "silent", "fax", "joined_late"].includes(kind)) flags.push(kind);
@@ -235,25 +254,47 @@ function flagsOf(random, kind, authenticated) {
 function findingsOf({ kind, streams, rejection, talk, total, ring, flags }) {
   const found = [];
   const add = (severity, sentence, evidence = []) => found.push({ severity, sentence, evidence });
-  if (kind === "no_media") add("problem", "The call was answered, and no audio was seen in either direction: check that the mirror port carries the media, and that a firewall does not block RTP.", [`0 RTP packets in ${seconds(talk)}`]);
-  if (kind === "one_way") add("problem", "One-way audio: the caller heard nothing. Check NAT and firewall on the silent path.", [`only ${arrow(streams[0])}`]);
+  if (kind === "no_media")
+    add(
+      "problem",
+      "The call was answered, and no audio was seen in either direction: check that the mirror port carries the media, and that a firewall does not block RTP.",
+      [`0 RTP packets in ${seconds(talk)}`],
+    );
+  if (kind === "one_way")
+    add("problem", "One-way audio: the caller heard nothing. Check NAT and firewall on the silent path.", [
+      `only ${arrow(streams[0])}`,
+    ]);
   if (kind === "silent") add("warning", "Audio packets flowed, but nobody spoke.");
-  if (flags.includes("nat")) add("info", "Media came from another address than its SDP said: a NAT lies between.");
+  if (flags.includes("nat"))
+    add("info", "Media came from another address than its SDP said: a NAT lies between.");
   for (const s of streams) {
     const loss = s.lost / s.expected;
     if (s.mos === null || (s.mos > 3.6 && loss < 0.01)) continue;
     const evidence = [`MOS ${s.mos.toFixed(2)}`];
-    if (loss >= 0.01) evidence.push(`${s.lost} of ${s.expected} packets lost (${(loss * 100).toFixed(1)} %${s.burst_r >= 1.5 ? ", in bursts" : ""})`);
+    if (loss >= 0.01)
+      evidence.push(
+        `${s.lost} of ${s.expected} packets lost (${(loss * 100).toFixed(1)} %${s.burst_r >= 1.5 ? ", in bursts" : ""})`,
+      );
     if (s.jitter_max_ms >= 30) evidence.push(`jitter up to ${Math.floor(s.jitter_max_ms)} ms`);
     if (s.delta_max_ms >= 1000) evidence.push(`a gap of ${seconds(s.delta_max_ms * 1000)}`);
     if (s.discarded) evidence.push(`${s.discarded} packets too late for the jitter buffer`);
-    const [severity, word] = s.mos <= 3 ? ["problem", "bad"] : s.mos <= 3.6 ? ["warning", "fair"] : ["info", "still good"];
+    const [severity, word] =
+      s.mos <= 3 ? ["problem", "bad"] : s.mos <= 3.6 ? ["warning", "fair"] : ["info", "still good"];
     add(severity, `Quality of ${arrow(s)} was ${word}.`, evidence);
   }
-  if (kind === "slow" && ring > 8e6) add("warning", "The caller waited long for a first answer.", [`${seconds(ring)} from INVITE to ringing or final response`]);
+  if (kind === "slow" && ring > 8e6)
+    add("warning", "The caller waited long for a first answer.", [
+      `${seconds(ring)} from INVITE to ringing or final response`,
+    ]);
   if (kind === "unreachable") {
-    add("problem", "Nobody answered the INVITE: check that the destination is reachable.", ["32 s without a final response"]);
-    add("warning", "SIP messages had to be repeated: packets of the signalling path are lost or answered late.", ["6 retransmissions"]);
+    add("problem", "Nobody answered the INVITE: check that the destination is reachable.", [
+      "32 s without a final response",
+    ]);
+    add(
+      "warning",
+      "SIP messages had to be repeated: packets of the signalling path are lost or answered late.",
+      ["6 retransmissions"],
+    );
   } else if (rejection) add(rejection[2], rejection[3], [`final response ${rejection[0]} ${rejection[1]}`]);
   else if (kind === "cancelled") add("info", `The caller gave up after ${seconds(total)}.`);
   else if (kind === "no_bye") add("warning", `No BYE was seen: the media stopped after ${seconds(talk)}.`);

@@ -26,8 +26,20 @@ export function steps(failing, sentence) {
 }
 
 const ticks = (...states) => {
-  const ok = ["The interface has a link.", "The two clocks differ by 12 ms.", "The sensor is connected.", "SIP and RTP are seen.", "The first call has been recorded."];
-  const todo = ["Plug the mirror port's cable in.", "Set the clock by NTP.", "The sensor is not connected: see the failing step below.", "No SIP was seen: check that the mirror port copies the PBX's port.", "No call yet: make a test call through the monitored PBX."];
+  const ok = [
+    "The interface has a link.",
+    "The two clocks differ by 12 ms.",
+    "The sensor is connected.",
+    "SIP and RTP are seen.",
+    "The first call has been recorded.",
+  ];
+  const todo = [
+    "Plug the mirror port's cable in.",
+    "Set the clock by NTP.",
+    "The sensor is not connected: see the failing step below.",
+    "No SIP was seen: check that the mirror port copies the PBX's port.",
+    "No call yet: make a test call through the monitored PBX.",
+  ];
   return ["link", "clock", "cloud", "traffic", "first_call"].map((name, i) => ({
     name,
     state: states[i],
@@ -89,8 +101,10 @@ export function makeSensors(random, now) {
     ticks: ticks("ok", "ok", "ok", "ok", "ok"),
     ...more,
   });
-  const lookup = "there is no server named cluod.example.net: correct server_destination, or have the name added to DNS";
-  const taken = 'id_sensor 3 already belongs to "Lyon branch": choose another number, or remove that sensor in the cloud first';
+  const lookup =
+    "there is no server named cluod.example.net: correct server_destination, or have the name added to DNS";
+  const taken =
+    'id_sensor 3 already belongs to "Lyon branch": choose another number, or remove that sensor in the cloud first';
   return [
     base(1, "Frankfurt core", {
       arch: "x86_64",
@@ -114,8 +128,17 @@ export function makeSensors(random, now) {
       channels: null,
       outbox: { cdrs: 214, bytes: 181_244, limit_bytes: 64 * 2 ** 20 },
       clock_offset_ms: -240,
-      steps: steps("tcp", "203.0.113.20:60023 did not answer within 10 s: have the firewall let this machine open outgoing TCP connections to port 60023"),
-      failure: { at: ago(7_300), step: "tcp", code: "port_filtered", sentence: "203.0.113.20:60023 did not answer within 10 s: have the firewall let this machine open outgoing TCP connections to port 60023" },
+      steps: steps(
+        "tcp",
+        "203.0.113.20:60023 did not answer within 10 s: have the firewall let this machine open outgoing TCP connections to port 60023",
+      ),
+      failure: {
+        at: ago(7_300),
+        step: "tcp",
+        code: "port_filtered",
+        sentence:
+          "203.0.113.20:60023 did not answer within 10 s: have the firewall let this machine open outgoing TCP connections to port 60023",
+      },
       ticks: ticks("ok", "ok", "failed", "ok", "ok"),
     }),
     base(5, "Warehouse Rotterdam-Maasvlakte, second floor, rack 14, behind the very long name", {
@@ -144,8 +167,16 @@ export function makeSensors(random, now) {
       channels: null,
       lease: null,
       uptime_seconds: null,
-      failure: { at: ago(11 * 86400), step: "enrolment", code: "revoked", sentence: "this device was revoked in the cloud: enrol it with a new token if it should join again" },
-      steps: steps("enrolment", "this device was revoked in the cloud: enrol it with a new token if it should join again"),
+      failure: {
+        at: ago(11 * 86400),
+        step: "enrolment",
+        code: "revoked",
+        sentence: "this device was revoked in the cloud: enrol it with a new token if it should join again",
+      },
+      steps: steps(
+        "enrolment",
+        "this device was revoked in the cloud: enrol it with a new token if it should join again",
+      ),
       ticks: ticks("ok", "ok", "failed", "waiting", "ok"),
     }),
     base(7, "Porto (spare)", {
@@ -193,7 +224,32 @@ export function newcomer(random, now, number) {
 export function makeStrangers(random, now) {
   const ago = (seconds) => new Date(now - seconds * 1000).toISOString();
   return [
-    { device: random.hex(32), name: "ringside-box-8f21", address: "198.51.100.93", software: "0.1.0", target: "aarch64-unknown-linux-musl", at: ago(220), failure: { step: "enrolment", code: "token_expired", sentence: "this enrolment token expired at 2026-11-20T09:00:00Z: make a new one under Sensors, Add" } },
-    { device: random.hex(32), name: "pbx2", address: "203.0.113.54", software: "0.1.0", target: "x86_64-unknown-linux-musl", at: ago(5_400), failure: { step: "clock", code: "clock_skew", sentence: "this sensor's clock says 1970-01-01T00:03:12Z and the cloud's says 2026-11-24T03:20:00Z: set the sensor's clock (NTP) to within 300 s" } },
+    {
+      device: random.hex(32),
+      name: "ringside-box-8f21",
+      address: "198.51.100.93",
+      software: "0.1.0",
+      target: "aarch64-unknown-linux-musl",
+      at: ago(220),
+      failure: {
+        step: "enrolment",
+        code: "token_expired",
+        sentence: "this enrolment token expired at 2026-11-20T09:00:00Z: make a new one under Sensors, Add",
+      },
+    },
+    {
+      device: random.hex(32),
+      name: "pbx2",
+      address: "203.0.113.54",
+      software: "0.1.0",
+      target: "x86_64-unknown-linux-musl",
+      at: ago(5_400),
+      failure: {
+        step: "clock",
+        code: "clock_skew",
+        sentence:
+          "this sensor's clock says 1970-01-01T00:03:12Z and the cloud's says 2026-11-24T03:20:00Z: set the sensor's clock (NTP) to within 300 s",
+      },
+    },
   ];
 }

@@ -92,18 +92,15 @@ export const api = {
   logout: () => request<void>("/logout", { method: "POST" }),
   me: () => request<Me>("/me"),
 
-  calls: (query: URLSearchParams, signal?: AbortSignal) =>
-    request<CallPage>(`/calls?${query}`, { signal }),
+  calls: (query: URLSearchParams, signal?: AbortSignal) => request<CallPage>(`/calls?${query}`, { signal }),
   call: (id: string, signal?: AbortSignal) => request<Call>(`/calls/${item(id)}`, { signal }),
-  stats: (query: URLSearchParams, signal?: AbortSignal) =>
-    request<Stats>(`/stats?${query}`, { signal }),
+  stats: (query: URLSearchParams, signal?: AbortSignal) => request<Stats>(`/stats?${query}`, { signal }),
   /** Where the same calls come as CSV. */
   csvAddress: (query: URLSearchParams) => `${BASE}/calls?${query}&format=csv`,
 
   sensors: (signal?: AbortSignal) =>
     request<{ sensors: Sensor[] }>("/sensors", { signal }).then((body) => body.sensors),
-  sensor: (id: string, signal?: AbortSignal) =>
-    request<Sensor>(`/sensors/${item(id)}`, { signal }),
+  sensor: (id: string, signal?: AbortSignal) => request<Sensor>(`/sensors/${item(id)}`, { signal }),
   revoke: (id: string) => request<unknown>(`/sensors/${item(id)}/revoke`, { method: "POST" }),
   strangers: (signal?: AbortSignal) =>
     request<{ strangers: Stranger[] }>("/strangers", { signal }).then((body) => body.strangers),

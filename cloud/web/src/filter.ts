@@ -10,7 +10,7 @@ export const FIELDS = [
   { key: "callee", label: "To", hint: "the called number or user" },
   { key: "address", label: "Address", hint: "192.0.2.1 or 10.0.0.0/8" },
   { key: "call_id", label: "Call-ID", hint: "SIP Call-ID" },
-  { key: "status", label: "Status", hint: "486, 4xx, 480,486, !200" },
+  { key: "status", label: "Status", hint: "486, 4xx, 480,486, none, !200" },
   { key: "ended_by", label: "Ended by", hint: "caller, callee, cancelled, …" },
   { key: "answered", label: "Answered", hint: "true or false" },
   { key: "mos_below", label: "MOS below", hint: "3.0" },
@@ -18,15 +18,14 @@ export const FIELDS = [
   { key: "flag", label: "Flag", hint: "one_way, no_media, …" },
   { key: "min_duration", label: "Longer than", hint: "seconds" },
   { key: "sensor", label: "Sensor", hint: "a sensor's id" },
-  { key: "q", label: "Text", hint: "anywhere in names, agents, reasons" },
+  { key: "q", label: "Text", hint: "words in number, user or Call-ID" },
 ] as const;
 
 export type FieldKey = (typeof FIELDS)[number]["key"];
 
 const KEYS: ReadonlySet<string> = new Set(FIELDS.map((field) => field.key));
 export const isField = (key: string): key is FieldKey => KEYS.has(key);
-export const fieldLabel = (key: FieldKey): string =>
-  FIELDS.find((field) => field.key === key)?.label ?? key;
+export const fieldLabel = (key: FieldKey): string => FIELDS.find((field) => field.key === key)?.label ?? key;
 
 /** Other words that people write for a field. */
 const SYNONYMS: Record<string, FieldKey> = {
@@ -65,6 +64,11 @@ export function parseToken(text: string): Token | null {
 }
 
 const negated = (value: string) => (value.startsWith("!") ? value : `!${value}`);
+/** 192.0.2.1:5060 and [2001:db8::1]:5060, as they stand in logs, are searched without their port. */
+const withoutPort = (value: string) =>
+  value
+    .replace(/^(!?)(\d{1,3}(?:\.\d{1,3}){3}):\d+$/, "$1$2")
+    .replace(/^(!?)\[([0-9a-f:.]+)\](:\d+)?$/i, "$1$2");
 const unquote = (value: string) => value.replace(/^"(.*)"$/, "$1");
 
 /** Splits at spaces outside of double quotes. */
@@ -72,7 +76,7 @@ export function splitPieces(text: string): string[] {
   return text.match(/(?:[^\s"]+|"[^"]*"?)+/g) ?? [];
 }
 
-const IPV4 = /^!?\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?(:\d+)?$/;
+const IPV4 = /^!?\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/;
 const IPV6 = /^!?[0-9a-f]*:[0-9a-f:.]+(\/\d{1,3})?$/i;
 const NUMBER = /^!?\+?[\d*]*\d[\d*]*$/;
 const STATUS = /^!?[1-6](\d\d|xx)$/i;
@@ -83,7 +87,7 @@ export function suggest(piece: string): Token[] {
   if (!text) return [];
   const exact = parseToken(text);
   if (exact) return [exact];
-  const word = unquote(text);
+  const word = withoutPort(unquote(text));
   const found: Token[] = [];
   const add = (key: FieldKey) => found.push({ key, value: word });
   if (/^!?[1-6]xx$/i.test(word)) return [{ key: "status", value: word.toLowerCase() }];
@@ -157,11 +161,7 @@ export function withoutField(query: URLSearchParams, key: FieldKey): URLSearchPa
 }
 
 /** Sets or, with null, removes one parameter, and goes back to the first page. */
-export function withParam(
-  query: URLSearchParams,
-  key: string,
-  value: string | null,
-): URLSearchParams {
+export function withParam(query: URLSearchParams, key: string, value: string | null): URLSearchParams {
   const next = firstPage(query);
   if (value === null || value === "") next.delete(key);
   else next.set(key, value);
@@ -216,8 +216,7 @@ export function rangeOf(query: URLSearchParams, now: Date): Range {
   const from = parseTime(query.get("from"));
   const to = parseTime(query.get("to"));
   if (from) return { key: null, from, to };
-  const known =
-    RANGES.find(({ key }) => key === (query.get("range") ?? DEFAULT_RANGE)) ?? RANGES[2];
+  const known = RANGES.find(({ key }) => key === (query.get("range") ?? DEFAULT_RANGE)) ?? RANGES[2];
   return { key: known.key, from: new Date(now.getTime() - known.seconds * 1000), to };
 }
 

@@ -94,13 +94,10 @@ export function day(at: Date, now: Date): string {
 }
 
 export const sameDay = (a: Date, b: Date): boolean =>
-  a.getFullYear() === b.getFullYear() &&
-  a.getMonth() === b.getMonth() &&
-  a.getDate() === b.getDate();
+  a.getFullYear() === b.getFullYear() && a.getMonth() === b.getMonth() && a.getDate() === b.getDate();
 
 /** The UTC reading, for titles: 2026-11-24 13:02:31.123 UTC. */
-export const utc = (at: Date): string =>
-  `${at.toISOString().replace("T", " ").replace("Z", "")} UTC`;
+export const utc = (at: Date): string => `${at.toISOString().replace("T", " ").replace("Z", "")} UTC`;
 
 /** The value that an `<input type="datetime-local">` takes. */
 export const localInput = (at: Date): string =>
@@ -114,11 +111,13 @@ export function hostPort(address: string | null): { host: string; port: string }
 }
 
 /** An SSRC as it is written in RTCP tools: 0x1A2B3C4D. */
-export const ssrc = (value: number): string =>
-  `0x${value.toString(16).toUpperCase().padStart(8, "0")}`;
+export const ssrc = (value: number): string => `0x${value.toString(16).toUpperCase().padStart(8, "0")}`;
 
 /** A machine's word for people: caller_to_callee as "caller to callee". */
 export const words = (name: string): string => name.replace(/_/g, " ");
+
+/** A sentence without what stands in brackets, for places with little room. */
+export const brief = (sentence: string): string => sentence.replace(/ \([^()]*\)/g, "");
 
 /** "1 call", "3 calls". */
 export const plural = (n: number, one: string, many = `${one}s`): string =>

@@ -19,7 +19,10 @@ export function timeline(streams: Stream[]): Timeline {
   const origin = Math.min(...starts);
   const slotOf = (stream: number, index: number) =>
     Math.round(((starts[stream] ?? origin) - origin) / INTERVAL_SECONDS) + index;
-  const length = Math.max(0, ...streams.map((s, i) => (s.intervals.length > 0 ? slotOf(i, s.intervals.length - 1) + 1 : 0)));
+  const length = Math.max(
+    0,
+    ...streams.map((s, i) => (s.intervals.length > 0 ? slotOf(i, s.intervals.length - 1) + 1 : 0)),
+  );
   const column = (pick: (interval: Interval, stream: Stream) => number | null) =>
     streams.map((stream, number) => {
       const values: (number | null)[] = new Array(length).fill(null);

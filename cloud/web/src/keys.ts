@@ -29,7 +29,8 @@ export function inField(target: EventTarget | null): boolean {
 }
 
 export function keyName(event: KeyboardEvent): string | null {
-  if (event.altKey) return null;
+  // On many keyboards brackets are typed with Alt or AltGr, which says it is Ctrl and Alt.
+  if (event.altKey) return "[]?/".includes(event.key) ? event.key : null;
   if (event.ctrlKey || event.metaKey) return `Mod+${event.key.toLowerCase()}`;
   return event.key;
 }
@@ -38,6 +39,8 @@ function handle(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing) return;
   const name = keyName(event);
   if (name === null || (inField(event.target) && !name.startsWith("Mod+"))) return;
+  // A focused link or button has its own Enter.
+  if (name === "Enter" && (event.target as Element).closest?.("a, button, summary")) return;
   for (const layer of [...layers].reverse()) {
     const key = layer.keys.find((one) => one.key === name);
     if (key) {

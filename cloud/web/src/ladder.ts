@@ -39,7 +39,7 @@ export interface Layout {
   height: number;
 }
 
-export const GEOMETRY = { left: 88, top: 46, row: 30, bottom: 16, narrowest: 108, widest: 320 };
+export const GEOMETRY = { left: 88, top: 46, row: 30, bottom: 16, narrowest: 108, widest: 400 };
 
 /** Lays out events in packet order; lifelines stand in order of their first appearance. */
 export function layout(events: SipEvent[], available: number): Layout {
@@ -64,7 +64,7 @@ export function layout(events: SipEvent[], available: number): Layout {
   let previous = 0;
   const arrows = events.map((event, index): Arrow => {
     const [from, to] = ends[index] ?? [0, 0];
-    const since = (Date.parse(event.at) - first) + (micros(event.at) - firstMicros) / 1000;
+    const since = Date.parse(event.at) - first + (micros(event.at) - firstMicros) / 1000;
     const label = event.method ?? String(event.status_code ?? "?");
     const identity = `${label} ${event.cseq} ${from} ${to}`;
     const arrow = {

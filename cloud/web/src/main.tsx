@@ -22,10 +22,18 @@ function App() {
   const me = session.value;
   if (me === undefined) {
     const error = sessionError.value;
-    return <main id="main">{error ? <Failed error={error} retry={() => void loadSession()} /> : <Waiting rows={3} />}</main>;
+    return (
+      <main id="main">
+        {error ? <Failed error={error} retry={() => void loadSession()} /> : <Waiting rows={3} />}
+      </main>
+    );
   }
   if (me === null) return <Login />;
-  return <Shell><CurrentPage /></Shell>;
+  return (
+    <Shell>
+      <CurrentPage />
+    </Shell>
+  );
 }
 
 /** The page, or a notice where an answer that nobody expected broke it. */
@@ -37,7 +45,11 @@ function CurrentPage() {
   return (
     <Notice title="This page could not be shown" whole>
       <p>The server's answer is not what this page expects. Load it again; it may be an older version.</p>
-      <p><button type="button" onClick={() => location.reload()}>Load again</button></p>
+      <p>
+        <button type="button" onClick={() => location.reload()}>
+          Load again
+        </button>
+      </p>
     </Notice>
   );
 }

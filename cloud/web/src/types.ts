@@ -26,7 +26,7 @@ export type MosScale = "nb" | "wb";
 
 export interface SensorRef {
   id: string;
-  name: string;
+  name: string | null;
   id_sensor: number | null;
 }
 
@@ -143,7 +143,7 @@ export interface Call extends Omit<CallSummary, "verdict"> {
 export interface CallPage {
   calls: CallSummary[];
   next: string | null;
-  /** The search ended at a limit of time before it had looked at everything. */
+  /** The search ended at a limit before it had looked at everything; `next` goes on from there. */
   partial?: boolean;
 }
 
@@ -164,6 +164,8 @@ export interface Stats {
   mos: { good: number; fair: number; bad: number; none: number };
   by_hour: Hour[];
   sensors: { online: number; total: number };
+  /** Hours before the oldest of by_hour were not counted. */
+  partial?: boolean;
 }
 
 export type SensorState = "online" | "offline" | "refused" | "revoked" | "never";

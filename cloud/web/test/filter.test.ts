@@ -43,6 +43,8 @@ test("a plain word means what it looks like", () => {
   assert.deepEqual(first("0049*"), { key: "number", value: "0049*" });
   assert.deepEqual(first("192.0.2.1"), { key: "address", value: "192.0.2.1" });
   assert.deepEqual(first("10.0.0.0/8"), { key: "address", value: "10.0.0.0/8" });
+  assert.deepEqual(first("192.0.2.1:5060"), { key: "address", value: "192.0.2.1" });
+  assert.deepEqual(first("[2001:db8::1]:5060"), { key: "address", value: "2001:db8::1" });
   assert.deepEqual(first("2001:db8::1"), { key: "address", value: "2001:db8::1" });
   assert.deepEqual(first("abc@host"), { key: "call_id", value: "abc@host" });
   assert.deepEqual(first("4xx"), { key: "status", value: "4xx" });
@@ -52,7 +54,10 @@ test("a plain word means what it looks like", () => {
 });
 
 test("three digits may also be a status", () => {
-  assert.deepEqual(suggest("486").map(({ key }) => key), ["number", "caller", "callee", "status", "q"]);
+  assert.deepEqual(
+    suggest("486").map(({ key }) => key),
+    ["number", "caller", "callee", "status", "q"],
+  );
 });
 
 test("quotes keep spaces together", () => {

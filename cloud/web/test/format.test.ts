@@ -3,7 +3,15 @@ import { test } from "node:test";
 import * as format from "../src/format.js";
 
 test("what is not known is a dash, and zero is zero", () => {
-  for (const shown of [format.count(null), format.millis(null), format.duration(undefined), format.bytes(null), format.percent(null), format.figure(null, 2), format.longDuration(null)]) {
+  for (const shown of [
+    format.count(null),
+    format.millis(null),
+    format.duration(undefined),
+    format.bytes(null),
+    format.percent(null),
+    format.figure(null, 2),
+    format.longDuration(null),
+  ]) {
     assert.equal(shown, format.NONE);
   }
   assert.equal(format.count(0), "0");
@@ -59,6 +67,13 @@ test("addresses of both families", () => {
   assert.deepEqual(format.hostPort("192.0.2.1:5060"), { host: "192.0.2.1", port: "5060" });
   assert.deepEqual(format.hostPort("[2001:db8::1]:5060"), { host: "2001:db8::1", port: "5060" });
   assert.deepEqual(format.hostPort(null), { host: "", port: "" });
+});
+
+test("a brief sentence leaves out its brackets", () => {
+  assert.equal(
+    format.brief("Quality of caller to callee (192.0.2.1:1 to 10.0.0.1:2) was bad."),
+    "Quality of caller to callee was bad.",
+  );
 });
 
 test("an SSRC has eight digits", () => {

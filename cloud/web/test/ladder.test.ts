@@ -17,7 +17,10 @@ const EVENTS: SipEvent[] = [
 
 test("lifelines stand in order of first appearance, within the width", () => {
   const { lifelines, width } = layout(EVENTS, 900);
-  assert.deepEqual(lifelines.map(({ address }) => address), [A, B, C]);
+  assert.deepEqual(
+    lifelines.map(({ address }) => address),
+    [A, B, C],
+  );
   assert.equal(lifelines[1]?.host, "2001:db8::1");
   assert.ok(width <= 900);
   const xs = lifelines.map(({ x }) => x);
@@ -32,13 +35,19 @@ test("a narrow box scrolls rather than squeezing lifelines together", () => {
 
 test("arrows go down by one row each and know their kind", () => {
   const { arrows, height } = layout(EVENTS, 900);
-  assert.deepEqual(arrows.map(({ kind }) => kind), ["request", "request", "request", "failure", "challenge"]);
+  assert.deepEqual(
+    arrows.map(({ kind }) => kind),
+    ["request", "request", "request", "failure", "challenge"],
+  );
   assert.equal((arrows[1]?.y ?? 0) - (arrows[0]?.y ?? 0), GEOMETRY.row);
   assert.ok(height > (arrows.at(-1)?.y ?? 0));
 });
 
 test("the same message again is marked as repeated", () => {
-  assert.deepEqual(layout(EVENTS, 900).arrows.map(({ repeated }) => repeated), [false, true, false, false, false]);
+  assert.deepEqual(
+    layout(EVENTS, 900).arrows.map(({ repeated }) => repeated),
+    [false, true, false, false, false],
+  );
 });
 
 test("three time modes, with the microseconds that Date drops", () => {

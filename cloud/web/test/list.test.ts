@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { orderedCounters } from "../src/components/Counters.js";
 import { filled } from "../src/components/HourChart.js";
 import { matches } from "../src/components/Palette.js";
 import { hiddenColumns } from "../src/columns.js";
@@ -7,13 +8,17 @@ import { keyName } from "../src/keys.js";
 import { neighbours, newIn } from "../src/list.js";
 import { backoff } from "../src/live.js";
 import { outcome } from "../src/outcome.js";
+import { byDirection } from "../src/pages/Call.js";
 import { inOrder } from "../src/pages/Sensors.js";
-import type { CallSummary, Sensor } from "../src/types.js";
+import type { CallSummary, Sensor, Stream } from "../src/types.js";
 
 const calls = (...ids: string[]) => ids.map((id) => ({ id }) as CallSummary);
 
 test("only calls that were not there are new", () => {
-  assert.deepEqual(newIn(calls("b", "c"), calls("a", "b")).map(({ id }) => id), ["a"]);
+  assert.deepEqual(
+    newIn(calls("b", "c"), calls("a", "b")).map(({ id }) => id),
+    ["a"],
+  );
   assert.deepEqual(newIn([], calls("a")).length, 1);
 });
 
@@ -35,7 +40,10 @@ test("waiting grows with failures and has an end", () => {
 test("an hour without a call is an hour with none", () => {
   const hour = (at: string, n: number) => ({ at, calls: n, answered: 0, mos_mean: null });
   const all = filled([hour("2026-11-24T10:00:00Z", 2), hour("2026-11-24T13:00:00Z", 1)]);
-  assert.deepEqual(all.map((one) => one.calls), [2, 0, 0, 1]);
+  assert.deepEqual(
+    all.map((one) => one.calls),
+    [2, 0, 0, 1],
+  );
   assert.deepEqual(filled([]), []);
 });
 
@@ -50,14 +58,17 @@ test("every word of the palette has to occur", () => {
 });
 
 test("keys with a modifier are other keys", () => {
-  const press = (key: string, more = {}) => ({ key, ctrlKey: false, metaKey: false, altKey: false, ...more }) as KeyboardEvent;
+  const press = (key: string, more = {}) =>
+    ({ key, ctrlKey: false, metaKey: false, altKey: false, ...more }) as KeyboardEvent;
   assert.equal(keyName(press("j")), "j");
   assert.equal(keyName(press("K", { metaKey: true })), "Mod+k");
   assert.equal(keyName(press("j", { altKey: true })), null);
+  assert.equal(keyName(press("[", { altKey: true, ctrlKey: true })), "[");
 });
 
 test("an outcome says who ended the call, or the phrase of the refusal", () => {
-  const call = (more: Partial<CallSummary>) => ({ answered_at: null, status_code: null, reason_phrase: null, ...more }) as CallSummary;
+  const call = (more: Partial<CallSummary>) =>
+    ({ answered_at: null, status_code: null, reason_phrase: null, ...more }) as CallSummary;
   assert.equal(outcome(call({ ended_by: "caller", answered_at: "x" })).text, "caller hung up");
   assert.equal(outcome(call({ ended_by: "rejected", reason_phrase: "Busy Here" })).text, "Busy Here");
   assert.equal(outcome(call({ ended_by: "timeout" })).text, "no answer to INVITE");
@@ -66,6 +77,32 @@ test("an outcome says who ended the call, or the phrase of the refusal", () => {
 
 test("sensors that need somebody come first", () => {
   const sensor = (name: string, state: string) => ({ name, state }) as Sensor;
-  const order = inOrder([sensor("a", "online"), sensor("c", "refused"), sensor("b", "offline"), sensor("d", "revoked")]);
-  assert.deepEqual(order.map(({ name }) => name), ["c", "b", "a", "d"]);
+  const order = inOrder([
+    sensor("a", "online"),
+    sensor("c", "refused"),
+    sensor("b", "offline"),
+    sensor("d", "revoked"),
+  ]);
+  assert.deepEqual(
+    order.map(({ name }) => name),
+    ["c", "b", "a", "d"],
+  );
+});
+
+test("counters stand in a packet's order, unknown ones last", () => {
+  assert.deepEqual(orderedCounters({ newer_thing: 1, calls_started: 1, frames_seen: 2 }), [
+    "frames_seen",
+    "calls_started",
+    "newer_thing",
+  ]);
+});
+
+test("the caller's direction comes first", () => {
+  const streams = ["unknown", "callee_to_caller", "caller_to_callee"].map(
+    (direction) => ({ direction }) as Stream,
+  );
+  assert.deepEqual(
+    byDirection(streams).map(({ direction }) => direction),
+    ["caller_to_callee", "callee_to_caller", "unknown"],
+  );
 });

@@ -24,7 +24,11 @@ try {
   });
   const tests = (await readdir(out)).filter((name) => name.endsWith(".mjs")).map((name) => `${out}/${name}`);
   const env = { ...process.env, TZ: "Europe/Berlin" };
-  const { status } = spawnSync(process.execPath, ["--test", "--test-reporter=dot", ...tests], { cwd: root, stdio: "inherit", env });
+  const { status } = spawnSync(process.execPath, ["--test", "--test-reporter=dot", ...tests], {
+    cwd: root,
+    stdio: "inherit",
+    env,
+  });
   process.exitCode = status ?? 1;
 } finally {
   await rm(out, { recursive: true, force: true });

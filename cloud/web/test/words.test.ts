@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { FLAG_NAMES } from "../src/filter.js";
 import { MOS_BAD, MOS_FAIR } from "../src/quality.js";
-import { COUNTERS } from "../src/words/counters.js";
+import { COUNTERS, counterLabel } from "../src/words/counters.js";
 import { flagNames } from "../src/words/flags.js";
 import { usualReason } from "../src/words/reasons.js";
 
@@ -17,10 +17,20 @@ test("every counter is explained, in the protocol's words", () => {
   const found = [...list.matchAll(/((?:\s*\/\/\/[^\n]*\n)+)\s*\w+ = "(\w+)"/g)];
   assert.ok(found.length > 40);
   for (const [, doc = "", name = ""] of found) {
-    const means = doc.split("\n").map((line) => line.trim().replace(/^\/\/\/ ?/, "")).join(" ").trim();
+    const means = doc
+      .split("\n")
+      .map((line) => line.trim().replace(/^\/\/\/ ?/, ""))
+      .join(" ")
+      .trim();
     assert.equal(COUNTERS[name]?.means, means, name);
   }
   assert.equal(Object.keys(COUNTERS).length, found.length);
+});
+
+test("a counter's name is readable", () => {
+  assert.equal(counterLabel("sip_keep_alive"), "SIP keep alive");
+  assert.equal(counterLabel("not_ip"), "Not IP");
+  assert.equal(counterLabel("cdrs_stored"), "CDRs stored");
 });
 
 test("every flag is explained and can be searched for", () => {

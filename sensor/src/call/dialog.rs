@@ -27,7 +27,7 @@ pub const LINGER: u64 = SECOND / 2;
 /// How long a challenged or redirected call waits for the INVITE that tries again.
 pub const RETRY_WAIT: u64 = 5 * SECOND;
 
-/// Timer B (RFC 3261 §17.1.1.2): an INVITE that nobody answers.
+/// Timer B (RFC 3261 §17.1.1.2): a cancelled INVITE that gets no final response.
 pub const TIMER_B: u64 = 32 * SECOND;
 
 /// Timer C (RFC 3261 §16.6) and a minute: an INVITE that is only answered provisionally.
@@ -136,6 +136,8 @@ pub struct Dialog {
     was_challenged: bool,
     /// When the present state must end.
     deadline: u64,
+    /// How long an INVITE may stay without any response.
+    no_response_timeout: u64,
     /// The first INVITE.
     pub start: Option<u64>,
     /// The first response other than 100.
@@ -166,9 +168,10 @@ pub enum Effect {
 }
 
 impl Dialog {
-    /// A call seen first at `now`, with or without its INVITE.
+    /// A call seen first at `now`, with or without its INVITE; one that gets no response at all is
+    /// over after `no_response_timeout`.
     #[must_use]
-    pub fn new(now: u64) -> Self {
+    pub fn new(now: u64, no_response_timeout: u64) -> Self {
         Self {
             state: State::Calling,
             invite_cseq: None,
@@ -176,7 +179,8 @@ impl Dialog {
             branches: heapless::Vec::new(),
             is_cancelled: false,
             was_challenged: false,
-            deadline: now + TIMER_B,
+            deadline: now + no_response_timeout,
+            no_response_timeout,
             start: None,
             first_response: None,
             ringing: None,
@@ -274,7 +278,7 @@ impl Dialog {
             let _ = self.transactions.push(Transaction { branch, is_final: false });
         }
         if self.state == State::Calling {
-            self.deadline = now + TIMER_B;
+            self.deadline = now + self.no_response_timeout;
         }
     }
 
@@ -454,7 +458,7 @@ mod tests {
 
     /// A call whose INVITE (branch 1, CSeq 1) was sent at 1 s.
     fn calling() -> Dialog {
-        let mut dialog = Dialog::new(S);
+        let mut dialog = Dialog::new(S, 15 * S);
         dialog.handle(invite(1, 1), S);
         dialog
     }
@@ -587,8 +591,8 @@ mod tests {
     }
 
     #[test]
-    fn nobody_answers_within_timer_b_and_ringing_within_timer_c() {
-        assert_eq!(calling().deadline(), S + TIMER_B);
+    fn nobody_answers_in_time_and_ringing_lasts_as_long_as_timer_c() {
+        assert_eq!(calling().deadline(), 16 * S);
         let mut dialog = after(&[(response(1, 100), 2 * S)]);
         assert_eq!(dialog.deadline(), 2 * S + PROCEEDING_WAIT);
         dialog.handle_deadline(2 * S);
@@ -597,13 +601,13 @@ mod tests {
 
     #[test]
     fn a_call_that_began_before_the_capture_has_no_start() {
-        let mut dialog = Dialog::new(S);
+        let mut dialog = Dialog::new(S, 15 * S);
         dialog.handle(Signal::Other(Method::Ack), S);
         assert_eq!((dialog.state(), dialog.start), (State::Confirmed, None));
-        let mut dialog = Dialog::new(S);
+        let mut dialog = Dialog::new(S, 15 * S);
         dialog.handle(response(1, 200), S);
         assert_eq!((dialog.start, dialog.answered), (None, Some(S)));
-        let mut dialog = Dialog::new(S);
+        let mut dialog = Dialog::new(S, 15 * S);
         dialog.handle(bye(Side::Caller), S);
         assert_eq!(dialog.ended, Some((S, EndedBy::Caller)));
     }

@@ -95,6 +95,7 @@ impl Call {
         datagram: &Datagram<'_>,
         keyed: &Keyed,
         call_id_hash: u64,
+        no_response_timeout: u64,
     ) -> Self {
         let now = datagram.at.as_micros();
         let mut texts = Texts::default();
@@ -123,7 +124,7 @@ impl Call {
             reason_phrase: Text::default(),
             caller_agent: None,
             callee_agent: None,
-            dialog: Dialog::new(now),
+            dialog: Dialog::new(now, no_response_timeout),
             flags: if is_new { 0 } else { flags::JOINED_LATE },
             ladder: Ladder::default(),
             addresses,

@@ -27,6 +27,8 @@ use crate::wire::sip::Message;
 pub struct CallSettings {
     /// `absolute_timeout`: no call is followed for longer.
     pub absolute_timeout: u64,
+    /// `onewaytimeout`: an INVITE without any response.
+    pub no_response_timeout: u64,
     /// `rtptimeout`: an answered call whose media stopped.
     pub rtp_timeout: u64,
     /// `sipwithoutrtptimeout`: an answered call without media, or on hold.
@@ -39,6 +41,7 @@ impl Default for CallSettings {
     fn default() -> Self {
         Self {
             absolute_timeout: 14_400_000_000,
+            no_response_timeout: 15_000_000,
             rtp_timeout: 300_000_000,
             sip_without_rtp_timeout: 3_600_000_000,
             seed: 0,
@@ -224,7 +227,9 @@ impl CallTable {
             self.tombstones.add(hash, message.cseq().number, now);
             return None;
         }
-        let mut call = Call::new(self.next_number, message, datagram, &self.keyed, hash);
+        let patience = self.settings.no_response_timeout;
+        let number = self.next_number;
+        let mut call = Call::new(number, message, datagram, &self.keyed, hash, patience);
         call.loss_epoch = self.losses;
         let slot = self.calls.insert(call).ok()?;
         self.index.insert(hash, slot);

@@ -111,6 +111,7 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
         is_sip_anywhere,
         call: CallSettings {
             absolute_timeout: micros(config.timeouts.absolute),
+            no_response_timeout: micros(config.timeouts.one_way),
             rtp_timeout: micros(config.timeouts.rtp),
             sip_without_rtp_timeout: micros(config.timeouts.sip_without_rtp),
             seed,

@@ -11,7 +11,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant as Clock;
 
 use embassy_time::Instant;
-use ringside_protocol::cdr::Cdr;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::message::InterfaceHealth;
 
@@ -112,6 +111,8 @@ struct Sensor {
     stopping: Arc<AtomicBool>,
     housekeeping_at: Clock,
     is_file: bool,
+    /// `dtmf2db`.
+    keeps_digits: bool,
 }
 
 impl Sensor {
@@ -133,16 +134,19 @@ impl Sensor {
         let seed = random_seed()?;
         let host = Arc::new(SensorHost::default());
         let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
-        let uplink = if config.uplink_on() || has_joined {
-            let settings = uplink_settings(config, directory);
+        let is_on = config.uplink_on() || has_joined;
+        let uplink = if is_on || !is_file {
+            let mut settings = uplink_settings(config, directory);
+            if !is_on {
+                // Servers of a file that switches the uplink off are not dialled; one that `enrol`
+                // names later is.
+                settings.servers.clear();
+            }
             let uplink = Uplink::start(settings, identity, outbox.clone(), Arc::clone(&host));
             Some(uplink.map_err(Stop::failed)?)
         } else {
-            log::warn!(
-                "the uplink is off: records wait in {} until `ringside-sensor enrol` joins a \
-                 customer",
-                config.data_dir.display()
-            );
+            let directory = config.data_dir.display();
+            log::warn!("the uplink is off: records stay in {directory}");
             None
         };
         Ok(Self {
@@ -153,6 +157,7 @@ impl Sensor {
             stopping: Arc::clone(stopping),
             housekeeping_at: Clock::now(),
             is_file,
+            keeps_digits: config.dtmf,
         })
     }
 
@@ -246,14 +251,13 @@ impl Sensor {
     }
 
     fn store_records(&mut self) {
-        while let Some(record) = self.analysis.poll_record() {
+        while let Some(mut record) = self.analysis.poll_record() {
+            if !self.keeps_digits {
+                record.dtmf.clear();
+            }
             self.host.note_record(&record);
-            self.push(record);
+            self.outbox.push(record);
         }
-    }
-
-    fn push(&self, record: Cdr) {
-        self.outbox.push(record);
     }
 
     fn is_stopping(&self) -> bool {

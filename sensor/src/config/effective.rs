@@ -68,10 +68,6 @@ pub struct Timeouts {
     pub rtp: Duration,
     /// `sipwithoutrtptimeout`: since the answer, when no media came.
     pub sip_without_rtp: Duration,
-    /// `bye_timeout`: since an unconfirmed BYE.
-    pub bye: Duration,
-    /// `bye_confirmed_timeout`: since a confirmed BYE.
-    pub bye_confirmed: Duration,
 }
 
 /// One server of `server_destination`.
@@ -100,8 +96,6 @@ impl Default for Timeouts {
             one_way: Duration::from_secs(15),
             rtp: Duration::from_secs(300),
             sip_without_rtp: Duration::from_secs(3600),
-            bye: Duration::from_secs(32),
-            bye_confirmed: Duration::from_secs(32),
         }
     }
 }

@@ -66,6 +66,8 @@ reasons! {
         "A record always holds all that was seen of a call, with times in UTC.";
     Signalling = "signalling", "How SIP is read",
         "Ringside follows RFC 3261 and the Call-ID, with no options.";
+    AfterTheEnd = "after_the_end", "After the end of a call",
+        "A record is made half a second after the call's end; what comes later is counted.";
     Media = "media", "How RTP is read",
         "Ringside follows RFC 3550 and finds NAT by itself, with no options.";
     Quality = "quality", "MOS and jitter buffers",

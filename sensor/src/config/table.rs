@@ -141,19 +141,6 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: timeout!(sip_without_rtp),
     },
     Setting {
-        name: "bye_timeout",
-        area: Area::Calls,
-        sentence: "How long packets still belong to a call after a BYE that nobody confirms (the \
-                   default is 64 T1, RFC 3261 §17.1.2.2; VoIPmonitor's is 1200).",
-        kind: timeout!(bye),
-    },
-    Setting {
-        name: "bye_confirmed_timeout",
-        area: Area::Calls,
-        sentence: "The same after a confirmed BYE (VoIPmonitor's default is 600).",
-        kind: timeout!(bye_confirmed),
-    },
-    Setting {
         name: "dtmf2db",
         area: Area::Calls,
         sentence: "Put dialled digits into records (VoIPmonitor's default is no).",

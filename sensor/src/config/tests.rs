@@ -58,8 +58,6 @@ fn an_existing_file_is_read_without_complaint() {
     assert_eq!(config.sip_ports.to_string(), "5060-5061, 5080-5090, 6060, 6070");
     assert_eq!(config.timeouts.absolute, Duration::from_secs(7200));
     assert_eq!(config.timeouts.one_way, Duration::from_secs(20));
-    assert_eq!(config.timeouts.bye, Duration::from_secs(60));
-    assert_eq!(config.timeouts.bye_confirmed, Duration::from_secs(30));
     assert_eq!(config.timeouts.rtp, Duration::from_secs(120));
     assert_eq!(config.timeouts.sip_without_rtp, Duration::from_secs(600));
     assert!(!config.dtmf);

@@ -40,6 +40,9 @@ mod tests;
 use record::Record;
 use writer::Writer;
 
+/// The outbox's own folder in the data directory: what is damaged is moved aside whole.
+const FOLDER: &str = "outbox";
+
 /// A record is flushed at most this long after it was pushed (and the disk's own time).
 pub const FLUSH_AFTER: Duration = Duration::from_millis(500);
 
@@ -217,14 +220,15 @@ impl Shared {
 }
 
 impl Outbox {
-    /// Opens the outbox in `directory` with what an earlier start left in it.
+    /// Opens the outbox of a data directory (its folder `outbox`) with what an earlier start left
+    /// in it.
     ///
     /// A damaged tree is moved aside, a disk that refuses is tried again later: both are logged
     /// and counted, and the outbox is usable.
     ///
     /// # Errors
     /// Every [`OutboxError`].
-    pub fn open(directory: &Path, settings: OutboxSettings) -> Result<Self, OutboxError> {
+    pub fn open(data_directory: &Path, settings: OutboxSettings) -> Result<Self, OutboxError> {
         let figures = Figures { max_bytes: settings.max_bytes, ..Figures::default() };
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
@@ -241,7 +245,8 @@ impl Outbox {
             listener: Mutex::new(None),
         });
         let (boot, clock) = (settings.boot, settings.clock.clone());
-        let writer = Writer::open(directory, settings, Arc::clone(&shared))?;
+        let directory = data_directory.join(FOLDER);
+        let writer = Writer::open(&directory, settings, Arc::clone(&shared))?;
         let thread = std::thread::Builder::new()
             .name("outbox".to_owned())
             .spawn(move || writer.run())

@@ -96,6 +96,23 @@ mod tests {
     }
 
     #[test]
+    fn more_servers_than_are_remembered_are_told_again() {
+        let mut announcer = Announcer::default();
+        let round = |announcer: &mut Announcer, round: u64, servers: usize| {
+            let tell = |number: usize| {
+                let at = round * 100 + number as u64;
+                announcer.news(&failing(at, &number.to_string(), Failure::NotEnrolled)).is_some()
+            };
+            (0..servers).map(tell).filter(|&told| told).count()
+        };
+        assert_eq!(round(&mut announcer, 1, MAX_TOLD), MAX_TOLD);
+        assert_eq!(round(&mut announcer, 2, MAX_TOLD), 0);
+        assert_eq!(round(&mut announcer, 3, MAX_TOLD + 1), 1);
+        assert!(round(&mut announcer, 4, MAX_TOLD + 1) > 0);
+        assert_eq!(announcer.told.len(), MAX_TOLD);
+    }
+
+    #[test]
     fn a_connection_is_told_and_what_failed_before_it_is_told_again_afterwards() {
         let mut announcer = Announcer::default();
         announcer.news(&failing(1, "a", busy()));

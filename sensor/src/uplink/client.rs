@@ -32,6 +32,10 @@ const MAX_IDLE: Duration = Duration::from_secs(90);
 /// Bytes of each of a connection's two buffers. ureq's default is 128 KiB.
 const BUFFER_BYTES: usize = 16 << 10;
 
+/// Bytes of an answer's head, at most. Less than a buffer, which ureq would take for the end of
+/// the connection once it is full.
+const MAX_HEAD_BYTES: usize = 8 << 10;
+
 /// Bytes of a stranger's answer that are shown to a person.
 const MAX_SHOWN: usize = 120;
 
@@ -99,7 +103,7 @@ impl Client {
             .user_agent(format!("ringside-sensor/{SOFTWARE}"))
             .input_buffer_size(BUFFER_BYTES)
             .output_buffer_size(BUFFER_BYTES)
-            .max_response_header_size(BUFFER_BYTES)
+            .max_response_header_size(MAX_HEAD_BYTES)
             .max_idle_connections(1)
             .max_idle_connections_per_host(1)
             .max_idle_age(MAX_IDLE)

@@ -393,6 +393,13 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_very_many_addresses_has_a_bound() {
+        let network = Network::resolving(|_, port| Ok(vec![([192, 0, 2, 1], port).into(); 50]));
+        let found = network.lookup(&server("cloud.example.net")).expect("addresses");
+        assert_eq!(found.len(), MAX_ADDRESSES);
+    }
+
+    #[test]
     fn of_several_addresses_the_failure_that_got_furthest_is_told() {
         let closed = {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");

@@ -1,11 +1,12 @@
 //! From the outbox to the cloud's acknowledgement.
 //!
 //! ```text
-//!   session.rs   what to do next: pure          status.rs    what people see
-//!   caller.rs    who we are, whom we trust      announce.rs  what the log says
-//!   client.rs    one request, one answer        enrol.rs     joins a customer
-//!   transport.rs ureq's traits
-//!   connect.rs   lookup, tcp, tls               tls.rs, der.rs  certificates
+//!   sender.rs    the thread "uplink"           session.rs   what to do next: pure
+//!   poller.rs    the thread "uplink-poll"      backoff.rs   and when to try again
+//!   caller.rs    who we are, whom we trust     status.rs    what people and `doctor` see
+//!   client.rs    one request, one answer       announce.rs  what the log says
+//!   transport.rs ureq's traits over connect    enrol.rs     joins a customer
+//!   connect.rs   lookup, tcp, tls              tls.rs, der.rs  certificates
 //! ```
 //!
 //! Two threads. `uplink` carries out what the [session machine](session) asks for: handshake,
@@ -15,14 +16,15 @@
 use core::fmt;
 use core::time::Duration;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ringside_protocol::counters::Counter;
-use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease};
-use ringside_protocol::step::Step;
+use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease, Refused};
+use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
 
 use crate::clock::Now;
@@ -81,11 +83,13 @@ pub struct Health {
     pub last_cdr_at: Option<UnixMicros>,
 }
 
+/// What to do when neither configuration nor enrolment names a server.
+pub const NO_SERVER: &str = "no server is known: run `ringside-sensor enrol` with a token, or set \
+                             server_destination";
+
 /// Why the uplink cannot be started. What the network does is no reason.
 #[derive(Debug)]
 pub enum UplinkError {
-    /// Neither configuration nor enrolment names a server.
-    NoServer,
     /// Another sensor runs on the data directory.
     InUse,
     /// What enrolment has left cannot be read.
@@ -97,10 +101,6 @@ pub enum UplinkError {
 impl fmt::Display for UplinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoServer => f.write_str(
-                "no server is known: run `ringside-sensor enrol` with a token, or set \
-                 server_destination",
-            ),
             Self::InUse => f.write_str(
                 "another sensor runs on this data directory: stop it, or give this one a data \
                  directory of its own",
@@ -172,7 +172,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Uplink {
-    /// Starts both threads.
+    /// Starts both threads. Without any server they wait until enrolment names one.
     ///
     /// # Errors
     /// Every [`UplinkError`].
@@ -188,7 +188,7 @@ impl Uplink {
         let caller = Caller { settings, identity };
         let servers = caller.servers();
         if servers.is_empty() {
-            return Err(UplinkError::NoServer);
+            log::warn!("{NO_SERVER}");
         }
         let [a, b, c, d, e, f, g, h, ..] = caller.identity.boot().0;
         let config = session::Config {
@@ -247,7 +247,12 @@ impl Uplink {
     fn spawn(&mut self, name: &str, work: fn(&Arc<Shared>)) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            work(&shared);
+            while catch_unwind(AssertUnwindSafe(|| work(&shared))).is_err() {
+                // A fault of ours: said by the panic itself. Capture goes on, and so does this,
+                // with a new handshake.
+                let failure = Failure::Interrupted { detail: "internal fault".to_owned() };
+                shared.handle(Event::Failed(Refused { failure, retry_after_seconds: 0 }));
+            }
             *lock(&shared.ended) += 1;
             shared.end.notify_all();
         })?;

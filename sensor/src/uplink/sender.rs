@@ -29,6 +29,9 @@ fn next_action(shared: &Shared) -> Option<Action> {
             return None;
         }
         let now = shared.now().instant;
+        if session.begins_round(now) {
+            session.set_servers(shared.caller.servers());
+        }
         if let Some(action) = session.poll_action(now) {
             return Some(action);
         }

@@ -33,6 +33,9 @@ mod tests;
 /// The longest wait that a cloud's `retry_after_seconds` can ask for.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
+/// How long until the next look for a server, as long as none is known.
+pub const SERVER_LOOK_EVERY: Duration = Duration::from_secs(2);
+
 /// Something that has happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -83,7 +86,7 @@ pub enum Action {
 /// What the machine needs to know at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// In failover order; not empty.
+    /// In failover order; empty as long as nobody has named one.
     pub servers: Vec<Server>,
     /// Whether there is a token to enrol with.
     pub has_token: bool,
@@ -170,6 +173,18 @@ impl Session {
         }
     }
 
+    /// Whether all servers are to be tried from the first on: the moment for
+    /// [`Session::set_servers`].
+    #[must_use]
+    pub fn begins_round(&self, now: Instant) -> bool {
+        self.server == 0 && matches!(self.state, State::Waiting { until } if until <= now)
+    }
+
+    /// The servers of the round that begins: enrolment may have named another one.
+    pub fn set_servers(&mut self, servers: Vec<Server>) {
+        self.config.servers = servers;
+    }
+
     /// What to do now, if anything. It is under way until an event ends it.
     pub fn poll_action(&mut self, now: Instant) -> Option<Action> {
         if self.is_busy {
@@ -177,9 +192,12 @@ impl Session {
         }
         let action = match &mut self.state {
             State::Waiting { until } if now < *until => return None,
-            State::Waiting { .. } => {
+            State::Waiting { until } => {
+                let Some(server) = self.config.servers.get(self.server).cloned() else {
+                    *until = now + SERVER_LOOK_EVERY;
+                    return None;
+                };
                 self.state = State::Greeting;
-                let server = self.config.servers.get(self.server)?.clone();
                 self.status.begin(server.clone());
                 Action::Greet(server)
             }

@@ -31,7 +31,7 @@ pub(crate) enum Fault {
     /// This answer, byte for byte after the status line.
     Http(u16, &'static str, Vec<u8>),
     /// These bytes in an answer's place.
-    Raw(&'static [u8]),
+    Raw(Vec<u8>),
     /// This refusal, once.
     Refuse(Failure, u16),
     /// The answer comes this much later.
@@ -61,6 +61,8 @@ pub(crate) struct State {
     pub(crate) heartbeat_seconds: u16,
     pub(crate) lease: Lease,
     pub(crate) commands: Vec<(u64, Command)>,
+    /// A poll is answered at once, also when there is nothing to say.
+    pub(crate) polls_do_not_wait: bool,
     pub(crate) hellos: Vec<Hello>,
     pub(crate) heartbeats: Vec<Heartbeat>,
     pub(crate) requests: Vec<String>,
@@ -103,6 +105,7 @@ impl TestCloud {
             heartbeat_seconds: 30,
             lease: Lease { serial: 1, channels: 100 },
             commands: Vec::new(),
+            polls_do_not_wait: false,
             hellos: Vec::new(),
             heartbeats: Vec::new(),
             requests: Vec::new(),
@@ -203,7 +206,7 @@ fn serve(socket: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> io::Resu
         match fault {
             Some(Fault::CutAfter) => return Ok(()),
             Some(Fault::Http(status, kind, body)) => respond(&mut stream, status, kind, &body)?,
-            Some(Fault::Raw(bytes)) => return stream.write_all(bytes),
+            Some(Fault::Raw(bytes)) => return stream.write_all(&bytes),
             Some(Fault::Delay(delay)) => {
                 std::thread::sleep(delay);
                 respond(&mut stream, 200, "application/octet-stream", &answer)?;
@@ -382,6 +385,7 @@ impl Shared {
                     .changed
                     .wait_timeout_while(state, wait, |state| {
                         news(state).is_empty()
+                            && !state.polls_do_not_wait
                             && is_open(state)
                             && !self.stopping.load(Ordering::SeqCst)
                     })

@@ -88,16 +88,20 @@ pub(crate) fn open_outbox(settings: &Settings, identity: &Identity) -> Outbox {
         clock: Some(settings.clock.clone()),
         journal: None,
     };
-    Outbox::open(&settings.directory.join("outbox"), outbox).expect("outbox")
+    Outbox::open(&settings.directory, outbox).expect("outbox")
 }
 
 #[derive(Default)]
 pub(crate) struct TestHost {
-    leases: std::sync::Arc<std::sync::Mutex<Vec<Lease>>>,
+    /// The first look at health panics.
+    pub(crate) is_faulty: std::sync::atomic::AtomicBool,
+    pub(crate) leases: std::sync::Arc<std::sync::Mutex<Vec<Lease>>>,
 }
 
 impl Host for TestHost {
     fn health(&self) -> Health {
+        let is_faulty = self.is_faulty.swap(false, std::sync::atomic::Ordering::SeqCst);
+        assert!(!is_faulty, "a fault on purpose");
         let interface =
             InterfaceHealth { name: "eth0".to_owned(), frames: 5, kernel_dropped: 0, fault: None };
         Health { channels: 3, interfaces: vec![interface], ..Health::default() }

@@ -2,7 +2,7 @@ use super::synthetic::{Noise, answered, cancelled, rejected};
 use super::*;
 use crate::auth::scope_of_test;
 use crate::db::calls::Span;
-use crate::db::stats;
+use crate::db::stats::{self, Effort, HourCache, REMEMBERED_SECONDS};
 
 #[test]
 fn figures_are_counted_by_hour_and_band() {
@@ -72,8 +72,34 @@ fn counting_stops_at_the_hour_that_passes_the_limit() {
     bench.store(&bench.ours, cdrs.collect());
     let scope = scope_of_test(bench.ours.customer);
     let span = Span { from: UnixMicros(0), until: UnixMicros(u64::MAX) };
-    let (hours, is_complete) = stats::by_hour(&bench.app.db, &scope, span, 3).expect("counts");
-    assert_eq!((hours.len(), is_complete), (2, false));
-    let (hours, is_complete) = stats::by_hour(&bench.app.db, &scope, span, 10).expect("counts");
-    assert_eq!((hours.len(), is_complete), (5, true));
+    let count = |cache: &HourCache, max_rows| {
+        let effort = Effort { max_rows, now: bench.now() };
+        let (hours, is_complete) =
+            stats::by_hour(&bench.app.db, &scope, span, cache, effort).expect("counts");
+        (hours.len(), is_complete)
+    };
+    let cache = HourCache::default();
+    assert_eq!(count(&HourCache::default(), 10), (5, true));
+    assert_eq!(count(&cache, 3), (2, false));
+    // What is remembered costs nothing: the next answers go further.
+    assert_eq!(count(&cache, 3), (4, false));
+    assert_eq!(count(&cache, 3), (5, true));
+}
+
+#[test]
+fn an_hour_that_is_over_is_counted_again_after_a_minute() {
+    let bench = Bench::new();
+    let noise = &mut Noise(3);
+    let us = bench.log_in(&bench.ours.viewer);
+    let calls = || bench.json(&us, "/api/v1/stats")["calls"].as_u64().expect("a number");
+    bench.store(&bench.ours, vec![answered(noise, 1, NOON - HOUR, 9, 400)]);
+    assert_eq!(calls(), 1);
+    // One comes late, one now: the present hour is counted each time.
+    bench.store(&bench.ours, vec![answered(noise, 2, NOON - HOUR, 9, 400)]);
+    bench.store(&bench.ours, vec![answered(noise, 3, NOON, 9, 400)]);
+    assert_eq!(calls(), 2);
+    bench.pass(REMEMBERED_SECONDS * SECOND);
+    assert_eq!(calls(), 3);
+    let them = bench.log_in(&bench.theirs.viewer);
+    assert_eq!(bench.json(&them, "/api/v1/stats")["calls"], 0);
 }

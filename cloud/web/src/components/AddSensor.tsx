@@ -36,8 +36,8 @@ export function AddSensor({ close }: { close: () => void }) {
         <li>
           <h3>Install the sensor where the calls are</h3>
           <p>
-            On the PBX itself, or on a machine at a mirror port. It is one file, <code>ringside-sensor</code>, for
-            x86_64 or ARM64 Linux.
+            On the PBX itself, or on a machine at a mirror port. It is one file, <code>ringside-sensor</code>,
+            for x86_64 or ARM64 Linux.
           </p>
         </li>
         <li>
@@ -49,14 +49,16 @@ export function AddSensor({ close }: { close: () => void }) {
                 <Copy text={token.command} label="Copy the command" />
               </div>
               <p class="muted">
-                The token in it joins one sensor and expires {relative(new Date(token.expires_at), now.value)}. It is
-                shown only here.
+                The token in it joins one sensor and expires {relative(new Date(token.expires_at), now.value)}
+                . It is shown only here.
               </p>
             </>
           ) : error ? (
             <p role="alert">
               No token could be made: {error.message}{" "}
-              <button type="button" onClick={make}>Try again</button>
+              <button type="button" onClick={make}>
+                Try again
+              </button>
             </p>
           ) : (
             <p class="muted">Making a token…</p>
@@ -69,9 +71,13 @@ export function AddSensor({ close }: { close: () => void }) {
       </ol>
       <div class="form-actions">
         {newcomer ? (
-          <a class="button primary" href={sensorPath(newcomer.id)} onClick={close}>Open the sensor</a>
+          <a class="button primary" href={sensorPath(newcomer.id)} onClick={close}>
+            Open the sensor
+          </a>
         ) : (
-          <button type="button" onClick={close}>Close</button>
+          <button type="button" onClick={close}>
+            Close
+          </button>
         )}
       </div>
     </Dialog>
@@ -86,9 +92,13 @@ function Arrival({ newcomer }: { newcomer: Sensor | null }) {
       {newcomer === null ? (
         <span>Waiting for the sensor. Its first connection takes a few seconds.</span>
       ) : newcomer.state === "online" ? (
-        <span><Clip text={newcomer.name} /> is online.</span>
+        <span>
+          <Clip text={newcomer.name} /> is online.
+        </span>
       ) : (
-        <span><Clip text={newcomer.name} />: {newcomer.failure?.sentence ?? newcomer.state}</span>
+        <span>
+          <Clip text={newcomer.name} />: {newcomer.failure?.sentence ?? newcomer.state}
+        </span>
       )}
     </p>
   );

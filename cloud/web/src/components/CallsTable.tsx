@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { hiddenColumns } from "../columns.js";
 import { listQuery } from "../filter.js";
-import { duration } from "../format.js";
+import { brief, duration } from "../format.js";
 import { useKeys } from "../keys.js";
 import { selected } from "../list.js";
 import { outcome } from "../outcome.js";
@@ -37,9 +37,7 @@ export function CallsTable({ calls, fresh }: Props) {
   const current = () => calls.findIndex(({ id }) => id === selected.value);
   const nextProblem = () => {
     const from = current() + 1;
-    const found = calls.findIndex(
-      ({ verdict }, index) => index >= from && severe(verdict.severity),
-    );
+    const found = calls.findIndex(({ verdict }, index) => index >= from && severe(verdict.severity));
     if (found >= 0) focusRow(found);
     else announce("No further problem in this list");
   };
@@ -75,7 +73,9 @@ export function CallsTable({ calls, fresh }: Props) {
       <caption class="hidden">Calls, newest first</caption>
       <thead role="rowgroup">
         <tr role="row">
-          <Head name="time" title={`In your time zone, ${ZONE}; UTC in each title`}>Ended</Head>
+          <Head name="time" title={`In your time zone, ${ZONE}; UTC in each title`}>
+            Ended
+          </Head>
           <Head name="from">From</Head>
           <Head name="to">To</Head>
           {shows("outcome") && <Head name="outcome">Outcome</Head>}
@@ -157,7 +157,9 @@ function Row({ call, shows, list, fresh, current }: RowProps) {
       {shows("duration") && (
         <td role="cell" class="c-duration">
           {call.duration_ms === null ? (
-            <span class="none" title="Not answered">–</span>
+            <span class="none" title="Not answered">
+              –
+            </span>
           ) : (
             duration(call.duration_ms)
           )}
@@ -182,7 +184,7 @@ function Row({ call, shows, list, fresh, current }: RowProps) {
         <td role="cell" class="c-verdict">
           <SeverityIcon severity={call.verdict.severity} />
           <span class="clip" title={call.verdict.sentence}>
-            {call.verdict.sentence}
+            {brief(call.verdict.sentence)}
           </span>
         </td>
       )}
@@ -195,7 +197,9 @@ export function Who({ party }: { party: Party }) {
   const user = party.user || party.host || "unknown";
   return (
     <span class="who">
-      <bdi class="clip" title={`${party.user}@${party.host}`}>{user}</bdi>
+      <bdi class="clip" title={`${party.user}@${party.host}`}>
+        {user}
+      </bdi>
       {party.display && (
         <bdi class="clip display" title={party.display}>
           {party.display}

@@ -14,12 +14,17 @@ export type MakeOptions = (
 /** uPlot is fetched with the first chart, so that lists need not wait for it. */
 let library: typeof uPlot | null = null;
 
-function useLibrary(): typeof uPlot | null {
-  const [loaded, setLoaded] = useState(() => library);
+function useLibrary(): { plots: typeof uPlot | null; failed: boolean } {
+  const [plots, setPlots] = useState(() => library);
+  const [failed, setFailed] = useState(false);
   useEffect(() => {
-    if (!loaded) void import("uplot").then((module) => setLoaded(() => (library = module.default)));
+    if (plots) return;
+    import("uplot").then(
+      (module) => setPlots(() => (library = module.default)),
+      () => setFailed(true),
+    );
   }, []);
-  return loaded;
+  return { plots, failed };
 }
 
 interface Props {
@@ -44,7 +49,7 @@ export function Chart({ data, options, height, label, version = "", cursor = nul
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const scheme = theme.value;
-  const plots = useLibrary();
+  const { plots, failed } = useLibrary();
 
   useEffect(() => {
     const element = box.current;
@@ -80,5 +85,6 @@ export function Chart({ data, options, height, label, version = "", cursor = nul
     chart.setCursor({ left: chart.valToPos(cursor, "x"), top: 0 });
   }, [plots, cursor, data, version]);
 
+  if (failed) return <p class="muted pad">The chart could not be loaded; the table has its figures.</p>;
   return <div class={`chart chart-${height}`} ref={box} role="img" aria-label={label} />;
 }

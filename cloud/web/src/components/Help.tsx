@@ -17,7 +17,9 @@ export function Help({ close }: { close: () => void }) {
       <dl class="keys">
         {rows.map(({ key, does }) => (
           <div key={key}>
-            <dt><kbd>{SHOWN[key] ?? key}</kbd></dt>
+            <dt>
+              <kbd>{SHOWN[key] ?? key}</kbd>
+            </dt>
             <dd>{does}</dd>
           </div>
         ))}
@@ -31,8 +33,8 @@ export function Help({ close }: { close: () => void }) {
         ))}
       </ul>
       <p class="muted">
-        Computed by the E-model (ITU-T G.107, wideband G.107.1) from what arrived at the sensor, as an adaptive jitter
-        buffer would have played it. Of two directions the worse one counts.
+        Computed by the E-model (ITU-T G.107, wideband G.107.1) from what arrived at the sensor, as an
+        adaptive jitter buffer would have played it. Of two directions the worse one counts.
       </p>
     </Dialog>
   );

@@ -58,7 +58,7 @@ export function HourChart({ hours, choose }: Props) {
       ...(bars ? { paths: bars } : {}),
     });
     return {
-      padding: [6, 4, 0, 0],
+      padding: [6, 16, 0, 0],
       legend: { show: false },
       cursor: {
         points: { show: false },
@@ -71,7 +71,13 @@ export function HourChart({ hours, choose }: Props) {
       },
       axes: [
         { ...axis, size: 24, gap: 4, grid: { show: false }, space: 64, values: labels },
-        { ...axis, size: 34, gap: 4, space: 26, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] },
+        {
+          ...axis,
+          size: 34,
+          gap: 4,
+          space: 26,
+          incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000],
+        },
       ],
       series: [{}, series("calls", colour("bar-soft")), series("answered", colour("bar"))],
       hooks: {
@@ -90,14 +96,21 @@ export function HourChart({ hours, choose }: Props) {
   };
   if (all.length === 0) return <p class="hours muted">No call in this range.</p>;
   return (
-    <figure class="hours" title="Drag over the chart to choose hours">
+    <figure class="hours">
       <figcaption>
         <span>Calls an hour</span>
         <span class="key key-answered">answered</span>
         <span class="key key-not">not answered</span>
+        <span class="drag-hint wide-only">drag to choose hours</span>
         <output class="readout" />
       </figcaption>
-      <Chart data={data} options={options} height={104} version={String(all.length)} label={`Calls an hour over ${all.length} hours; the table below has the figures`} />
+      <Chart
+        data={data}
+        options={options}
+        height={104}
+        version={String(all.length)}
+        label={`Calls an hour over ${all.length} hours; the table below has the figures`}
+      />
       <details class="as-table">
         <summary>Table</summary>
         <HourTable hours={hours} />
@@ -143,9 +156,15 @@ function HourTable({ hours }: { hours: Hour[] }) {
         <thead>
           <tr>
             <th scope="col">Hour</th>
-            <th scope="col" class="n">Calls</th>
-            <th scope="col" class="n">Answered</th>
-            <th scope="col" class="n">Mean MOS</th>
+            <th scope="col" class="n">
+              Calls
+            </th>
+            <th scope="col" class="n">
+              Answered
+            </th>
+            <th scope="col" class="n">
+              Mean MOS
+            </th>
           </tr>
         </thead>
         <tbody>

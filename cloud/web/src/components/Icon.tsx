@@ -27,8 +27,18 @@ const CHECK = <path d="M5 8.3 7.2 10.5 11.2 5.8" {...line} />;
 const RING = <circle cx="8" cy="8" r="6.2" {...line} />;
 
 const SEVERITY: Record<Severity, preact.JSX.Element> = {
-  ok: <>{RING}{CHECK}</>,
-  info: <>{RING}<path d="M8 7.4v3.4M8 5v.1" {...line} /></>,
+  ok: (
+    <>
+      {RING}
+      {CHECK}
+    </>
+  ),
+  info: (
+    <>
+      {RING}
+      <path d="M8 7.4v3.4M8 5v.1" {...line} />
+    </>
+  ),
   warning: (
     <>
       <path d="M8 2 14.6 13.4H1.4Z" {...line} />
@@ -68,14 +78,21 @@ const BAND: Record<Band, preact.JSX.Element> = {
 };
 
 export const BandShape = ({ band }: { band: Band }) => (
-  <Svg class={`band-shape band-${band}`} size={10}>{BAND[band]}</Svg>
+  <Svg class={`band-shape band-${band}`} size={10}>
+    {BAND[band]}
+  </Svg>
 );
 
 const STATE: Record<SensorState, preact.JSX.Element> = {
   online: <circle cx="8" cy="8" r="5.4" fill="currentColor" />,
   offline: <circle cx="8" cy="8" r="4.8" {...line} stroke-width="2.2" />,
   refused: <path d="M8 1.4 14.6 8 8 14.6 1.4 8Z" fill="currentColor" />,
-  revoked: <><circle cx="8" cy="8" r="5.4" {...line} /><path d="m4.4 11.6 7.2-7.2" {...line} /></>,
+  revoked: (
+    <>
+      <circle cx="8" cy="8" r="5.4" {...line} />
+      <path d="m4.4 11.6 7.2-7.2" {...line} />
+    </>
+  ),
   never: <circle cx="8" cy="8" r="5.2" {...line} stroke-dasharray="1.6 2.6" />,
 };
 
@@ -90,7 +107,9 @@ const STATE_WORD: Record<SensorState, string> = {
 export function StateMark({ state }: { state: SensorState }) {
   return (
     <span class={`state state-${state}`}>
-      <Svg class="icon" size={12}>{STATE[state] ?? STATE.never}</Svg>
+      <Svg class="icon" size={12}>
+        {STATE[state] ?? STATE.never}
+      </Svg>
       {STATE_WORD[state] ?? state}
     </span>
   );
@@ -100,13 +119,26 @@ const STEP: Record<StepState, preact.JSX.Element> = {
   ok: (
     <>
       <circle cx="8" cy="8" r="7" fill="currentColor" />
-      <path d="M4.9 8.2 7.1 10.4 11.2 5.8" class="cut" fill="none" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" />
+      <path
+        d="M4.9 8.2 7.1 10.4 11.2 5.8"
+        class="cut"
+        fill="none"
+        stroke-width="1.8"
+        stroke-linecap="round"
+        stroke-linejoin="round"
+      />
     </>
   ),
   failed: (
     <>
       <path d="M8 .9 15.1 8 8 15.1.9 8Z" fill="currentColor" />
-      <path d="m5.9 5.9 4.2 4.2m0-4.2-4.2 4.2" class="cut" fill="none" stroke-width="1.7" stroke-linecap="round" />
+      <path
+        d="m5.9 5.9 4.2 4.2m0-4.2-4.2 4.2"
+        class="cut"
+        fill="none"
+        stroke-width="1.7"
+        stroke-linecap="round"
+      />
     </>
   ),
   waiting: <circle cx="8" cy="8" r="6.2" {...line} stroke-dasharray="2 2.9" />,
@@ -123,7 +155,12 @@ export function StepIcon({ state }: { state: StepState }) {
 }
 
 const GLYPHS = {
-  search: <><circle cx="7" cy="7" r="4.4" {...line} /><path d="m10.4 10.4 3.4 3.4" {...line} /></>,
+  search: (
+    <>
+      <circle cx="7" cy="7" r="4.4" {...line} />
+      <path d="m10.4 10.4 3.4 3.4" {...line} />
+    </>
+  ),
   close: <path d="m4 4 8 8m0-8-8 8" {...line} />,
   filter: <path d="M2 4h12M4.5 8h7M6.8 12h2.4" {...line} />,
   down: <path d="m4 6.2 4 4 4-4" {...line} />,
@@ -131,16 +168,54 @@ const GLYPHS = {
   right: <path d="m6.2 3.6 4.4 4.4-4.4 4.4" {...line} />,
   up: <path d="M8 13V3.4M3.8 7.4 8 3.2l4.2 4.2" {...line} />,
   plus: <path d="M8 3v10M3 8h10" {...line} />,
-  sun: <><circle cx="8" cy="8" r="3" {...line} /><path d="M8 1.2v1.6M8 13.2v1.6M1.2 8h1.6M13.2 8h1.6M3.2 3.2l1.1 1.1M11.7 11.7l1.1 1.1M3.2 12.8l1.1-1.1M11.7 4.3l1.1-1.1" {...line} /></>,
+  sun: (
+    <>
+      <circle cx="8" cy="8" r="3" {...line} />
+      <path
+        d="M8 1.2v1.6M8 13.2v1.6M1.2 8h1.6M13.2 8h1.6M3.2 3.2l1.1 1.1M11.7 11.7l1.1 1.1M3.2 12.8l1.1-1.1M11.7 4.3l1.1-1.1"
+        {...line}
+      />
+    </>
+  ),
   moon: <path d="M13.2 9.8A5.6 5.6 0 0 1 6.2 2.8a5.6 5.6 0 1 0 7 7Z" {...line} />,
-  system: <><rect x="1.8" y="2.6" width="12.4" height="8.6" rx="1.2" {...line} /><path d="M5.6 13.8h4.8" {...line} /></>,
-  columns: <><rect x="2" y="3" width="12" height="10" rx="1.2" {...line} /><path d="M6 3v10M10 3v10" {...line} /></>,
+  system: (
+    <>
+      <rect x="1.8" y="2.6" width="12.4" height="8.6" rx="1.2" {...line} />
+      <path d="M5.6 13.8h4.8" {...line} />
+    </>
+  ),
+  columns: (
+    <>
+      <rect x="2" y="3" width="12" height="10" rx="1.2" {...line} />
+      <path d="M6 3v10M10 3v10" {...line} />
+    </>
+  ),
   download: <path d="M8 2.4v7.4M4.8 6.8 8 10l3.2-3.2M2.8 13.4h10.4" {...line} />,
-  copy: <><rect x="5.4" y="5.4" width="8" height="8" rx="1.4" {...line} /><path d="M10.6 2.6H4A1.4 1.4 0 0 0 2.6 4v6.6" {...line} /></>,
+  copy: (
+    <>
+      <rect x="5.4" y="5.4" width="8" height="8" rx="1.4" {...line} />
+      <path d="M10.6 2.6H4A1.4 1.4 0 0 0 2.6 4v6.6" {...line} />
+    </>
+  ),
   check: CHECK,
-  user: <><circle cx="8" cy="5.4" r="2.7" {...line} /><path d="M2.8 13.6c.5-2.6 2.6-4 5.2-4s4.7 1.4 5.2 4" {...line} /></>,
-  phone: <path d="M3.2 2.6h2.4l1.2 3-1.6 1.2a8 8 0 0 0 4 4l1.2-1.6 3 1.2v2.4c0 .6-.5 1-1 1A11.2 11.2 0 0 1 2.2 3.6c0-.5.4-1 1-1Z" {...line} />,
-  sensor: <><rect x="2" y="8.4" width="12" height="5" rx="1.2" {...line} /><path d="M5 11h.1M8 11h3M4.6 5.8a4.8 4.8 0 0 1 6.8 0M6.4 3.2a8 8 0 0 1 3.2 0" {...line} /></>,
+  user: (
+    <>
+      <circle cx="8" cy="5.4" r="2.7" {...line} />
+      <path d="M2.8 13.6c.5-2.6 2.6-4 5.2-4s4.7 1.4 5.2 4" {...line} />
+    </>
+  ),
+  phone: (
+    <path
+      d="M3.2 2.6h2.4l1.2 3-1.6 1.2a8 8 0 0 0 4 4l1.2-1.6 3 1.2v2.4c0 .6-.5 1-1 1A11.2 11.2 0 0 1 2.2 3.6c0-.5.4-1 1-1Z"
+      {...line}
+    />
+  ),
+  sensor: (
+    <>
+      <rect x="2" y="8.4" width="12" height="5" rx="1.2" {...line} />
+      <path d="M5 11h.1M8 11h3M4.6 5.8a4.8 4.8 0 0 1 6.8 0M6.4 3.2a8 8 0 0 1 3.2 0" {...line} />
+    </>
+  ),
   reload: <path d="M13 8a5 5 0 1 1-1.6-3.7M13.2 2.2v2.6h-2.6" {...line} />,
 };
 

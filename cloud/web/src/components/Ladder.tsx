@@ -2,7 +2,16 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useKeys } from "../keys.js";
-import { type Arrow, GEOMETRY, type Layout, TIME_MODES, type TimeMode, layout, sentence, timeText } from "../ladder.js";
+import {
+  type Arrow,
+  GEOMETRY,
+  type Layout,
+  TIME_MODES,
+  type TimeMode,
+  layout,
+  sentence,
+  timeText,
+} from "../ladder.js";
 import type { SipEvent } from "../types.js";
 import { usualReason } from "../words/reasons.js";
 
@@ -59,7 +68,13 @@ export function Ladder({ events, omitted, marked, mark }: Props) {
       {events.length === 0 ? (
         <p class="muted pad">No SIP message of this call was seen.</p>
       ) : (
-        <div class="scroll-x ladder-box" ref={box} tabIndex={0} role="group" aria-label="Ladder, scrolls sideways">
+        <div
+          class="scroll-x ladder-box"
+          ref={box}
+          tabIndex={0}
+          role="group"
+          aria-label="Ladder, scrolls sideways"
+        >
           <Drawing placed={placed} mode={mode} marked={marked} mark={mark} />
         </div>
       )}
@@ -70,9 +85,7 @@ export function Ladder({ events, omitted, marked, mark }: Props) {
           </li>
         ))}
       </ol>
-      {omitted > 0 && (
-        <p class="muted pad">{omitted} further messages did not fit into the record.</p>
-      )}
+      {omitted > 0 && <p class="muted pad">{omitted} further messages did not fit into the record.</p>}
     </section>
   );
 }
@@ -93,13 +106,24 @@ function Drawing({ placed, mode, marked, mark }: DrawingProps) {
       {lifelines.map(({ address, host, port, x }) => (
         <g key={address}>
           <title>{address}</title>
-          <text class="lifeline-host" x={x} y="18" text-anchor="middle">{short(host)}</text>
-          <text class="lifeline-port" x={x} y="33" text-anchor="middle">{port && `:${port}`}</text>
+          <text class="lifeline-host" x={x} y="18" text-anchor="middle">
+            {short(host)}
+          </text>
+          <text class="lifeline-port" x={x} y="33" text-anchor="middle">
+            {port && `:${port}`}
+          </text>
           <line class="lifeline" x1={x} x2={x} y1={GEOMETRY.top - 6} y2={height - 6} />
         </g>
       ))}
       {arrows.map((arrow) => (
-        <ArrowRow key={arrow.index} arrow={arrow} placed={placed} mode={mode} marked={arrow.index === marked} mark={mark} />
+        <ArrowRow
+          key={arrow.index}
+          arrow={arrow}
+          placed={placed}
+          mode={mode}
+          marked={arrow.index === marked}
+          mark={mark}
+        />
       ))}
     </svg>
   );
@@ -127,17 +151,42 @@ function ArrowRow({ arrow, placed, mode, marked, mark }: RowProps) {
   const text = narrow && phrase(arrow).length > 12 ? "" : phrase(arrow);
   const middle = (from + to) / 2;
   return (
-    <g class={`arrow arrow-${kind} ${marked ? "marked" : ""}`} data-arrow={arrow.index} onClick={() => mark(arrow.index)}>
+    <g
+      class={`arrow arrow-${kind} ${marked ? "marked" : ""}`}
+      data-arrow={arrow.index}
+      onClick={() => mark(arrow.index)}
+    >
       <title>{`${label} ${phrase(arrow)} · CSeq ${cseq}${repeated ? " · repeated" : ""}`}</title>
-      <rect class="arrow-row" x="0" y={y - GEOMETRY.row + 9} width={placed.width} height={GEOMETRY.row} rx="4" />
-      <text class="arrow-time" x={GEOMETRY.left - 12} y={y + 3} text-anchor="end">{timeText(arrow, mode)}</text>
+      <rect
+        class="arrow-row"
+        x="0"
+        y={y - GEOMETRY.row + 9}
+        width={placed.width}
+        height={GEOMETRY.row}
+        rx="4"
+      />
+      <text class="arrow-time" x={GEOMETRY.left - 12} y={y + 3} text-anchor="end">
+        {timeText(arrow, mode)}
+      </text>
       {from === to ? (
         <path class="arrow-line" d={`M${from} ${y - 6}h26v10h-24`} />
       ) : (
-        <line class="arrow-line" x1={from} x2={back} y1={y} y2={y} stroke-dasharray={repeated ? "4 3" : undefined} />
+        <line
+          class="arrow-line"
+          x1={from}
+          x2={back}
+          y1={y}
+          y2={y}
+          stroke-dasharray={repeated ? "4 3" : undefined}
+        />
       )}
       <path class="arrow-tip" d={`M${tip} ${y}L${back} ${y - 4}V${y + 4}Z`} />
-      <text class="arrow-label" x={from === to ? from + 32 : middle} y={y - 5} text-anchor={from === to ? "start" : "middle"}>
+      <text
+        class="arrow-label"
+        x={from === to ? from + 32 : middle}
+        y={y - 5}
+        text-anchor={from === to ? "start" : "middle"}
+      >
         <tspan class="arrow-what">{label}</tspan>
         {text && ` ${text}`}
         {repeated && <tspan class="arrow-repeated"> repeated</tspan>}

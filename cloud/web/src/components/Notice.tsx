@@ -21,9 +21,11 @@ export function Notice({ title, whole = false, children }: NoticeProps) {
 export function Failed({ error, retry }: { error: ApiError; retry: () => void }) {
   const title = error.offline
     ? "No connection to the server"
-    : error.status === 403
-      ? "You may not see this"
-      : "This could not be loaded";
+    : error.status === 400
+      ? "This search cannot be read"
+      : error.status === 403
+        ? "You may not see this"
+        : "This could not be loaded";
   return (
     <div class="notice" role="alert">
       <h2>{title}</h2>

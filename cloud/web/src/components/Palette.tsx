@@ -25,7 +25,12 @@ function everything(): Item[] {
   return [
     { icon: "phone", text: "Calls", note: "page", run: () => navigate("/calls") },
     { icon: "phone", text: "Calls with bad MOS", note: "search", run: () => navigate("/calls?mos_below=3") },
-    { icon: "phone", text: "Calls not answered", note: "search", run: () => navigate("/calls?answered=false") },
+    {
+      icon: "phone",
+      text: "Calls not answered",
+      note: "search",
+      run: () => navigate("/calls?answered=false"),
+    },
     { icon: "phone", text: "One-way calls", note: "search", run: () => navigate("/calls?flag=one_way") },
     { icon: "sensor", text: "Sensors", note: "page", run: () => navigate("/sensors") },
     ...(isAdmin()
@@ -45,7 +50,10 @@ function everything(): Item[] {
 /** Every word of the query occurs in the text. */
 export function matches(text: string, typed: string): boolean {
   const low = text.toLowerCase();
-  return typed.toLowerCase().split(/\s+/).every((word) => low.includes(word));
+  return typed
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => low.includes(word));
 }
 
 function searchItem(typed: string): Item[] {

@@ -21,8 +21,20 @@ interface Spec {
 
 const SPECS: Spec[] = [
   { measure: "mos", title: "MOS, adaptive jitter buffer", decimals: 2, unit: "", range: () => [1, 4.6] },
-  { measure: "lossPercent", title: "Packets lost, % of each 10 s", decimals: 1, unit: " %", range: (high) => [0, Math.max(2, high * 1.1)] },
-  { measure: "jitter", title: "Jitter, ms", decimals: 1, unit: " ms", range: (high) => [0, Math.max(10, high * 1.1)] },
+  {
+    measure: "lossPercent",
+    title: "Packets lost, % of each 10 s",
+    decimals: 1,
+    unit: " %",
+    range: (high) => [0, Math.max(2, high * 1.1)],
+  },
+  {
+    measure: "jitter",
+    title: "Jitter, ms",
+    decimals: 1,
+    unit: " ms",
+    range: (high) => [0, Math.max(10, high * 1.1)],
+  },
 ];
 
 interface Props {
@@ -37,6 +49,14 @@ export function QualityCharts({ streams, cursor }: Props) {
   const [hover, setHover] = useState<number | null>(null);
   if (scored.length === 0) {
     return <p class="muted pad">No figures over time: no stream lasted long enough.</p>;
+  }
+  if (line.at.length === 1) {
+    return (
+      <div class="quality-charts">
+        <p class="muted">All of it lies within one interval of 10 s.</p>
+        <IntervalTable line={line} streams={scored} />
+      </div>
+    );
   }
   const marked = cursor === null ? null : nearest(line.at, cursor);
   const index = hover ?? marked;
@@ -104,7 +124,7 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
   const known = columns.some((column) => column.some((one) => one !== null));
   if (!known) return <p class="muted pad">No data: {reason(spec.measure, streams)}.</p>;
   const options: MakeOptions = (plots, colour) => ({
-    padding: [6, 6, 0, 0],
+    padding: [6, 20, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -117,8 +137,25 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
       y: { range: (_, __, high) => spec.range(high) },
     },
     axes: [
-      { stroke: colour("muted"), font: "11px system-ui, sans-serif", size: 24, gap: 5, space: 72, grid: { show: false }, ticks: { show: false }, values: clockLabels },
-      { stroke: colour("muted"), font: "11px system-ui, sans-serif", size: 34, gap: 4, space: 22, grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } },
+      {
+        stroke: colour("muted"),
+        font: "11px system-ui, sans-serif",
+        size: 24,
+        gap: 5,
+        space: 72,
+        grid: { show: false },
+        ticks: { show: false },
+        values: clockLabels,
+      },
+      {
+        stroke: colour("muted"),
+        font: "11px system-ui, sans-serif",
+        size: 34,
+        gap: 4,
+        space: 22,
+        grid: { stroke: colour("line"), width: 1 },
+        ticks: { show: false },
+      },
     ],
     series: [
       {},
@@ -127,14 +164,22 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
         stroke: colour(`series-${number % 4}`),
         width: 1.75,
         spanGaps: false,
-        points: { show: spec.measure === "mos" ? line.at.length < 40 : line.at.length < 2, size: 5, fill: colour(`series-${number % 4}`), width: 0 },
+        points: {
+          show: spec.measure === "mos" && line.at.length < 40,
+          size: 5,
+          fill: colour(`series-${number % 4}`),
+          width: 0,
+        },
         ...(spec.measure === "mos" ? {} : stepped(plots)),
         ...(number % 2 === 1 ? { dash: [5, 3] } : {}),
       })),
     ],
     hooks: {
       drawClear: spec.measure === "mos" ? [(plot) => drawBands(plot, colour)] : [],
-      setCursor: [(plot) => plot.cursor.left !== undefined && hover(plot.cursor.left < 0 ? null : (plot.cursor.idx ?? null))],
+      setCursor: [
+        (plot) =>
+          plot.cursor.left !== undefined && hover(plot.cursor.left < 0 ? null : (plot.cursor.idx ?? null)),
+      ],
     },
   });
   return (
@@ -183,16 +228,26 @@ function IntervalTable({ line, streams }: { line: Timeline; streams: Stream[] })
       <table class="plain">
         <thead>
           <tr>
-            <th scope="col" rowSpan={2}>From</th>
+            <th scope="col" rowSpan={2}>
+              From
+            </th>
             {streams.map((stream, number) => (
-              <th key={number} scope="colgroup" colSpan={3}>{directionWord(stream)}</th>
+              <th key={number} scope="colgroup" colSpan={3}>
+                {directionWord(stream)}
+              </th>
             ))}
           </tr>
           <tr>
             {streams.map((_, number) => [
-              <th key={`${number}m`} scope="col" class="n">MOS</th>,
-              <th key={`${number}l`} scope="col" class="n">Loss, %</th>,
-              <th key={`${number}j`} scope="col" class="n">Jitter, ms</th>,
+              <th key={`${number}m`} scope="col" class="n">
+                MOS
+              </th>,
+              <th key={`${number}l`} scope="col" class="n">
+                Loss, %
+              </th>,
+              <th key={`${number}j`} scope="col" class="n">
+                Jitter, ms
+              </th>,
             ])}
           </tr>
         </thead>
@@ -201,9 +256,15 @@ function IntervalTable({ line, streams }: { line: Timeline; streams: Stream[] })
             <tr key={at}>
               <th scope="row">{clock(new Date(at * 1000))}</th>
               {streams.map((_, number) => [
-                <td key={`${number}m`} class="n">{cell(line.mos[number]?.[index], 2)}</td>,
-                <td key={`${number}l`} class="n">{cell(line.lossPercent[number]?.[index], 1)}</td>,
-                <td key={`${number}j`} class="n">{cell(line.jitter[number]?.[index], 1)}</td>,
+                <td key={`${number}m`} class="n">
+                  {cell(line.mos[number]?.[index], 2)}
+                </td>,
+                <td key={`${number}l`} class="n">
+                  {cell(line.lossPercent[number]?.[index], 1)}
+                </td>,
+                <td key={`${number}j`} class="n">
+                  {cell(line.jitter[number]?.[index], 1)}
+                </td>,
               ])}
             </tr>
           ))}

@@ -27,9 +27,7 @@ export function SearchBar() {
   const field = useRef<HTMLInputElement>(null);
   const tokens = tokensOf(query.value);
 
-  useKeys("Search", [
-    { key: "/", does: "Search", run: () => field.current?.focus() },
-  ]);
+  useKeys("Search", [{ key: "/", does: "Search", run: () => field.current?.focus() }]);
 
   const pieces = splitPieces(text);
   const choices = pieces.length === 1 ? suggest(pieces[0] ?? "") : [];
@@ -91,7 +89,9 @@ export function SearchBar() {
           {...(listed ? { "aria-controls": "search-choices" } : {})}
           aria-autocomplete="list"
           {...(listed && choices[at] ? { "aria-activedescendant": `choice-${at}` } : {})}
-          placeholder={tokens.length > 0 ? "and …" : "Number, address, Call-ID, status:4xx, mos<3, flag:one_way"}
+          placeholder={
+            tokens.length > 0 ? "and …" : "Number, address, Call-ID, status:4xx, mos<3, flag:one_way"
+          }
           value={text}
           autocomplete="off"
           spellcheck={false}

@@ -28,26 +28,49 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
   }, [place.value.path]);
   return (
     <>
-      <a class="skip" href="#main">Skip to the content</a>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
       <header class="bar">
-        <a class="home" href="/calls" aria-label="Ringside, calls"><Wordmark /></a>
+        <a class="home" href="/calls" aria-label="Ringside, calls">
+          <Wordmark />
+        </a>
         <nav aria-label="Main">
-          <Tab name="calls" to="/calls">Calls</Tab>
-          <Tab name="sensors" to="/sensors">Sensors</Tab>
+          <Tab name="calls" to="/calls">
+            Calls
+          </Tab>
+          <Tab name="sensors" to="/sensors">
+            Sensors
+          </Tab>
         </nav>
         <div class="bar-end">
           <LiveMark />
-          <button type="button" class="quiet go-to" onClick={() => setOverlay("palette")} title="Go to (Ctrl K)">
+          <button
+            type="button"
+            class="quiet go-to"
+            onClick={() => setOverlay("palette")}
+            title="Go to (Ctrl K)"
+          >
             <Icon name="search" /> <span class="wide-only">Go to</span> <kbd class="wide-only">Ctrl K</kbd>
           </button>
-          <button type="button" class="quiet wide-only" onClick={() => setOverlay("help")} title="Keys (?)" aria-label="Keys">
+          <button
+            type="button"
+            class="quiet wide-only"
+            onClick={() => setOverlay("help")}
+            title="Keys (?)"
+            aria-label="Keys"
+          >
             <kbd>?</kbd>
           </button>
           <UserMenu />
         </div>
       </header>
-      <main id="main" tabIndex={-1}>{children}</main>
-      <div class="hidden" role="status" aria-live="polite">{announcement.value}</div>
+      <main id="main" tabIndex={-1}>
+        {children}
+      </main>
+      <div class="hidden" role="status" aria-live="polite">
+        {announcement.value}
+      </div>
       {overlay === "help" && <Help close={close} />}
       {overlay === "palette" && <Palette close={close} />}
     </>
@@ -67,7 +90,10 @@ function LiveMark() {
   const words = { live: "Live", reconnecting: "Reconnecting…", paused: "Paused" };
   const state = live.value;
   return (
-    <span class={`live live-${state}`} title={state === "live" ? "New calls appear by themselves" : "What is shown may be older than it looks"}>
+    <span
+      class={`live live-${state}`}
+      title={state === "live" ? "New calls appear by themselves" : "What is shown may be older than it looks"}
+    >
       <span class="live-dot" /> <span class={state === "live" ? "wide-only" : ""}>{words[state]}</span>
     </span>
   );
@@ -86,19 +112,36 @@ function UserMenu() {
       {(close) => (
         <>
           <p class="menu-who">
-            <strong class="clip" title={me?.user.login}>{me?.user.login}</strong>
-            <span class="muted clip">{me?.customer.name} · {me?.user.role}</span>
+            <strong class="clip" title={me?.user.login}>
+              {me?.user.login}
+            </strong>
+            <span class="muted clip">
+              {me?.customer.name} · {me?.user.role}
+            </span>
           </p>
           <div class="segments" role="group" aria-label="Theme">
             {THEMES.map(({ value, text, icon }) => (
-              <button key={value} type="button" aria-pressed={theme.value === value} onClick={() => (theme.value = value)}>
+              <button
+                key={value}
+                type="button"
+                aria-pressed={theme.value === value}
+                onClick={() => (theme.value = value)}
+              >
                 <Icon name={icon} /> {text}
               </button>
             ))}
           </div>
           <ul class="choices">
             <li>
-              <button type="button" onClick={() => { close(); void logout(); }}>Log out</button>
+              <button
+                type="button"
+                onClick={() => {
+                  close();
+                  void logout();
+                }}
+              >
+                Log out
+              </button>
             </li>
           </ul>
         </>

@@ -11,12 +11,22 @@ import { HourChart } from "./HourChart.js";
 import { BandShape } from "./Icon.js";
 
 export function StatsStrip({ stats, error }: { stats: Stats | undefined; error: ApiError | null }) {
-  if (!stats) return <section class="strip empty" aria-busy={!error} aria-label="Figures" />;
+  if (!stats) {
+    return (
+      <section class="strip empty" aria-busy={!error} aria-label="Figures over the range">
+        {error && <p class="pad muted">The figures could not be loaded: {error.message}</p>}
+      </section>
+    );
+  }
   return (
     <section class="strip" aria-label="Figures over the range">
       <div class="tiles">
         <Channels {...stats.channels} />
-        <Tile name="Calls" value={count(stats.calls)} note={`${count(stats.answered)} answered`} />
+        <Tile
+          name={stats.partial ? "Calls, newest hours" : "Calls"}
+          value={count(stats.calls)}
+          note={`${count(stats.answered)} answered`}
+        />
         <Tile
           name="ASR"
           title="Answer-seizure ratio: answered calls as a share of all"
@@ -122,14 +132,14 @@ function Quality({ mos }: { mos: Stats["mos"] }) {
 function BandLink({ band, children }: { band: Band; children: preact.ComponentChildren }) {
   let next = withParam(withParam(query.value, "mos_below", null), "mos_above", null);
   if (band === "none") return <span>{children}</span>;
-  if (band !== "bad") next = withParam(next, "mos_above", String((band === "good" ? MOS_FAIR : MOS_BAD) + 0.01));
+  if (band !== "bad")
+    next = withParam(next, "mos_above", String((band === "good" ? MOS_FAIR : MOS_BAD) + 0.01));
   if (band !== "good") next = withParam(next, "mos_below", String(band === "fair" ? MOS_FAIR : MOS_BAD));
   return <a href={address("/calls", next)}>{children}</a>;
 }
 
 function Hours({ stats }: { stats: Stats }) {
   const hours = useMemo(() => stats.by_hour, [JSON.stringify(stats.by_hour)]);
-  const choose = (from: Date, to: Date) =>
-    navigate(address("/calls", withRange(query.value, from, to)));
+  const choose = (from: Date, to: Date) => navigate(address("/calls", withRange(query.value, from, to)));
   return <HourChart hours={hours} choose={choose} />;
 }

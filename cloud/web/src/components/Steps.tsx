@@ -50,7 +50,11 @@ export function StepList({ steps, names = STEP_NAMES }: { steps: Step[]; names?:
             {names[name] ?? name}
             <span class="hidden"> {STEP_WORD[state]}</span>
           </span>
-          {sentence && <span class="step-sentence" dir="auto">{sentence}</span>}
+          {sentence && (
+            <span class="step-sentence" dir="auto">
+              {sentence}
+            </span>
+          )}
         </li>
       ))}
     </ol>

@@ -41,31 +41,64 @@ const GROUPS: GroupSpec[] = [
   {
     name: "Quality",
     rows: [
-      { name: "MOS, adaptive buffer", title: "As an adaptive jitter buffer of up to 500 ms would play it", value: (s) => mos(s, s.mos, "adaptive jitter buffer") },
+      {
+        name: "MOS, adaptive buffer",
+        title: "As an adaptive jitter buffer of up to 500 ms would play it",
+        value: (s) => mos(s, s.mos, "adaptive jitter buffer"),
+      },
       { name: "MOS, fixed 50 ms", value: (s) => mos(s, s.mos_fixed_50, "fixed jitter buffer of 50 ms") },
       { name: "MOS, fixed 200 ms", value: (s) => mos(s, s.mos_fixed_200, "fixed jitter buffer of 200 ms") },
       { name: "Scale", title: "Which E-model the MOS is from", value: scaleWord },
-      { name: "R", title: "Transmission rating of the E-model, adaptive buffer", value: (s) => figure(s.r, 1) },
-      { name: "Discarded", title: "Packets too late for the adaptive, 50 ms and 200 ms buffer", value: (s) => `${count(s.discarded)} / ${count(s.discarded_fixed_50)} / ${count(s.discarded_fixed_200)}` },
+      {
+        name: "R",
+        title: "Transmission rating of the E-model, adaptive buffer",
+        value: (s) => figure(s.r, 1),
+      },
+      {
+        name: "Discarded",
+        title: "Packets too late for the adaptive, 50 ms and 200 ms buffer",
+        value: (s) =>
+          `${count(s.discarded)} / ${count(s.discarded_fixed_50)} / ${count(s.discarded_fixed_200)}`,
+      },
     ],
   },
   {
     name: "Packets",
     rows: [
       { name: "Received", title: "Packets that came, duplicates included", value: (s) => count(s.packets) },
-      { name: "Expected", title: "From the sequence numbers (RFC 3550 A.3)", value: (s) => count(s.expected) },
-      { name: "Lost", title: "Sequence numbers that never came", value: (s) => `${count(s.lost)} (${percent(lossOf(s), 2)})` },
-      { name: "Burst ratio", title: "G.107 BurstR: above 1 the loss comes in bursts", value: (s) => figure(s.burst_r, 2) },
+      {
+        name: "Expected",
+        title: "From the sequence numbers (RFC 3550 A.3)",
+        value: (s) => count(s.expected),
+      },
+      {
+        name: "Lost",
+        title: "Sequence numbers that never came",
+        value: (s) => `${count(s.lost)} (${percent(lossOf(s), 2)})`,
+      },
+      {
+        name: "Burst ratio",
+        title: "G.107 BurstR: above 1 the loss comes in bursts",
+        value: (s) => figure(s.burst_r, 2),
+      },
       { name: "Duplicates", value: (s) => count(s.duplicates) },
       { name: "Reordered", value: (s) => count(s.reordered) },
-      { name: "Lost by the capture", title: "Packets that the sensor itself did not catch, as far as it can tell", value: (s) => (s.capture_lost === null ? "unknown" : count(s.capture_lost)) },
+      {
+        name: "Lost by the capture",
+        title: "Packets that the sensor itself did not catch, as far as it can tell",
+        value: (s) => (s.capture_lost === null ? "unknown" : count(s.capture_lost)),
+      },
       { name: "Payload", value: (s) => bytes(s.bytes) },
     ],
   },
   {
     name: "Timing",
     rows: [
-      { name: "Jitter, mean", title: "Interarrival jitter (RFC 3550 A.8)", value: (s) => millis(s.jitter_mean_ms) },
+      {
+        name: "Jitter, mean",
+        title: "Interarrival jitter (RFC 3550 A.8)",
+        value: (s) => millis(s.jitter_mean_ms),
+      },
       { name: "Jitter, greatest", value: (s) => millis(s.jitter_max_ms) },
       { name: "Longest gap", title: "Between two packets' arrivals", value: (s) => millis(s.delta_max_ms) },
       { name: "First packet", value: (s) => <Time at={s.first_at} /> },
@@ -76,7 +109,11 @@ const GROUPS: GroupSpec[] = [
     name: "RTCP, as the receiver reported",
     rows: [
       { name: "Reports", value: (s) => (s.rtcp ? count(s.rtcp.reports) : "none seen") },
-      { name: "Greatest fraction lost", title: "Of any one report", value: (s) => percent(s.rtcp?.fraction_lost) },
+      {
+        name: "Greatest fraction lost",
+        title: "Of any one report",
+        value: (s) => percent(s.rtcp?.fraction_lost),
+      },
       { name: "Cumulative lost", value: (s) => count(s.rtcp?.cumulative_lost) },
       { name: "Interarrival jitter", value: (s) => millis(s.rtcp?.interarrival_jitter_ms) },
       { name: "Round trip, mean", value: (s) => millis(s.rtcp?.round_trip_ms) },
@@ -89,7 +126,11 @@ const GROUPS: GroupSpec[] = [
       { name: "Packet time", value: (s) => (s.ptime_ms === null ? NONE : `${s.ptime_ms} ms`) },
       { name: "Payload type", value: (s) => String(s.payload_type) },
       { name: "SSRC", value: (s) => <span class="mono">{ssrc(s.ssrc)}</span> },
-      { name: "DSCP", title: "The mark of most packets; 46 is expedited forwarding", value: (s) => `${s.dscp}${s.dscp === 46 ? " (EF)" : ""}` },
+      {
+        name: "DSCP",
+        title: "The mark of most packets; 46 is expedited forwarding",
+        value: (s) => `${s.dscp}${s.dscp === 46 ? " (EF)" : ""}`,
+      },
     ],
   },
 ];
@@ -112,8 +153,7 @@ export function Streams({ streams, omitted }: { streams: Stream[]; omitted: numb
               <th key={index} scope="col">
                 <span class={`swatch swatch-${index % 4}`} /> {directionWord(stream)}
                 <span class="route">
-                  <Clip mono text={stream.src} /> <To />{" "}
-                  <Clip mono text={stream.dst} />
+                  <Clip mono text={stream.src} /> <To /> <Clip mono text={stream.dst} />
                 </span>
               </th>
             ))}

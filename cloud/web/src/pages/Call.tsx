@@ -23,7 +23,7 @@ import { mosBasis } from "../quality.js";
 import { address, callPath, navigate, query } from "../router.js";
 import { announce } from "../store.js";
 import { useTitle } from "../title.js";
-import type { Call as CallData } from "../types.js";
+import type { Call as CallData, Stream } from "../types.js";
 
 export function Call({ id }: { id: string }) {
   const { data, error, reload } = useLoad(`call ${id}`, (signal) => api.call(id, signal), {
@@ -47,7 +47,11 @@ export function Call({ id }: { id: string }) {
       ) : error?.status === 404 ? (
         <Notice title="There is no such call" whole>
           <p>{error.message}</p>
-          <p><a class="button" href={address("/calls", list)}>Back to the calls</a></p>
+          <p>
+            <a class="button" href={address("/calls", list)}>
+              Back to the calls
+            </a>
+          </p>
         </Notice>
       ) : error ? (
         <Failed error={error} retry={reload} />
@@ -64,7 +68,9 @@ function Walk({ id, list }: { id: string; list: URLSearchParams }) {
   const { newer, older, position } = neighbours(calls, id);
   const back = address("/calls", list);
   const to = (other: string | null, direction: string) =>
-    other ? navigate(callPath(other, list), { replace: true }) : announce(`No ${direction} call in this list`);
+    other
+      ? navigate(callPath(other, list), { replace: true })
+      : announce(`No ${direction} call in this list`);
   useKeys("Call", [
     { key: "[", does: "Previous (newer) call of the list", run: () => to(newer, "newer") },
     { key: "]", does: "Next (older) call of the list", run: () => to(older, "older") },
@@ -72,10 +78,15 @@ function Walk({ id, list }: { id: string; list: URLSearchParams }) {
   ]);
   return (
     <nav class="walk" aria-label="Calls of the list">
-      <a href={back}><Icon name="left" /> Calls</a>
+      <a href={back}>
+        <Icon name="left" /> Calls
+      </a>
       <span class="walk-end">
         {position !== null && (
-          <span class="muted">{position} of {count(calls.length)}{shown.value?.page.next ? "+" : ""}</span>
+          <span class="muted">
+            {position} of {count(calls.length)}
+            {shown.value?.page.next ? "+" : ""}
+          </span>
         )}
         <Step name="Newer call" keyName="[" to={newer && callPath(newer, list)} icon="left" />
         <Step name="Older call" keyName="]" to={older && callPath(older, list)} icon="right" />
@@ -105,7 +116,14 @@ function Step({ name, keyName, to, icon }: StepProps) {
   );
 }
 
-function Shown({ call }: { call: CallData }) {
+/** The caller's direction first, whichever stream began first. */
+export function byDirection(streams: Stream[]): Stream[] {
+  const order = ["caller_to_callee", "callee_to_caller", "unknown"];
+  return [...streams].sort((a, b) => order.indexOf(a.direction) - order.indexOf(b.direction));
+}
+
+function Shown({ call: given }: { call: CallData }) {
+  const call = useMemo(() => ({ ...given, streams: byDirection(given.streams) }), [given]);
   const moments = useMemo(() => problems(call), [call]);
   const [at, setAt] = useState<number | null>(null);
   const [sipMark, setSipMark] = useState<number | null>(null);
@@ -144,20 +162,26 @@ function Shown({ call }: { call: CallData }) {
       <div class="two-columns call-columns">
         <div>
           <section class="card" aria-label="What happened">
-          <header class="card-head">
-            <h2>What happened</h2>
-            {moments.length > 0 && (
-              <button type="button" class="quiet" onClick={next} title="Next problem (n)">
-                {at === null ? "Step through" : `${at + 1} of ${moments.length}`} <kbd>n</kbd>
-              </button>
+            <header class="card-head">
+              <h2>What happened</h2>
+              {moments.length > 0 && (
+                <button type="button" class="quiet" onClick={next} title="Next problem (n)">
+                  {at === null ? "Step through" : `${at + 1} of ${moments.length}`} <kbd>n</kbd>
+                </button>
+              )}
+            </header>
+            <Findings findings={call.findings} />
+            {moment && (
+              <p class="moment">
+                <Time at={new Date(moment.at).toISOString()} /> {moment.sentence}
+              </p>
             )}
-          </header>
-          <Findings findings={call.findings} />
-          {moment && <p class="moment"><Time at={new Date(moment.at).toISOString()} /> {moment.sentence}</p>}
-        </section>
+          </section>
           {call.streams.length > 0 ? (
             <section class="card" aria-label="Streams">
-              <header class="card-head"><h2>Streams</h2></header>
+              <header class="card-head">
+                <h2>Streams</h2>
+              </header>
               <Streams streams={call.streams} omitted={call.streams_omitted} />
             </section>
           ) : (
@@ -165,16 +189,16 @@ function Shown({ call }: { call: CallData }) {
           )}
         </div>
         <div>
-        <Ladder
-          events={call.sip}
-          omitted={call.sip_omitted}
-          marked={markedSip}
-          mark={(index) => {
-            setAt(null);
-            setSipMark(index === sipMark ? null : index);
-          }}
-        />
-        <Quality call={call} cursor={cursor} />
+          <Ladder
+            events={call.sip}
+            omitted={call.sip_omitted}
+            marked={markedSip}
+            mark={(index) => {
+              setAt(null);
+              setSipMark(index === sipMark ? null : index);
+            }}
+          />
+          <Quality call={call} cursor={cursor} />
           {call.streams.length > 0 && <CallFacts call={call} />}
         </div>
       </div>
@@ -194,11 +218,15 @@ function CallHead({ call }: { call: CallData }) {
       <dl class="headline">
         <div>
           <dt>Ended</dt>
-          <dd><Time at={call.ended_at} withDay /></dd>
+          <dd>
+            <Time at={call.ended_at} withDay />
+          </dd>
         </div>
         <div>
           <dt>Outcome</dt>
-          <dd>{ended.code !== null && <span class="code">{ended.code}</span>} {ended.text}</dd>
+          <dd>
+            {ended.code !== null && <span class="code">{ended.code}</span>} {ended.text}
+          </dd>
         </div>
         <div>
           <dt>Duration</dt>
@@ -221,7 +249,7 @@ function Quality({ call, cursor }: { call: CallData; cursor: number | null }) {
     <section class="card" id="media" aria-label="Quality over time">
       <header class="card-head">
         <h2>Quality over time</h2>
-        <span class="muted">good above 3.6, bad at 3.0 and below</span>
+        {call.streams.length > 0 && <span class="muted">good above 3.6, bad at 3.0 and below</span>}
       </header>
       {call.streams.length > 0 ? (
         <QualityCharts streams={call.streams} cursor={cursor} />

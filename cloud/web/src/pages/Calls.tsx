@@ -11,7 +11,15 @@ import { RangePicker } from "../components/RangePicker.js";
 import { SearchBar } from "../components/SearchBar.js";
 import { StatsStrip } from "../components/StatsStrip.js";
 import { Time } from "../components/Time.js";
-import { callsQuery, rangeOf, statsQuery, tokensOf, withNamedRange, withParam, withoutFilters } from "../filter.js";
+import {
+  callsQuery,
+  rangeOf,
+  statsQuery,
+  tokensOf,
+  withNamedRange,
+  withParam,
+  withoutFilters,
+} from "../filter.js";
 import { plural } from "../format.js";
 import {
   PAGE_SIZE,
@@ -30,7 +38,7 @@ import { changes } from "../live.js";
 import { useLoad } from "../load.js";
 import { address, query } from "../router.js";
 import { useTitle } from "../title.js";
-import { now, sensors } from "../store.js";
+import { isAdmin, now, sensors } from "../store.js";
 
 /** The reader is somewhere: moving the rows would lose the place, or the row under the pointer. */
 const reading = () =>
@@ -50,11 +58,9 @@ export function Calls() {
   }, [changes.value]);
 
   const rangeKey = ["range", "from", "to"].map((key) => asked.get(key) ?? "").join(" ");
-  const stats = useLoad(
-    `stats ${rangeKey}`,
-    (signal) => api.stats(statsQuery(asked, new Date()), signal),
-    { live: "slow" },
-  );
+  const stats = useLoad(`stats ${rangeKey}`, (signal) => api.stats(statsQuery(asked, new Date()), signal), {
+    live: "slow",
+  });
 
   return (
     <>
@@ -123,8 +129,7 @@ function List() {
       {calls.length === 0 ? <NoCalls /> : <CallsTable calls={calls} fresh={list.fresh} />}
       {partial && (
         <p class="partial">
-          The search took too long and stopped early: there may be more. Choose a shorter range or
-          more filters.
+          The search stopped before it had looked at all of the range. {next && "“Older” goes on from there."}
         </p>
       )}
       {(next || cursor) && (
@@ -152,16 +157,21 @@ function List() {
 
 function NoCalls() {
   const filtered = tokensOf(query.value).length > 0;
-  const last = sensors.value.map(({ last_cdr_at }) => last_cdr_at ?? "").sort().at(-1);
+  const last = sensors.value
+    .map(({ last_cdr_at }) => last_cdr_at ?? "")
+    .sort()
+    .at(-1);
   if (sensors.value.length === 0) {
     return (
       <Notice title="No calls yet">
         <p>Calls appear here as soon as a sensor sees them.</p>
-        <p>
-          <a class="button primary" href="/sensors?add=1">
-            Add a sensor
-          </a>
-        </p>
+        {isAdmin() && (
+          <p>
+            <a class="button primary" href="/sensors?add=1">
+              Add a sensor
+            </a>
+          </p>
+        )}
       </Notice>
     );
   }

@@ -37,16 +37,29 @@ export function Login() {
   return (
     <main class="login" id="main">
       <form class="card" onSubmit={submit}>
-        <h1><Wordmark /></h1>
+        <h1>
+          <Wordmark />
+        </h1>
         <label>
           <span>Login</span>
-          <input ref={login} name="login" autocomplete="username" autocapitalize="off" spellcheck={false} required />
+          <input
+            ref={login}
+            name="login"
+            autocomplete="username"
+            autocapitalize="off"
+            spellcheck={false}
+            required
+          />
         </label>
         <label>
           <span>Password</span>
           <input ref={password} name="password" type="password" autocomplete="current-password" required />
         </label>
-        {error && <p class="failure" role="alert">{error}</p>}
+        {error && (
+          <p class="failure" role="alert">
+            {error}
+          </p>
+        )}
         <button type="submit" class="primary" disabled={busy || left > 0}>
           {left > 0 ? `Wait ${left} s` : busy ? "Logging in…" : "Log in"}
         </button>

@@ -8,10 +8,15 @@ export function Missing() {
   return (
     <Notice title="There is no such page" whole>
       <p>
-        <code class="clip" title={place.value.path}>{place.value.path}</code> names nothing here.
+        <code class="clip" title={place.value.path}>
+          {place.value.path}
+        </code>{" "}
+        names nothing here.
       </p>
       <p>
-        <a class="button" href="/calls">To the calls</a>
+        <a class="button" href="/calls">
+          To the calls
+        </a>
       </p>
     </Notice>
   );

@@ -20,13 +20,17 @@ import { useTitle } from "../title.js";
 import type { Sensor as SensorData } from "../types.js";
 
 export function Sensor({ id }: { id: string }) {
-  const { data, error, reload } = useLoad(`sensor ${id}`, (signal) => api.sensor(id, signal), { keep: false });
+  const { data, error, reload } = useLoad(`sensor ${id}`, (signal) => api.sensor(id, signal), {
+    keep: false,
+  });
   useTitle(data?.name ?? "Sensor");
   useKeys("Sensor", [{ key: "Escape", does: "Back to the sensors", run: () => navigate("/sensors") }]);
   return (
     <>
       <nav class="walk" aria-label="Way back">
-        <a href="/sensors"><Icon name="left" /> Sensors</a>
+        <a href="/sensors">
+          <Icon name="left" /> Sensors
+        </a>
       </nav>
       {data ? (
         <>
@@ -35,7 +39,11 @@ export function Sensor({ id }: { id: string }) {
         </>
       ) : error?.status === 404 ? (
         <Notice title="There is no such sensor" whole>
-          <p><a class="button" href="/sensors">All sensors</a></p>
+          <p>
+            <a class="button" href="/sensors">
+              All sensors
+            </a>
+          </p>
         </Notice>
       ) : error ? (
         <Failed error={error} retry={reload} />
@@ -50,26 +58,34 @@ function Shown({ sensor, reload }: { sensor: SensorData; reload: () => void }) {
   return (
     <article class="sensor-page">
       <header class="page-head">
-        <h1><Clip text={sensor.name} /></h1>
+        <h1>
+          <Clip text={sensor.name} />
+        </h1>
         <StateMark state={sensor.state} />
-        <a class="button page-action" href={`/calls?sensor=${encodeURIComponent(sensor.id)}`}>Its calls</a>
+        <a class="button page-action" href={`/calls?sensor=${encodeURIComponent(sensor.id)}`}>
+          Its calls
+        </a>
         {isAdmin() && sensor.state !== "revoked" && <Revoke sensor={sensor} reload={reload} />}
       </header>
       <Failure sensor={sensor} />
       <div class="two-columns">
         <div>
-        <section class="card" aria-label="Ticks">
-          <header class="card-head"><h2>Does it work?</h2></header>
-          <TickList ticks={sensor.ticks} />
-        </section>
-        <Facts sensor={sensor} />
+          <section class="card" aria-label="Ticks">
+            <header class="card-head">
+              <h2>Does it work?</h2>
+            </header>
+            <TickList ticks={sensor.ticks} />
+          </section>
+          <Facts sensor={sensor} />
         </div>
         <div>
-        <section class="card" aria-label="Handshake">
-          <header class="card-head"><h2>Way to the cloud</h2></header>
-          <StepList steps={sensor.steps} />
-        </section>
-        <Capture sensor={sensor} />
+          <section class="card" aria-label="Handshake">
+            <header class="card-head">
+              <h2>Way to the cloud</h2>
+            </header>
+            <StepList steps={sensor.steps} />
+          </section>
+          <Capture sensor={sensor} />
         </div>
       </div>
       <Counters counters={sensor.counters} />
@@ -82,9 +98,17 @@ function Failure({ sensor: { failure, state } }: { sensor: SensorData }) {
   const past = state === "online";
   return (
     <p class={past ? "failure past" : "failure"} role={past ? undefined : "alert"}>
-      <strong>{past ? "Last failure" : "Stopped"} at {stepName(failure.step)}</strong>{" "}
-      {failure.at && <span class="muted"><Ago at={failure.at} /></span>}
-      <span class="failure-sentence" dir="auto">{failure.sentence}</span>
+      <strong>
+        {past ? "Last failure" : "Stopped"} at {stepName(failure.step)}
+      </strong>{" "}
+      {failure.at && (
+        <span class="muted">
+          <Ago at={failure.at} />
+        </span>
+      )}
+      <span class="failure-sentence" dir="auto">
+        {failure.sentence}
+      </span>
     </p>
   );
 }
@@ -97,37 +121,80 @@ function Facts({ sensor }: { sensor: SensorData }) {
     : NONE;
   return (
     <section class="card" aria-label="Facts">
-      <header class="card-head"><h2>Facts</h2></header>
+      <header class="card-head">
+        <h2>Facts</h2>
+      </header>
       <dl class="facts">
         <Fact name="Number">{sensor.id_sensor ?? NONE}</Fact>
         <Fact name="Device">
           <Clip text={sensor.id} mono /> <Copy text={sensor.id} label="Copy the device's fingerprint" />
         </Fact>
-        <Fact name="Address"><Clip text={sensor.address} mono /></Fact>
-        <Fact name="Version">
-          {sensor.software ?? NONE} {sensor.commit && <span class="mono muted">{sensor.commit.slice(0, 12)}</span>}
+        <Fact name="Address">
+          <Clip text={sensor.address} mono />
         </Fact>
-        <Fact name="Architecture">{sensor.arch ?? NONE} <span class="muted"><Clip text={sensor.target} /></span></Fact>
-        <Fact name="Enrolled"><Time at={sensor.enrolled_at} withDay /></Fact>
-        <Fact name="Session since"><Time at={sensor.accepted_at} withDay /></Fact>
-        <Fact name="Last seen"><Ago at={sensor.last_seen_at} never="never" /></Fact>
-        <Fact name="Last call"><Ago at={sensor.last_cdr_at} never="none yet" /></Fact>
+        <Fact name="Version">
+          {sensor.software ?? NONE}{" "}
+          {sensor.commit && <span class="mono muted">{sensor.commit.slice(0, 12)}</span>}
+        </Fact>
+        <Fact name="Architecture">
+          {sensor.arch ?? NONE}
+          {sensor.target && (
+            <span class="muted">
+              <Clip text={sensor.target} />
+            </span>
+          )}
+        </Fact>
+        <Fact name="Enrolled">
+          <Time at={sensor.enrolled_at} withDay />
+        </Fact>
+        <Fact name="Session since">
+          <Time at={sensor.accepted_at} withDay />
+        </Fact>
+        <Fact name="Last seen">
+          <Ago at={sensor.last_seen_at} never="never" />
+        </Fact>
+        <Fact name="Last call">
+          <Ago at={sensor.last_cdr_at} never="none yet" />
+        </Fact>
         <Fact name="Running for">{longDuration(sensor.uptime_seconds)}</Fact>
         <Fact name="Channels now">{count(sensor.channels)}</Fact>
-        <Fact name="Allowance" title="Channels that the cloud lets this sensor track; reserved: what counts against the customer's limit">
-          {lease ? <>{count(lease.channels)} <span class="muted">reserved {count(lease.reserved)}</span></> : NONE}
+        <Fact
+          name="Allowance"
+          title="Channels that the cloud lets this sensor track; reserved: what counts against the customer's limit"
+        >
+          {lease ? (
+            <>
+              {count(lease.channels)} <span class="muted">reserved {count(lease.reserved)}</span>
+            </>
+          ) : (
+            NONE
+          )}
         </Fact>
-        <Fact name="Waiting to be sent" title="Records in the outbox that the cloud has not acknowledged">{outboxText}</Fact>
+        <Fact name="Waiting to be sent" title="Records in the outbox that the cloud has not acknowledged">
+          {outboxText}
+        </Fact>
         <Fact name="Memory">{bytes(sensor.memory_bytes)}</Fact>
         <Fact name="Clock" title="The sensor's clock against the cloud's">
-          {offset === null ? NONE : offset === 0 ? "exact" : `${count(Math.abs(offset))} ms ${offset > 0 ? "ahead" : "behind"}`}
+          {offset === null
+            ? NONE
+            : offset === 0
+              ? "exact"
+              : `${count(Math.abs(offset))} ms ${offset > 0 ? "ahead" : "behind"}`}
         </Fact>
       </dl>
     </section>
   );
 }
 
-const Fact = ({ name, title, children }: { name: string; title?: string; children: preact.ComponentChildren }) => (
+const Fact = ({
+  name,
+  title,
+  children,
+}: {
+  name: string;
+  title?: string;
+  children: preact.ComponentChildren;
+}) => (
   <div>
     <dt title={title}>{name}</dt>
     <dd>{children}</dd>
@@ -137,7 +204,9 @@ const Fact = ({ name, title, children }: { name: string; title?: string; childre
 function Capture({ sensor }: { sensor: SensorData }) {
   return (
     <section class="card" aria-label="Capture">
-      <header class="card-head"><h2>Capture</h2></header>
+      <header class="card-head">
+        <h2>Capture</h2>
+      </header>
       {sensor.interfaces.length === 0 ? (
         <p class="muted pad">No interface has been reported.</p>
       ) : (
@@ -146,15 +215,21 @@ function Capture({ sensor }: { sensor: SensorData }) {
             <thead>
               <tr>
                 <th scope="col">Interface</th>
-                <th scope="col" class="n">Frames</th>
-                <th scope="col" class="n">Dropped by the kernel</th>
+                <th scope="col" class="n">
+                  Frames
+                </th>
+                <th scope="col" class="n">
+                  Dropped by the kernel
+                </th>
                 <th scope="col">Fault</th>
               </tr>
             </thead>
             <tbody>
               {sensor.interfaces.map((one) => (
                 <tr key={one.name}>
-                  <th scope="row" class="mono">{one.name}</th>
+                  <th scope="row" class="mono">
+                    {one.name}
+                  </th>
                   <td class="n">{count(one.frames)}</td>
                   <td class="n">{count(one.kernel_dropped)}</td>
                   <td>{one.fault ?? "none"}</td>
@@ -197,17 +272,30 @@ function Revoke({ sensor, reload }: { sensor: SensorData; reload: () => void }) 
     );
   return (
     <>
-      <button type="button" onClick={() => setAsking(true)}>Revoke…</button>
+      <button type="button" onClick={() => setAsking(true)}>
+        Revoke…
+      </button>
       {asking && (
         <Dialog title="Revoke this sensor?" close={() => setAsking(false)}>
           <p>
-            <strong><Clip text={sensor.name} /></strong> will be refused from now on and sends no more calls. Its calls
-            so far stay. To join again it needs a new token.
+            <strong>
+              <Clip text={sensor.name} />
+            </strong>{" "}
+            will be refused from now on and sends no more calls. Its calls so far stay. To join again it needs
+            a new token.
           </p>
-          {error && <p role="alert" class="failure">{error.message}</p>}
+          {error && (
+            <p role="alert" class="failure">
+              {error.message}
+            </p>
+          )}
           <div class="form-actions">
-            <button type="button" class="danger" onClick={revoke}>Revoke</button>
-            <button type="button" onClick={() => setAsking(false)}>Keep it</button>
+            <button type="button" class="danger" onClick={revoke}>
+              Revoke
+            </button>
+            <button type="button" onClick={() => setAsking(false)}>
+              Keep it
+            </button>
           </div>
         </Dialog>
       )}

@@ -32,7 +32,7 @@ export function Sensors() {
     known.value = all;
     return all;
   });
-  const [adding, setAdding] = useState(query.value.get("add") === "1");
+  const [adding, setAdding] = useState(isAdmin() && query.value.get("add") === "1");
   const close = () => {
     setAdding(false);
     if (query.value.has("add")) navigate("/sensors", { replace: true });
@@ -80,7 +80,9 @@ function SensorCard({ sensor }: { sensor: Sensor }) {
     <li class={`card sensor-card sensor-${sensor.state}`}>
       <header>
         <h2>
-          <a href={sensorPath(sensor.id)}><Clip text={sensor.name} /></a>
+          <a href={sensorPath(sensor.id)}>
+            <Clip text={sensor.name} />
+          </a>
         </h2>
         {sensor.id_sensor !== null && <span class="muted id-sensor">no. {sensor.id_sensor}</span>}
         <StateMark state={sensor.state} />
@@ -96,11 +98,21 @@ function SensorCard({ sensor }: { sensor: Sensor }) {
           <dt>Channels</dt>
           <dd>
             {count(sensor.channels)}
-            {sensor.lease && <span class="muted"> of {count(sensor.lease.channels)}</span>}
+            {sensor.lease?.channels != null && <span class="muted"> of {count(sensor.lease.channels)}</span>}
           </dd>
         </div>
-        <div><dt>Last seen</dt><dd><Ago at={sensor.last_seen_at} never="never" /></dd></div>
-        <div><dt>Last call</dt><dd><Ago at={sensor.last_cdr_at} never="none yet" /></dd></div>
+        <div>
+          <dt>Last seen</dt>
+          <dd>
+            <Ago at={sensor.last_seen_at} never="never" />
+          </dd>
+        </div>
+        <div>
+          <dt>Last call</dt>
+          <dd>
+            <Ago at={sensor.last_cdr_at} never="none yet" />
+          </dd>
+        </div>
         <div>
           <dt>Version</dt>
           <dd>
@@ -121,12 +133,22 @@ function Empty({ add }: { add: () => void }) {
     <section class="notice empty-sensors">
       <h2>Add one in three steps</h2>
       <ol class="three">
-        <li><strong>Install</strong> the sensor on the PBX, or on a machine at a mirror port.</li>
-        <li><strong>Run one command</strong> there; it carries a token that joins the sensor to you.</li>
-        <li><strong>Watch it appear</strong> here, with a tick for each thing that works.</li>
+        <li>
+          <strong>Install</strong> the sensor on the PBX, or on a machine at a mirror port.
+        </li>
+        <li>
+          <strong>Run one command</strong> there; it carries a token that joins the sensor to you.
+        </li>
+        <li>
+          <strong>Watch it appear</strong> here, with a tick for each thing that works.
+        </li>
       </ol>
       {isAdmin() ? (
-        <p><button type="button" class="primary" onClick={add}>Add sensor</button></p>
+        <p>
+          <button type="button" class="primary" onClick={add}>
+            Add sensor
+          </button>
+        </p>
       ) : (
         <p class="muted">Ask an administrator to add one.</p>
       )}
@@ -155,8 +177,13 @@ function StrangerRow({ stranger }: { stranger: Stranger }) {
   return (
     <li class="card stranger">
       <p>
-        <strong><Clip text={name || device} /></strong>
-        <span class="muted"> at <span class="mono">{address ?? "an unknown address"}</span>, <Ago at={at} /></span>
+        <strong>
+          <Clip text={name || device} />
+        </strong>
+        <span class="muted">
+          {" "}
+          at <span class="mono">{address ?? "an unknown address"}</span>, <Ago at={at} />
+        </span>
       </p>
       <p>
         It was refused at <strong>{stepName(failure.step)}</strong> because{" "}

@@ -14,8 +14,16 @@ export const GROUPS: readonly Group[] = ["Capture", "Decoding", "SIP", "Media", 
 export const COUNTERS: Record<string, Counter> = {
   frames_seen: { group: "Capture", means: "Frames that came from the capture." },
   bytes_seen: { group: "Capture", means: "Bytes of those frames, as on the wire." },
-  kernel_dropped: { group: "Capture", means: "Frames that the kernel dropped because the capture ring was full.", loss: true },
-  interface_dropped: { group: "Capture", means: "Frames that the network interface dropped before the kernel saw them.", loss: true },
+  kernel_dropped: {
+    group: "Capture",
+    means: "Frames that the kernel dropped because the capture ring was full.",
+    loss: true,
+  },
+  interface_dropped: {
+    group: "Capture",
+    means: "Frames that the network interface dropped before the kernel saw them.",
+    loss: true,
+  },
   rtp_shed: { group: "Capture", means: "RTP frames shed between capture and analysis.", loss: true },
   sip_shed: { group: "Capture", means: "SIP frames shed between capture and analysis.", loss: true },
   unknown_link_type: { group: "Decoding", means: "Frames of a link type that is not read." },
@@ -26,9 +34,17 @@ export const COUNTERS: Record<string, Counter> = {
   truncated: { group: "Decoding", means: "Frames cut by the capture's snap length." },
   fragments: { group: "Decoding", means: "IP fragments seen." },
   fragments_timed_out: { group: "Decoding", means: "IP packets whose other fragments never came." },
-  fragment_table_full: { group: "Decoding", means: "Fragments turned away because the table was full.", loss: true },
+  fragment_table_full: {
+    group: "Decoding",
+    means: "Incomplete IP packets let go because the table was full.",
+    loss: true,
+  },
   fragments_bad: { group: "Decoding", means: "Fragments that overlap or contradict others." },
-  tcp_table_full: { group: "Decoding", means: "TCP connections let go because the table was full.", loss: true },
+  tcp_table_full: {
+    group: "Decoding",
+    means: "TCP connections let go because the table was full.",
+    loss: true,
+  },
   tcp_gaps: { group: "Decoding", means: "Gaps in TCP streams that were skipped." },
   tcp_skipped_bytes: { group: "Decoding", means: "TCP bytes that were no SIP and skipped." },
   sip_too_large: { group: "SIP", means: "SIP messages larger than the reader's limit." },
@@ -43,18 +59,48 @@ export const COUNTERS: Record<string, Counter> = {
   rtcp_bad: { group: "Media", means: "RTCP packets that contradict themselves." },
   calls_started: { group: "Calls", means: "Calls seen to begin." },
   calls_ended: { group: "Calls", means: "Calls that ended and became records." },
-  calls_over_allowance: { group: "Calls", means: "Calls over the channel allowance: counted, not tracked.", loss: true },
-  calls_refused: { group: "Calls", means: "Calls turned away because every slot held a call that talks.", loss: true },
+  calls_over_allowance: {
+    group: "Calls",
+    means: "Calls over the channel allowance: counted, not tracked.",
+    loss: true,
+  },
+  calls_refused: {
+    group: "Calls",
+    means: "Calls turned away because every slot held a call that talks.",
+    loss: true,
+  },
   evicted_ended: { group: "Calls", means: "Ended calls that left early to make room." },
   evicted_unanswered: { group: "Calls", means: "Unanswered calls that left to make room.", loss: true },
   evicted_idle: { group: "Calls", means: "Answered, idle calls that left to make room.", loss: true },
   streams_refused: { group: "Calls", means: "Streams beyond a call's limit.", loss: true },
   sip_events_omitted: { group: "Calls", means: "Ladder events beyond a call's limit." },
   media_table_full: { group: "Media", means: "Media addresses beyond the table's limit.", loss: true },
-  sip_outside_calls: { group: "SIP", means: "SIP messages that belong to no call (REGISTER, OPTIONS and such)." },
+  sip_outside_calls: {
+    group: "SIP",
+    means: "SIP messages that belong to no call (REGISTER, OPTIONS and such).",
+  },
   cdrs_stored: { group: "Records", means: "Records written to the outbox and flushed." },
   cdrs_acknowledged: { group: "Records", means: "Records that the cloud acknowledged." },
-  cdrs_dropped: { group: "Records", means: "Oldest records let go because the outbox was at its limit.", loss: true },
+  cdrs_dropped: {
+    group: "Records",
+    means: "Oldest records let go because the outbox was at its limit.",
+    loss: true,
+  },
   cdrs_rebased: { group: "Records", means: "Records rebased after the clock was set." },
   outbox_errors: { group: "Records", means: "Outbox writes that failed.", loss: true },
+  sip_late: {
+    group: "SIP",
+    means: "SIP messages of calls that had become records already, or were turned away.",
+  },
 };
+
+const UPPER = new Set(["sip", "sdp", "rtp", "rtcp", "tcp", "ip"]);
+
+/** A counter's name for people: sip_keep_alive as "SIP keep alive". */
+export function counterLabel(name: string): string {
+  const text = name
+    .split("_")
+    .map((word) => (UPPER.has(word) ? word.toUpperCase() : word === "cdrs" ? "CDRs" : word))
+    .join(" ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

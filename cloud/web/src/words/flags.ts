@@ -9,7 +9,11 @@ interface Flag {
 }
 
 const FLAGS: Record<string, Flag> = {
-  one_way: { label: "one way", means: "Media in one direction only although both were agreed.", weight: "bad" },
+  one_way: {
+    label: "one way",
+    means: "Media in one direction only although both were agreed.",
+    weight: "bad",
+  },
   no_media: { label: "no media", means: "Answered, and no RTP packet came.", weight: "bad" },
   silent: { label: "silent", means: "RTP flows and nobody speaks.", weight: "warn" },
   encrypted: { label: "encrypted", means: "The media is SRTP.", weight: "plain" },
@@ -18,13 +22,33 @@ const FLAGS: Record<string, Flag> = {
   fax: { label: "fax", means: "T.38 was agreed.", weight: "plain" },
   nat: { label: "NAT", means: "RTP came from another address than the SDP said.", weight: "plain" },
   joined_late: { label: "joined late", means: "The call began before the capture.", weight: "plain" },
-  capture_loss: { label: "capture loss", means: "The capture lost packets during the call: its loss figures are unreliable.", weight: "warn" },
-  clock_unset: { label: "clock unset", means: "The sensor did not know the time when it saw the call.", weight: "warn" },
-  evicted: { label: "evicted", means: "The sensor's table was full and the call was let go before its end.", weight: "warn" },
+  capture_loss: {
+    label: "capture loss",
+    means: "The capture lost packets during the call: its loss figures are unreliable.",
+    weight: "warn",
+  },
+  clock_unset: {
+    label: "clock unset",
+    means: "The sensor did not know the time when it saw the call.",
+    weight: "warn",
+  },
+  evicted: {
+    label: "evicted",
+    means: "The sensor's table was full and the call was let go before its end.",
+    weight: "warn",
+  },
   early_media: { label: "early media", means: "Early media flowed before the answer.", weight: "plain" },
   forked: { label: "forked", means: "An INVITE was answered by several branches.", weight: "plain" },
-  authenticated: { label: "authenticated", means: "A 401 or 407 was answered with credentials.", weight: "plain" },
-  truncated: { label: "truncated", means: "The capture held only parts of some packets, or their SDP was unreadable.", weight: "plain" },
+  authenticated: {
+    label: "authenticated",
+    means: "A 401 or 407 was answered with credentials.",
+    weight: "plain",
+  },
+  truncated: {
+    label: "truncated",
+    means: "The capture held only parts of some packets, or their SDP was unreadable.",
+    weight: "plain",
+  },
 };
 
 export const flagInfo = (name: string): Flag =>

@@ -202,6 +202,20 @@ fn servers_are_tried_in_order_before_anything_waits() {
 }
 
 #[test]
+fn a_server_that_is_named_later_is_greeted_then() {
+    let mut session = session(&[], false);
+    assert!(session.begins_round(at(0).instant));
+    assert_eq!(session.poll_action(at(0).instant), None);
+    let due = session.poll_timeout().expect("another look");
+    assert_eq!(due, at(0).instant + SERVER_LOOK_EVERY);
+    assert!(!session.begins_round(at(0).instant));
+    assert!(session.begins_round(due));
+    session.set_servers(vec![server("a")]);
+    assert_eq!(session.poll_action(due), Some(Action::Greet(server("a"))));
+    assert!(!session.begins_round(due));
+}
+
+#[test]
 fn rounds_that_fail_wait_longer_and_longer() {
     let mut session = session(&["a"], false);
     let mut now = at(0);
