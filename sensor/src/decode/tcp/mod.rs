@@ -18,7 +18,7 @@ use self::emitter::Emitter;
 use self::held::{BufferId, Pool};
 pub(super) use self::segment::Segment;
 use self::table::{Key, Table};
-use super::{Context, Datagram, Framing};
+use super::{Context, Datagram, FindMessage, Looked};
 use crate::counters::Counters;
 
 /// How long a gap may stay open, in packet time. Retransmissions come sooner (RFC 6298: 1 s at
@@ -33,13 +33,13 @@ const SAME_STREAM: u32 = 1 << 20;
 pub(super) struct Tcp {
     table: Table,
     pool: Pool,
-    framing: fn(&[u8]) -> Framing,
+    framing: FindMessage,
     /// When the oldest gap is to be given up.
     deadline: Option<Instant>,
 }
 
 impl Tcp {
-    pub(super) fn new(framing: fn(&[u8]) -> Framing, seed: u64) -> Self {
+    pub(super) fn new(framing: FindMessage, seed: u64) -> Self {
         Self { table: Table::new(seed), pool: Pool::new(), framing, deadline: None }
     }
 
@@ -230,7 +230,7 @@ impl Tcp {
     ) {
         if self.table.stream(index).buffer.is_none() {
             let emitter = self.emitter(index, now);
-            let consumed = emitter.emit(bytes, counters, sink);
+            let consumed = emitter.emit(bytes, &mut Looked::default(), counters, sink);
             self.advance_start(index, consumed);
             bytes = &bytes[consumed..];
         }
@@ -241,6 +241,7 @@ impl Tcp {
             if !self.read_held(index, buffer, now, counters, sink) && taken == 0 {
                 counters.add(Counter::SipTooLarge);
                 let len = self.pool.held(buffer).len;
+                self.pool.note_looked(buffer, Looked::default());
                 self.consume(index, buffer, len);
             }
         }
@@ -256,7 +257,9 @@ impl Tcp {
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) -> bool {
         let emitter = self.emitter(index, at);
-        let consumed = emitter.emit(self.pool.bytes(buffer), counters, sink);
+        let mut looked = self.pool.held(buffer).looked;
+        let consumed = emitter.emit(self.pool.bytes(buffer), &mut looked, counters, sink);
+        self.pool.note_looked(buffer, looked);
         self.consume(index, buffer, consumed);
         consumed > 0
     }
