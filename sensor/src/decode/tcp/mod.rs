@@ -57,8 +57,8 @@ impl Tcp {
             dst: SocketAddr::new(dst, segment.dst_port),
             vlan: context.vlan,
         };
-        let Some(index) = self.find_or_insert(key, segment, context.at, counters) else { return };
-        self.table.touch(index, context.at);
+        let Some(index) = self.find_or_insert(key, segment, counters) else { return };
+        self.table.touch(index);
         let stream = self.table.stream(index);
         stream.interface = context.interface;
         stream.dscp = context.dscp;
@@ -135,7 +135,6 @@ impl Tcp {
         &mut self,
         key: Key,
         segment: &Segment<'_>,
-        now: Instant,
         counters: &mut Counters,
     ) -> Option<usize> {
         if let Some(index) = self.table.find(&key) {
@@ -145,7 +144,7 @@ impl Tcp {
         if !is_wanted || segment.rst {
             return None;
         }
-        let (index, left) = self.table.insert(key, now);
+        let (index, left) = self.table.insert(key);
         if let Some(left) = left {
             counters.add(Counter::TcpTableFull);
             if let Some(buffer) = left.buffer {
