@@ -233,9 +233,9 @@ pub(crate) fn tiny_fragments(to: &mut Frames, round: u32) {
 pub(crate) fn overlapping_fragments(to: &mut Frames, round: u32) {
     let ident = u16::try_from(round & 0xffff).unwrap();
     for (seed, len) in [(1, 800), (2, 784), (3, 1480)] {
-        for part in fragments(attacker(round), server(), &noise(seed, 2000), ident, len) {
-            to.frame(&part);
-        }
+        let parts = fragments(attacker(round), server(), &noise(seed, 2000), ident, len);
+        // Never the last one, which would complete the packet.
+        parts.iter().rev().skip(1).for_each(|part| to.frame(part));
     }
 }
 
