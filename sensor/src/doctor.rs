@@ -17,12 +17,16 @@ use ringside_protocol::time::MICROS_PER_SECOND;
 use serde::Serialize;
 
 use crate::identity::{Identity, IdentityError, Server, Trust};
+use crate::terminal::{Colour, Style, fit, printable, width, wrap};
 use crate::uplink::caller::{Called, Caller};
 use crate::uplink::client::Client;
 use crate::uplink::session::{Action, Config, Event, Session};
 use crate::uplink::status::{Running, Status, StepState};
 use crate::uplink::tls::Roots;
 use crate::uplink::{NO_SERVER, Settings};
+
+/// Columns that a sentence gets however narrow the terminal is.
+const MIN_SENTENCE: usize = 30;
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -82,19 +86,26 @@ pub fn is_all_ok(reports: &[StepReport]) -> bool {
     reports.iter().all(|report| report.state == Outcome::Ok)
 }
 
-/// Aligned columns, one check a line.
+/// Aligned columns, one check a line; longer sentences go on below their beginning.
 #[must_use]
-pub fn table(reports: &[StepReport]) -> String {
-    let width = reports.iter().map(|report| report.name.chars().count()).max().unwrap_or(0);
-    let line = |report: &StepReport| {
-        let mark = match report.state {
-            Outcome::Ok => "✓ ok    ",
-            Outcome::Failed => "✗ failed",
-            Outcome::NotReached => "· -     ",
+pub fn table(reports: &[StepReport], style: Style) -> String {
+    let name_width = reports.iter().map(|report| width(&report.name)).max().unwrap_or(0);
+    let indent = 8 + 2 + name_width + 2;
+    let room = style.columns.saturating_sub(indent).max(MIN_SENTENCE);
+    let mut text = String::new();
+    for report in reports {
+        let (mark, colour) = match report.state {
+            Outcome::Ok => ("✓ ok    ", Colour::Green),
+            Outcome::Failed => ("✗ failed", Colour::Red),
+            Outcome::NotReached => ("· -     ", Colour::Faint),
         };
-        format!("{mark}  {:width$}  {}\n", report.name, report.sentence)
-    };
-    reports.iter().map(line).collect()
+        text += &style.paint(Some(colour), mark);
+        text += &format!("  {}  ", fit(&printable(&report.name), name_width));
+        let lines = wrap(&printable(&report.sentence), room);
+        text += &lines.join(&format!("\n{:indent$}", ""));
+        text.push('\n');
+    }
+    text
 }
 
 /// One JSON object: `ok`, and `steps` in order.
@@ -326,11 +337,12 @@ mod tests {
 
     #[test]
     fn a_table_has_aligned_columns() {
-        let text = table(&reports());
+        let text = table(&reports(), Style::PLAIN);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "✓ ok      lookup     a has an address");
         assert!(lines[1].starts_with("✗ failed  enrolment  the cloud does not know this device"));
-        assert_eq!(lines[2], "· -       accepted   not reached");
+        assert!(lines[2].starts_with("                     "), "a long sentence goes on below");
+        assert_eq!(*lines.last().unwrap(), "· -       accepted   not reached");
     }
 
     #[test]

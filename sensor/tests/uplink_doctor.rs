@@ -5,6 +5,7 @@ mod uplink_support;
 use ringside_protocol::step::Failure;
 use ringside_sensor::doctor::{Outcome, StepReport, cloud_steps, is_all_ok, table};
 use ringside_sensor::identity::Server;
+use ringside_sensor::terminal::Style;
 use ringside_sensor::uplink::enrol::enrol;
 use ringside_sensor::uplink::{Running, Settings, Status};
 
@@ -35,7 +36,7 @@ fn without_a_running_sensor_every_step_is_taken() {
     let (dir, cloud) = (TestDir::new(), TestCloud::new());
     enrol(&cloud.token().to_string(), None, settings(&dir, &cloud)).expect("enrolled");
     let reports = cloud_steps(settings(&dir, &cloud));
-    assert!(is_all_ok(&reports), "{}", table(&reports));
+    assert!(is_all_ok(&reports), "{}", table(&reports, Style::PLAIN));
     assert_eq!(marks(&reports), "++++++++");
     assert_eq!(reports[6].sentence, "sensor 1 of Example");
     assert_eq!(cloud.state().sessions.len(), 1);
@@ -47,7 +48,7 @@ fn beside_a_running_sensor_doctor_is_no_clone() {
     let _sensor = start(settings_with_token(&dir, &cloud));
     wait_for_status(&dir, |status| status.connected_since.is_some());
     let reports = cloud_steps(settings(&dir, &cloud));
-    assert_eq!(marks(&reports), "++++++++", "{}", table(&reports));
+    assert_eq!(marks(&reports), "++++++++", "{}", table(&reports, Style::PLAIN));
     assert!(reports[7].sentence.contains("is connected since"), "{}", reports[7].sentence);
     let state = cloud.state();
     assert_eq!(state.sessions.len(), 1, "the sensor's own");
@@ -63,7 +64,7 @@ fn what_the_running_sensor_was_refused_is_told() {
     assert_eq!(failure_of(&sensor), taken);
     wait_for_status(&dir, |status| status.last_failure.is_some());
     let reports = cloud_steps(settings(&dir, &cloud));
-    assert_eq!(marks(&reports), "++++++!.", "{}", table(&reports));
+    assert_eq!(marks(&reports), "++++++!.", "{}", table(&reports, Style::PLAIN));
     assert_eq!(reports[6].sentence, taken.sentence());
     assert_eq!(reports[6].detail.as_deref(), Some("id_taken"));
 }
@@ -102,7 +103,7 @@ fn without_any_server_doctor_says_how_to_get_one() {
 fn looking_makes_no_key() {
     let (dir, cloud) = (TestDir::new(), TestCloud::new());
     let reports = cloud_steps(settings_with_token(&dir, &cloud));
-    assert_eq!(marks(&reports), "+++++!..", "{}", table(&reports));
+    assert_eq!(marks(&reports), "+++++!..", "{}", table(&reports, Style::PLAIN));
     assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 0);
 }
 

@@ -37,7 +37,7 @@ pub(super) fn doctor(config: Option<&Path>, format: Format) -> Result<u8, Stop> 
     reports.extend(doctor::cloud_steps(uplink_settings(&config, directory)));
     let text = match format {
         Format::Json => doctor::json(&reports) + "\n",
-        _ => doctor::table(&reports),
+        _ => doctor::table(&reports, Style::of_stdout()),
     };
     print(&text)?;
     Ok(if doctor::is_all_ok(&reports) { DONE } else { FAILED })

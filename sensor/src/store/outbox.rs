@@ -44,7 +44,7 @@ use writer::Writer;
 const FOLDER: &str = "outbox";
 
 /// A record is flushed at most this long after it was pushed (and the disk's own time).
-pub const FLUSH_AFTER: Duration = Duration::from_millis(500);
+pub const FLUSH_AFTER: Duration = Duration::from_millis(300);
 
 /// How long the disk is left alone after it has refused.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
