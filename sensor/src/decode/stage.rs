@@ -10,7 +10,7 @@ use super::fragment::Reassembler;
 use super::ip::{self, Fragment, Packet};
 use super::ports::PortSet;
 use super::tcp::{Segment, Tcp};
-use super::{Context, Datagram, Framing, Reject, Transport, link, udp};
+use super::{Context, Datagram, FindMessage, Reject, Transport, link, udp};
 use crate::capture::Frame;
 use crate::counters::Counters;
 
@@ -20,7 +20,7 @@ pub struct DecoderSettings {
     /// TCP is followed only where one end uses one of these.
     pub sip_ports: PortSet,
     /// Finds SIP messages in a TCP stream: `wire::sip::framing`.
-    pub framing: fn(&[u8]) -> Framing,
+    pub framing: FindMessage,
     /// Keys the hash of addresses, which come from the wire. Changes no output.
     pub seed: u64,
 }

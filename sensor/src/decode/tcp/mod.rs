@@ -18,7 +18,7 @@ use self::emitter::Emitter;
 use self::held::{BufferId, Pool};
 pub(super) use self::segment::Segment;
 use self::table::{Key, Table};
-use super::{Context, Datagram, Framing};
+use super::{Context, Datagram, FindMessage, Looked};
 use crate::counters::Counters;
 
 /// How long a gap may stay open, in packet time. Retransmissions come sooner (RFC 6298: 1 s at
@@ -33,13 +33,13 @@ const SAME_STREAM: u32 = 1 << 20;
 pub(super) struct Tcp {
     table: Table,
     pool: Pool,
-    framing: fn(&[u8]) -> Framing,
+    framing: FindMessage,
     /// When the oldest gap is to be given up.
     deadline: Option<Instant>,
 }
 
 impl Tcp {
-    pub(super) fn new(framing: fn(&[u8]) -> Framing, seed: u64) -> Self {
+    pub(super) fn new(framing: FindMessage, seed: u64) -> Self {
         Self { table: Table::new(seed), pool: Pool::new(), framing, deadline: None }
     }
 
@@ -57,8 +57,8 @@ impl Tcp {
             dst: SocketAddr::new(dst, segment.dst_port),
             vlan: context.vlan,
         };
-        let Some(index) = self.find_or_insert(key, segment, context.at, counters) else { return };
-        self.table.touch(index, context.at);
+        let Some(index) = self.find_or_insert(key, segment, counters) else { return };
+        self.table.touch(index);
         let stream = self.table.stream(index);
         stream.interface = context.interface;
         stream.dscp = context.dscp;
@@ -135,7 +135,6 @@ impl Tcp {
         &mut self,
         key: Key,
         segment: &Segment<'_>,
-        now: Instant,
         counters: &mut Counters,
     ) -> Option<usize> {
         if let Some(index) = self.table.find(&key) {
@@ -145,7 +144,7 @@ impl Tcp {
         if !is_wanted || segment.rst {
             return None;
         }
-        let (index, left) = self.table.insert(key, now);
+        let (index, left) = self.table.insert(key);
         if let Some(left) = left {
             counters.add(Counter::TcpTableFull);
             if let Some(buffer) = left.buffer {
@@ -230,7 +229,7 @@ impl Tcp {
     ) {
         if self.table.stream(index).buffer.is_none() {
             let emitter = self.emitter(index, now);
-            let consumed = emitter.emit(bytes, counters, sink);
+            let consumed = emitter.emit(bytes, &mut Looked::default(), counters, sink);
             self.advance_start(index, consumed);
             bytes = &bytes[consumed..];
         }
@@ -241,6 +240,7 @@ impl Tcp {
             if !self.read_held(index, buffer, now, counters, sink) && taken == 0 {
                 counters.add(Counter::SipTooLarge);
                 let len = self.pool.held(buffer).len;
+                self.pool.note_looked(buffer, Looked::default());
                 self.consume(index, buffer, len);
             }
         }
@@ -256,7 +256,9 @@ impl Tcp {
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) -> bool {
         let emitter = self.emitter(index, at);
-        let consumed = emitter.emit(self.pool.bytes(buffer), counters, sink);
+        let mut looked = self.pool.held(buffer).looked;
+        let consumed = emitter.emit(self.pool.bytes(buffer), &mut looked, counters, sink);
+        self.pool.note_looked(buffer, looked);
         self.consume(index, buffer, consumed);
         consumed > 0
     }
