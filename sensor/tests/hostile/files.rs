@@ -190,7 +190,7 @@ fn lengths_that_lie_are_errors() {
         file[24 + 8..24 + 12].copy_from_slice(&len.to_le_bytes());
         assert!(matches!(analyse(file).2, Err(FileError::TooLarge { .. })), "{len}");
     }
-    for len in [0, 11, MAX_FILE_BLOCK as u32 + 4, u32::MAX] {
+    for len in [0, 11, u32::try_from(MAX_FILE_BLOCK).unwrap() + 4, u32::MAX] {
         let mut file = pcapng(&pcap);
         file[4..8].copy_from_slice(&len.to_le_bytes());
         assert!(analyse(file).2.is_err(), "{len}");
