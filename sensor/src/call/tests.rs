@@ -407,3 +407,13 @@ fn every_address_and_stream_is_given_back() {
     assert_eq!(lab.table.places.len(), 0);
     assert_eq!(lab.table.flows.intervals().used(), 0);
 }
+
+/// The figures of `docs/ARCHITECTURE.md`, "Memory".
+#[test]
+fn a_call_and_a_stream_take_no_more_than_the_memory_table_says() {
+    let call = size_of::<Option<super::entry::Call>>();
+    let flow = size_of::<Option<super::flows::Flow>>();
+    println!("a call {call} bytes, a stream {flow} bytes");
+    assert!(call <= 7_168, "{call}");
+    assert!(flow <= 1_024, "{flow}");
+}
