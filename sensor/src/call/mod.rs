@@ -20,6 +20,8 @@ mod meter;
 pub mod offer;
 pub mod places;
 pub mod playout;
+#[cfg(test)]
+mod proptests;
 pub mod quality;
 mod restart;
 pub mod room;

@@ -15,6 +15,7 @@ mod table;
 mod value;
 
 use core::fmt;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 pub use check::{check_json, check_table};
@@ -28,6 +29,10 @@ use setting::Setting;
 
 /// A larger file is no configuration, bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Unknown settings for which what was meant is looked for, which takes long: a file with more of
+/// them is none of this program's.
+const MAX_GUESSES: usize = 100;
 
 /// A file that was read, with everything there is to say about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -177,7 +182,7 @@ pub fn read(bytes: &[u8]) -> (Loaded, Vec<Problem>) {
     for skipped in &lines.skipped {
         reading.loaded.notes.push(notes::skipped(skipped));
     }
-    let Reading { mut loaded, problems } = reading;
+    let Reading { mut loaded, problems, .. } = reading;
     notes::add(&mut loaded, &lines.entries);
     loaded.notes.sort_by_key(|note| note.line.unwrap_or(usize::MAX));
     (loaded, problems)
@@ -187,6 +192,8 @@ pub fn read(bytes: &[u8]) -> (Loaded, Vec<Problem>) {
 struct Reading {
     loaded: Loaded,
     problems: Vec<Problem>,
+    /// Names of [`Loaded::unknown`].
+    unknown: HashSet<String>,
 }
 
 impl Reading {
@@ -198,8 +205,9 @@ impl Reading {
             }
         } else if let Some(reason) = ignored::reason(&entry.key) {
             self.loaded.ignored.push((line, reason));
-        } else if !self.loaded.unknown.iter().any(|unknown| unknown.key == entry.key) {
-            let nearest = nearest::nearest(&entry.key, known_names());
+        } else if self.unknown.insert(entry.key.clone()) {
+            let may_guess = self.loaded.unknown.len() < MAX_GUESSES;
+            let nearest = may_guess.then(|| nearest::nearest(&entry.key, known_names())).flatten();
             self.loaded.unknown.push(Unknown { key: line.key, line: line.line, nearest });
         }
     }

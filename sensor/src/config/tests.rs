@@ -249,6 +249,17 @@ fn an_unknown_setting_is_told_once_with_what_was_meant() {
 }
 
 #[test]
+fn what_was_meant_is_guessed_at_for_a_hundred_settings() {
+    let text: String =
+        (0..=MAX_GUESSES).map(|line| format!("x{line} = 1\nsiport{line} = 1\n")).collect();
+    let loaded = good(&text);
+    assert_eq!(loaded.unknown.len(), 2 * (MAX_GUESSES + 1));
+    let is_guessed = |unknown: &Unknown| unknown.nearest.is_some();
+    assert!(loaded.unknown[..MAX_GUESSES].iter().any(is_guessed));
+    assert!(!loaded.unknown[MAX_GUESSES..].iter().any(is_guessed));
+}
+
+#[test]
 fn our_own_file_comes_before_voipmonitor_s() {
     let root = std::env::temp_dir().join(format!("ringside-config-{}", std::process::id()));
     std::fs::create_dir_all(root.join("etc/ringside")).unwrap();
