@@ -180,14 +180,15 @@ def wait_for_port(lab: Lab, address: str, port: int, transport: str) -> None:
     raise SystemExit(f"SIPp does not listen on port {port}")
 
 
-def start_many(lab: str, names: list[str], count: int, root: Path) -> list["Call"]:
-    """Starts so many calls without waiting for their ends."""
-    return [Call(lab, root, names[number % len(names)], number) for number in range(count)]
+def start_many(lab: str, names: list[str], count: int, root: Path, first: int = 0) -> list["Call"]:
+    """Starts so many calls, the first with this number, without waiting for their ends."""
+    return [Call(lab, root, names[index % len(names)], first + index) for index in range(count)]
 
 
 def go_on(lab: str, running: list["Call"], every: float, root: Path) -> None:
-    """A call of any kind about every so many seconds, for ever."""
+    """The long calls, then a call of any kind about every so many seconds, for ever."""
     noise = random.Random()
+    running += start_many(lab, list(LONG), len(LONG), root, len(running))
     number = len(running)
     while True:
         next_at = time.monotonic() + every * noise.uniform(0.5, 1.5)

@@ -8,7 +8,7 @@ import { useKeys } from "../keys.js";
 import { selected } from "../list.js";
 import { outcome } from "../outcome.js";
 import { callPath, navigate, query } from "../router.js";
-import { announce } from "../store.js";
+import { announce, sensors } from "../store.js";
 import type { CallSummary, Party } from "../types.js";
 import { flagInfo, listedFlags } from "../words/flags.js";
 import { Clip } from "./Clip.js";
@@ -67,7 +67,8 @@ export function CallsTable({ calls, fresh }: Props) {
     if (index > 0) focusRow(index);
   }, []);
 
-  const shows = (key: string) => !hidden.has(key);
+  // Where there is one sensor only, its name in every row tells nothing.
+  const shows = (key: string) => !hidden.has(key) && (key !== "sensor" || sensors.value.length !== 1);
   return (
     <table class="calls" role="table">
       <caption class="hidden">Calls, newest first</caption>

@@ -3,7 +3,7 @@
 import { useMemo, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { NONE, clock } from "../format.js";
-import { type Timeline, timeline } from "../intervals.js";
+import { INTERVAL_SECONDS, type Timeline, timeline } from "../intervals.js";
 import { MOS_BAD, MOS_FAIR } from "../quality.js";
 import type { Stream } from "../types.js";
 import { Chart, type Columns, type MakeOptions } from "./Chart.js";
@@ -120,7 +120,15 @@ interface MeasuredProps {
 
 function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
   const columns = line[spec.measure];
-  const data = useMemo<Columns>(() => [line.at, ...columns], [line]);
+  const end = (line.at.at(-1) ?? 0) + INTERVAL_SECONDS;
+  // A step is drawn up to the next point: the last interval needs its end.
+  const data = useMemo<Columns>(
+    () =>
+      spec.measure === "mos"
+        ? [line.at, ...columns]
+        : [[...line.at, end], ...columns.map((column) => [...column, column.at(-1) ?? null])],
+    [line],
+  );
   const known = columns.some((column) => column.some((one) => one !== null));
   if (!known) return <p class="muted pad">No data: {reason(spec.measure, streams)}.</p>;
   const options: MakeOptions = (plots, colour) => ({
@@ -133,7 +141,7 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
       points: { size: 7 },
     },
     scales: {
-      x: { range: (_, low, high) => [low, Math.max(high, low + 20)] },
+      x: { range: (_, low) => [low, end] },
       y: { range: (_, __, high) => spec.range(high) },
     },
     axes: [
@@ -178,7 +186,7 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
       drawClear: spec.measure === "mos" ? [(plot) => drawBands(plot, colour)] : [],
       setCursor: [
         (plot) =>
-          plot.cursor.left !== undefined && hover(plot.cursor.left < 0 ? null : (plot.cursor.idx ?? null)),
+          plot.cursor.left !== undefined && hover(plot.cursor.left < 0 ? null : within(plot.cursor.idx, line)),
       ],
     },
   });
@@ -193,6 +201,10 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
     />
   );
 }
+
+/** The interval at a point of the drawing; the end of the last belongs to it. */
+const within = (index: number | null | undefined, line: Timeline) =>
+  index == null ? null : Math.min(index, line.at.length - 1);
 
 const stepped = (plots: typeof uPlot) => {
   const paths = plots.paths.stepped?.({ align: 1 });

@@ -117,7 +117,7 @@ function Facts({ sensor }: { sensor: SensorData }) {
   const { lease, outbox } = sensor;
   const offset = sensor.clock_offset_ms;
   const outboxText = outbox
-    ? `${count(outbox.cdrs)} records, ${bytes(outbox.bytes)} of ${bytes(outbox.limit_bytes)}`
+    ? `${count(outbox.cdrs)} ${outbox.cdrs === 1 ? "record" : "records"}, ${bytes(outbox.bytes)} of ${bytes(outbox.limit_bytes)}`
     : NONE;
   return (
     <section class="card" aria-label="Facts">
