@@ -1,15 +1,24 @@
-//! From frames to datagrams: link layer, VLAN, IP, fragments, UDP, TCP.
+//! From frames to datagrams: link layer, VLAN, MPLS, PPPoE, IP, fragments, tunnels, UDP, TCP.
 
+mod erspan;
 mod fragment;
+mod geneve;
+mod gre;
+mod gtp;
 mod ip;
 mod link;
+mod mpls;
 mod ports;
+mod pppoe;
 mod signalling;
+mod span;
 mod stage;
 mod tcp;
+mod tunnel;
 mod udp;
 mod units;
 mod vlan;
+mod vxlan;
 
 use core::net::SocketAddr;
 
@@ -70,6 +79,8 @@ enum Reject {
     BadIp,
     OtherProtocol,
     BadTransport,
+    BadEncapsulation,
+    TooDeep,
     /// A header does not stand in the captured bytes as a whole.
     Short,
 }

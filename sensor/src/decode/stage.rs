@@ -8,11 +8,18 @@ use smoltcp::wire::IpProtocol;
 
 use super::fragment::Reassembler;
 use super::ip::{self, Fragment, Packet};
+use super::link::Carried;
 use super::ports::PortSet;
+use super::span::Span;
 use super::tcp::{Segment, Tcp};
+use super::tunnel::{self, Inner};
 use super::{Context, Datagram, Framing, Reject, Transport, link, udp};
 use crate::capture::Frame;
 use crate::counters::Counters;
+use crate::limits::MAX_TUNNELS;
+
+/// Room for a tunnel's packet that was joined from fragments, while fragments inside it are joined.
+const JOINED_BYTES: usize = 65_536;
 
 /// What a [`Decoder`] is made with.
 #[derive(Clone, Debug)]
@@ -30,6 +37,8 @@ pub struct DecoderSettings {
 /// Its tables take 21 MiB of address space, of which the system gives only what is written to.
 pub struct Decoder {
     fragments: Reassembler,
+    /// [`JOINED_BYTES`]; lent out while such a packet is read.
+    joined: Box<[u8]>,
     upper: UpperLayer,
 }
 
@@ -39,9 +48,11 @@ impl Decoder {
     pub fn new(settings: DecoderSettings) -> Self {
         Self {
             fragments: Reassembler::new(),
+            joined: vec![0; JOINED_BYTES].into_boxed_slice(),
             upper: UpperLayer {
                 tcp: Tcp::new(settings.framing, settings.seed),
                 sip_ports: settings.sip_ports,
+                carrier_ports: tunnel::UDP_PORTS.into_iter().collect(),
             },
         }
     }
@@ -106,10 +117,48 @@ impl Decoder {
             vlan: network.vlan,
             dscp: packet.dscp,
         };
-        match packet.fragment {
-            None => self.upper.read(&packet, context, counters, sink),
-            Some(fragment) => self.join(&packet, fragment, context, counters, sink),
+        self.read_packet(&packet, context, 0, counters, sink)
+    }
+
+    /// Reads a packet that stands inside `depth` others.
+    #[inline]
+    fn read_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        context: Context,
+        depth: usize,
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) -> Result<(), Reject> {
+        if let Some(fragment) = packet.fragment {
+            return self.join(packet, fragment, context, depth, counters, sink);
         }
+        match self.upper.read(packet, context, counters, sink)? {
+            None => Ok(()),
+            Some(inner) => self.read_inner(inner, context, depth + 1, counters, sink),
+        }
+    }
+
+    /// Reads what a tunnel carried.
+    #[cold]
+    fn read_inner(
+        &mut self,
+        inner: Inner<'_>,
+        outer: Context,
+        depth: usize,
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) -> Result<(), Reject> {
+        if depth > MAX_TUNNELS {
+            return Err(Reject::TooDeep);
+        }
+        counters.add(Counter::Tunnelled);
+        let Inner { ethertype, vlan, span } = inner;
+        let network = link::behind(Carried { ethertype, vlan, bytes: span.bytes })?;
+        let wire_len = span.wire_len - (span.bytes.len() - network.bytes.len());
+        let packet = ip::parse(network.version, network.bytes, wire_len)?;
+        let context = Context { vlan: network.vlan.or(outer.vlan), dscp: packet.dscp, ..outer };
+        self.read_packet(&packet, context, depth, counters, sink)
     }
 
     /// Reads the packet that a fragment completes.
@@ -119,6 +168,7 @@ impl Decoder {
         packet: &Packet<'_>,
         fragment: Fragment,
         context: Context,
+        depth: usize,
         counters: &mut Counters,
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) -> Result<(), Reject> {
@@ -132,7 +182,22 @@ impl Decoder {
             payload: whole.payload,
             ..*packet
         };
-        match self.upper.read(&packet, context, counters, sink) {
+        let result = match self.upper.read(&packet, context, counters, sink) {
+            Ok(Some(inner)) => {
+                let mut joined = core::mem::take(&mut self.joined);
+                let result = match copy(inner, &mut joined) {
+                    Some(inner) => self.read_inner(inner, context, depth + 1, counters, sink),
+                    // It stands in another one that was joined.
+                    None => Err(Reject::TooDeep),
+                };
+                if !joined.is_empty() {
+                    self.joined = joined;
+                }
+                result
+            }
+            result => result.map(|_| ()),
+        };
+        match result {
             // One of the fragments was cut, and counted as such.
             Err(Reject::Short) => Ok(()),
             result => result,
@@ -140,25 +205,40 @@ impl Decoder {
     }
 }
 
+/// The same, in memory of its own; `None` when there is no room.
+fn copy<'a>(inner: Inner<'_>, room: &'a mut [u8]) -> Option<Inner<'a>> {
+    let room = room.get_mut(..inner.span.bytes.len())?;
+    room.copy_from_slice(inner.span.bytes);
+    let Inner { ethertype, vlan, span: Span { wire_len, .. } } = inner;
+    Some(Inner { ethertype, vlan, span: Span { bytes: room, wire_len } })
+}
+
 /// What stands above IP.
 struct UpperLayer {
     tcp: Tcp,
     sip_ports: PortSet,
+    /// UDP ports on which other packets travel.
+    carrier_ports: PortSet,
 }
 
 impl UpperLayer {
-    /// Reads a whole packet.
+    /// Reads a whole packet; gives the one that stands inside it, if any.
     #[inline]
-    fn read(
+    fn read<'a>(
         &mut self,
-        packet: &Packet<'_>,
+        packet: &Packet<'a>,
         context: Context,
         counters: &mut Counters,
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
-    ) -> Result<(), Reject> {
+    ) -> Result<Option<Inner<'a>>, Reject> {
         match packet.protocol {
             IpProtocol::Udp => {
                 let udp = udp::parse(packet.payload, packet.payload_len)?;
+                if self.carrier_ports.contains(udp.dst_port)
+                    && let Some(inner) = tunnel::in_udp(&udp)
+                {
+                    return inner.map(Some);
+                }
                 let datagram = Datagram {
                     at: context.at,
                     interface: context.interface,
@@ -179,9 +259,9 @@ impl UpperLayer {
                     self.tcp.handle(addresses, &segment, context, counters, sink);
                 }
             }
-            _ => return Err(Reject::OtherProtocol),
+            _ => return tunnel::in_ip(packet).map(Some),
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -194,6 +274,8 @@ fn count(reject: Reject, is_cut: bool, counters: &mut Counters) {
         Reject::BadIp => Counter::BadIp,
         Reject::OtherProtocol => Counter::OtherProtocol,
         Reject::BadTransport => Counter::BadTransport,
+        Reject::BadEncapsulation => Counter::BadEncapsulation,
+        Reject::TooDeep => Counter::NestedTooDeep,
         Reject::Short if is_cut => return,
         Reject::Short => Counter::BadIp,
     };
