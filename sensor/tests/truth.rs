@@ -75,17 +75,25 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "stream 192.168.6.199:57128 > 192.168.6.199:32976 0x5482ece0 jitter_mean",
         "video, several packets a frame: tshark's mean leaves some out; its greatest is ours",
     ),
-    ("hep3.pcap", "", "inside HEP, which is not read yet"),
-    ("k06_hep3.pcap", "", "inside HEP, which is not read yet"),
     (
-        "k08_websocket_webrtc.pcap",
-        "call pb217g60049tutt88jrm",
-        "the first leg is SIP over WebSocket, which is not read yet",
+        "hep3.pcap",
+        "call qgf3dm9rudi@127.0.0.1 src: 192.168.1.1:5060",
+        "the truth names the ends of the HEP packet, we those of the SIP inside",
     ),
     (
-        "k08_websocket_webrtc.pcap",
-        "stream (\"192.0.2.10:49586\"",
-        "described in SIP over WebSocket, which is not read yet",
+        "hep3.pcap",
+        "call qgf3dm9rudi@127.0.0.1 dst: 192.168.1.2:5060",
+        "the truth names the ends of the HEP packet, we those of the SIP inside",
+    ),
+    (
+        "k06_hep3.pcap",
+        "call 1-16374@192.0.2.10 src: 192.0.2.10:5060",
+        "the truth names the ends of the HEP packet, we those of the SIP inside",
+    ),
+    (
+        "k06_hep3.pcap",
+        "call 1-16374@192.0.2.10 dst: 192.0.2.50:5060",
+        "the truth names the ends of the HEP packet, we those of the SIP inside",
     ),
     ("ndpi-skinny.pcap", "stream", "calls that SCCP set up: there is no SIP for them"),
     (

@@ -2,21 +2,23 @@
 
 use smoltcp::wire::IpProtocol;
 
-use super::link::Carried;
+use super::link::{Carried, Network};
 use super::ports::PortSet;
-use super::tcp::Segment;
+use super::stage::Options;
+use super::tcp::{self, Segment};
 use super::tunnel::{self, Inner};
-use super::{Reject, ip, link, udp};
+use super::{Reject, ip, link, udp, websocket};
 use crate::capture::Frame;
 use crate::limits::MAX_TUNNELS;
 
-/// Whether a frame is UDP or TCP with a SIP port at either end, also inside a tunnel. Fragments
-/// count as well: a large INVITE is split, RTP is not, and only the first fragment has ports.
+/// Whether a frame is UDP or TCP with a port of SIP or HEP at either end, also inside a tunnel, or
+/// may begin a WebSocket message. Fragments count as well: a large INVITE is split, RTP is not, and
+/// only the first fragment has ports.
 #[must_use]
-pub fn is_signalling(frame: &Frame<'_>, sip_ports: &PortSet) -> bool {
+pub fn is_signalling(frame: &Frame<'_>, sip_ports: &PortSet, options: &Options) -> bool {
     let mut network = link::parse(frame.link_type, frame.bytes);
     for _ in 0..=MAX_TUNNELS {
-        match network.and_then(|network| glance(network, sip_ports)) {
+        match network.and_then(|network| glance(network, sip_ports, options)) {
             Ok(Glance::Inside(Inner { ethertype, vlan, span })) => {
                 network = link::behind(Carried { ethertype, vlan, bytes: span.bytes });
             }
@@ -33,7 +35,11 @@ enum Glance<'a> {
     Inside(Inner<'a>),
 }
 
-fn glance<'a>(network: link::Network<'a>, sip_ports: &PortSet) -> Result<Glance<'a>, Reject> {
+fn glance<'a>(
+    network: Network<'a>,
+    sip_ports: &PortSet,
+    options: &Options,
+) -> Result<Glance<'a>, Reject> {
     let packet = ip::parse(network.version, network.bytes, usize::MAX)?;
     if packet.fragment.is_some() {
         return Ok(Glance::IsSignalling(true));
@@ -48,9 +54,17 @@ fn glance<'a>(network: link::Network<'a>, sip_ports: &PortSet) -> Result<Glance<
         }
         IpProtocol::Tcp => {
             let segment = Segment::parse(packet.payload, packet.payload_len)?;
+            let is_on = |ports: &PortSet| ports.contains_either(segment.src_port, segment.dst_port);
+            let may_be_message =
+                || tcp::begins_upgrade(segment.payload) || websocket::may_begin(segment.payload);
+            if is_on(&options.websocket_ports) && may_be_message() {
+                return Ok(Glance::IsSignalling(true));
+            }
             (segment.src_port, segment.dst_port)
         }
         _ => return tunnel::in_ip(&packet).map(Glance::Inside),
     };
-    Ok(Glance::IsSignalling(sip_ports.contains_either(src, dst)))
+    let is_signalling =
+        sip_ports.contains_either(src, dst) || options.hep_ports.contains_either(src, dst);
+    Ok(Glance::IsSignalling(is_signalling))
 }

@@ -1,17 +1,19 @@
 //! The stage: every frame goes in, every datagram comes out.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use embassy_time::Instant;
 use ringside_protocol::counters::Counter;
 use smoltcp::wire::IpProtocol;
 
 use super::fragment::Reassembler;
+use super::hep::{self, Copies};
 use super::ip::{self, Fragment, Packet};
-use super::link::Carried;
+use super::link::{Carried, Network};
+use super::mirror::Mirror;
 use super::ports::PortSet;
 use super::span::Span;
-use super::tcp::{Segment, Tcp};
+use super::tcp::{Carries, Segment, Tcp};
 use super::tunnel::{self, Inner};
 use super::{Context, Datagram, Framing, Reject, Transport, link, udp};
 use crate::capture::Frame;
@@ -26,10 +28,39 @@ const JOINED_BYTES: usize = 65_536;
 pub struct DecoderSettings {
     /// TCP is followed only where one end uses one of these.
     pub sip_ports: PortSet,
+    /// What is read besides.
+    pub options: Options,
     /// Finds SIP messages in a TCP stream: `wire::sip::framing`.
     pub framing: fn(&[u8]) -> Framing,
     /// Keys the hash of addresses, which come from the wire. Changes no output.
     pub seed: u64,
+}
+
+/// What is read besides SIP and RTP as they are, and where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Ports to which HEP is sent, UDP and TCP.
+    pub hep_ports: PortSet,
+    /// TCP ports, besides those of SIP, on which a connection may turn to SIP over WebSocket.
+    /// Other connections there cost one comparison a segment.
+    pub websocket_ports: PortSet,
+    /// Whether a packet that the mirror port sends twice is taken once.
+    pub deduplicate: bool,
+}
+
+impl Options {
+    /// HTTP; `ws` of FreeSWITCH, of proxies and of Asterisk. Those of TLS are not among them.
+    pub const WEBSOCKET_PORTS: [u16; 4] = [80, 5066, 8080, 8088];
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            hep_ports: PortSet::from_iter([hep::DEFAULT_PORT]),
+            websocket_ports: PortSet::from_iter(Self::WEBSOCKET_PORTS),
+            deduplicate: false,
+        }
+    }
 }
 
 /// Takes frames apart and joins what was split.
@@ -39,6 +70,8 @@ pub struct Decoder {
     fragments: Reassembler,
     /// [`JOINED_BYTES`]; lent out while such a packet is read.
     joined: Box<[u8]>,
+    /// Where packets that come twice are looked for.
+    mirror: Option<Mirror>,
     upper: UpperLayer,
 }
 
@@ -46,13 +79,20 @@ impl Decoder {
     /// With empty tables.
     #[must_use]
     pub fn new(settings: DecoderSettings) -> Self {
+        let DecoderSettings { sip_ports, options, framing, seed } = settings;
+        let mut carrier_ports = PortSet::from_iter(tunnel::UDP_PORTS);
+        carrier_ports.extend(options.hep_ports.iter());
         Self {
             fragments: Reassembler::new(),
             joined: vec![0; JOINED_BYTES].into_boxed_slice(),
+            mirror: options.deduplicate.then(|| Mirror::new(seed)),
             upper: UpperLayer {
-                tcp: Tcp::new(settings.framing, settings.seed),
-                sip_ports: settings.sip_ports,
-                carrier_ports: tunnel::UDP_PORTS.into_iter().collect(),
+                tcp: Tcp::new(framing, seed),
+                copies: Copies::new(seed),
+                sip_ports,
+                carrier_ports,
+                hep_ports: options.hep_ports,
+                websocket_ports: options.websocket_ports,
             },
         }
     }
@@ -117,7 +157,25 @@ impl Decoder {
             vlan: network.vlan,
             dscp: packet.dscp,
         };
+        if self.is_repeated(&network, &packet, context.at, counters) {
+            return Ok(());
+        }
         self.read_packet(&packet, context, 0, counters, sink)
+    }
+
+    /// Whether the mirror port has sent the packet already.
+    #[inline]
+    fn is_repeated(
+        &mut self,
+        network: &Network<'_>,
+        packet: &Packet<'_>,
+        at: Instant,
+        counters: &mut Counters,
+    ) -> bool {
+        let Some(mirror) = &mut self.mirror else { return false };
+        let is_repeated = mirror.is_repeated(network.version, network.bytes, packet, at);
+        counters.add_many(Counter::MirroredTwice, is_repeated.into());
+        is_repeated
     }
 
     /// Reads a packet that stands inside `depth` others.
@@ -158,6 +216,9 @@ impl Decoder {
         let wire_len = span.wire_len - (span.bytes.len() - network.bytes.len());
         let packet = ip::parse(network.version, network.bytes, wire_len)?;
         let context = Context { vlan: network.vlan.or(outer.vlan), dscp: packet.dscp, ..outer };
+        if self.is_repeated(&network, &packet, context.at, counters) {
+            return Ok(());
+        }
         self.read_packet(&packet, context, depth, counters, sink)
     }
 
@@ -216,9 +277,12 @@ fn copy<'a>(inner: Inner<'_>, room: &'a mut [u8]) -> Option<Inner<'a>> {
 /// What stands above IP.
 struct UpperLayer {
     tcp: Tcp,
+    copies: Copies,
     sip_ports: PortSet,
-    /// UDP ports on which other packets travel.
+    /// UDP ports to which tunnels and HEP are sent.
     carrier_ports: PortSet,
+    hep_ports: PortSet,
+    websocket_ports: PortSet,
 }
 
 impl UpperLayer {
@@ -234,10 +298,14 @@ impl UpperLayer {
         match packet.protocol {
             IpProtocol::Udp => {
                 let udp = udp::parse(packet.payload, packet.payload_len)?;
-                if self.carrier_ports.contains(udp.dst_port)
-                    && let Some(inner) = tunnel::in_udp(&udp)
-                {
-                    return inner.map(Some);
+                if self.carrier_ports.contains(udp.dst_port) {
+                    if let Some(inner) = tunnel::in_udp(&udp) {
+                        return inner.map(Some);
+                    }
+                    if self.hep_ports.contains(udp.dst_port) && hep::begins(udp.payload) {
+                        self.read_hep(udp.payload, context, counters, sink);
+                        return Ok(None);
+                    }
                 }
                 let datagram = Datagram {
                     at: context.at,
@@ -247,21 +315,66 @@ impl UpperLayer {
                     transport: Transport::Udp,
                     vlan: context.vlan,
                     dscp: context.dscp,
+                    is_sip: false,
                     payload_len: u32::try_from(udp.payload_len).unwrap_or(u32::MAX),
                     payload: udp.payload,
                 };
+                // SIP begins with a letter, RTP does not.
+                if udp.payload.first().is_some_and(u8::is_ascii_alphabetic) {
+                    self.copies.remember(&datagram);
+                }
                 sink(&datagram, counters);
             }
             IpProtocol::Tcp => {
                 let segment = Segment::parse(packet.payload, packet.payload_len)?;
-                if self.sip_ports.contains_either(segment.src_port, segment.dst_port) {
-                    let addresses = (packet.src, packet.dst);
-                    self.tcp.handle(addresses, &segment, context, counters, sink);
-                }
+                self.read_segment((packet.src, packet.dst), &segment, context, counters, sink);
             }
             _ => return tunnel::in_ip(packet).map(Some),
         }
         Ok(None)
+    }
+
+    /// Follows a TCP stream whose ports promise something.
+    fn read_segment(
+        &mut self,
+        addresses: (IpAddr, IpAddr),
+        segment: &Segment<'_>,
+        context: Context,
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) {
+        let is_on = |ports: &PortSet| ports.contains_either(segment.src_port, segment.dst_port);
+        let carries = if is_on(&self.sip_ports) {
+            Carries::Sip
+        } else if is_on(&self.hep_ports) {
+            Carries::Hep
+        } else if is_on(&self.websocket_ports) {
+            Carries::Nothing
+        } else {
+            return;
+        };
+        let Self { tcp, copies, .. } = self;
+        tcp.handle(addresses, segment, carries, context, counters, &mut |datagram, counters| {
+            copies.remember(datagram);
+            sink(datagram, counters);
+        });
+    }
+
+    /// Hands on what a HEP datagram carried, unless it came on the wire as well.
+    #[cold]
+    fn read_hep(
+        &mut self,
+        bytes: &[u8],
+        context: Context,
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) {
+        let Some(datagram) = hep::read(bytes, context, counters) else { return };
+        if self.copies.is_copy(&datagram) {
+            counters.add(Counter::HepCopies);
+        } else {
+            sink(&datagram, counters);
+        }
     }
 }
 

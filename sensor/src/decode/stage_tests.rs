@@ -38,9 +38,13 @@ struct Test {
 
 impl Test {
     fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    fn with(options: Options) -> Self {
         let sip_ports = PortSet::from_iter([5060]);
         Self {
-            decoder: Decoder::new(DecoderSettings { sip_ports, framing: lines, seed: 1 }),
+            decoder: Decoder::new(DecoderSettings { sip_ports, options, framing: lines, seed: 1 }),
             counters: Counters::default(),
             seen: Vec::new(),
         }
@@ -94,6 +98,13 @@ fn udp(payload: &[u8]) -> Vec<u8> {
 fn tcp(src_port: u16, payload: &[u8]) -> Vec<u8> {
     let ports = [src_port.to_be_bytes(), 5060_u16.to_be_bytes()].concat();
     [&ports[..], &[0, 0, 0, 1], &[0; 4], &[0x50, 0x10, 0, 0, 0, 0, 0, 0], payload].concat()
+}
+
+/// A segment of a web server.
+fn from_web(payload: &[u8]) -> Vec<u8> {
+    let mut segment = tcp(8080, payload);
+    segment[2..4].copy_from_slice(&40_000_u16.to_be_bytes());
+    segment
 }
 
 fn ipv4(protocol: u8, flags_and_offset: u16, payload: &[u8]) -> Vec<u8> {
@@ -351,6 +362,65 @@ fn joined_packets_in_joined_packets_end_at_the_second() {
     assert_eq!(test.seen, [seen(&[9; 3000])], "the room is given back");
 }
 
+/// HEP version 1 from 192.0.2.1:5060 to 192.0.2.2:5061.
+fn hep(payload: &[u8]) -> Vec<u8> {
+    let head = [1, 16, 2, 17, 0x13, 0xc4, 0x13, 0xc5, 192, 0, 2, 1, 192, 0, 2, 2];
+    let mut packet = ipv4(17, 0, &udp_to(9060, &[&head, payload].concat()));
+    packet[15] = 99;
+    packet
+}
+
+#[test]
+fn hep_is_handed_on_as_what_it_copies() {
+    let mut test = Test::new();
+    test.whole(LinkType::RawIp, &hep(b"INVITE"));
+    test.whole(LinkType::RawIp, &gre(&hep(b"BYE")));
+    let inside = |payload| Seen { dscp: 0, ..seen(payload) };
+    assert_eq!(test.seen, [inside(b"INVITE"), inside(b"BYE")]);
+    test.whole(LinkType::RawIp, &ipv4(17, 0, &udp_to(9060, b"HEP3\0\x07?")));
+    assert_eq!(test.counters.of(Counter::HepBad), 1);
+    test.whole(LinkType::RawIp, &ipv4(17, 0, &udp_to(9060, &[0x80; 172])));
+    assert_eq!(test.seen.len(), 3, "RTP takes any port");
+}
+
+#[test]
+fn hep_beside_what_it_copies_is_taken_once() {
+    let mut test = Test::new();
+    for _ in 0..2 {
+        test.whole(LinkType::RawIp, &ipv4(17, 0, &udp(b"INVITE")));
+        test.whole(LinkType::RawIp, &hep(b"INVITE"));
+    }
+    assert_eq!(test.seen, [seen(b"INVITE"), seen(b"INVITE")]);
+    assert_eq!(test.counts(), [(Counter::HepMessages, 2), (Counter::HepCopies, 2)]);
+}
+
+#[test]
+fn a_doubled_mirror_counts_once_when_asked_for() {
+    let packet = ipv4(17, 0, &udp(&[0x80; 172]));
+    let mut farther = packet.clone();
+    farther[8] -= 1;
+    let tagged = [&[0, 7], &IPV4[..], &farther].concat();
+    let mirrored = |test: &mut Test| {
+        test.whole(LinkType::Ethernet, &ethernet(IPV4, &packet));
+        test.whole(LinkType::Ethernet, &ethernet([0x81, 0], &tagged));
+        test.whole(LinkType::RawIp, &gre(&packet));
+        test.seen.len()
+    };
+    assert_eq!(mirrored(&mut Test::new()), 3);
+    let mut test = Test::with(Options { deduplicate: true, ..Options::default() });
+    assert_eq!(mirrored(&mut test), 1);
+    assert_eq!(test.counters.of(Counter::MirroredTwice), 2);
+}
+
+#[test]
+fn the_web_is_left_alone() {
+    let mut test = Test::new();
+    test.whole(LinkType::RawIp, &ipv4(6, 0, &from_web(b"HTTP/1.1 200 OK\r\n\r\n")));
+    test.whole(LinkType::RawIp, &ipv4(6, 0, &from_web(b"one\n")));
+    assert!(test.seen.is_empty());
+    assert_eq!(test.counts(), []);
+}
+
 #[test]
 fn silence_gives_up_gaps_and_fragments() {
     let mut test = Test::new();
@@ -374,6 +444,7 @@ fn silence_gives_up_gaps_and_fragments() {
 #[test]
 fn signalling_is_told_from_other_frames() {
     let sip_ports = PortSet::from_iter([5060]);
+    let options = Options::default();
     let mut rtp = udp(b"payload");
     rtp[1] = 0;
     let mut web = tcp(40_000, b"");
@@ -386,6 +457,10 @@ fn signalling_is_told_from_other_frames() {
         (true, ipv4(17, 185, &[0; 100])),
         (false, ipv4(1, 0, &[0; 100])),
         (false, vec![0x45]),
+        (true, hep(b"INVITE")),
+        (true, ipv4(6, 0, &from_web(b"\x81\x02OK"))),
+        (true, ipv4(6, 0, &from_web(b"HTTP/1.1 101 Switching"))),
+        (false, ipv4(6, 0, &from_web(b"<html>"))),
         (true, gre(&ipv4(17, 0, &udp(b"payload")))),
         (false, gre(&ipv4(17, 0, &rtp))),
         (true, vxlan(&ethernet(IPV4, &ipv4(17, 0, &udp(b"payload"))))),
@@ -398,11 +473,15 @@ fn signalling_is_told_from_other_frames() {
             original_len: 0,
             bytes: &packet,
         };
-        assert_eq!(crate::decode::is_signalling(&frame, &sip_ports), is_wanted, "{packet:?}");
+        assert_eq!(
+            crate::decode::is_signalling(&frame, &sip_ports, &options),
+            is_wanted,
+            "{packet:?}"
+        );
     }
 }
 
-const PACKETS: usize = 16;
+const PACKETS: usize = 17;
 
 /// One of everything that is read.
 fn packets() -> [Vec<u8>; PACKETS] {
@@ -436,13 +515,15 @@ fn packets() -> [Vec<u8>; PACKETS] {
         in_udp(4789, &[8, 0, 0, 0, 0, 0, 42, 0], &frame),
         in_udp(6081, &[1, 0, 0x65, 0x58, 0, 0, 42, 0, 0, 0, 0, 0], &frame),
         in_udp(2152, &[0x34, 255, 0, 41, 0, 0, 0, 9, 0, 0, 0, 0x85, 1, 0, 0, 0], &packet),
+        in_udp(9060, &[1, 16, 2, 17, 0, 1, 0, 2, 192, 0, 2, 1, 192, 0, 2, 2], b"INVITE"),
     ]
 }
 
 #[test]
 fn each_of_these_packets_is_whole() {
-    let [fragment, rest] = [2, 4].map(|at| packets()[at].clone());
-    for packet in packets().iter().filter(|&packet| *packet != fragment && *packet != rest) {
+    let fragments = [2, 4];
+    let is_whole = |(at, _): &(usize, _)| !fragments.contains(at);
+    for (_, packet) in packets().iter().enumerate().filter(is_whole) {
         let mut test = Test::new();
         test.whole(LinkType::Ethernet, packet);
         assert_eq!(test.seen.len(), 1, "{packet:02x?} {:?}", test.counts());
