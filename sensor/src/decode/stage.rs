@@ -355,6 +355,10 @@ impl UpperLayer {
         };
         let Self { tcp, copies, .. } = self;
         tcp.handle(addresses, segment, carries, context, counters, &mut |datagram, counters| {
+            if carries == Carries::Hep && copies.is_copy(datagram) {
+                counters.add(Counter::HepCopies);
+                return;
+            }
             copies.remember(datagram);
             sink(datagram, counters);
         });

@@ -543,6 +543,36 @@ proptest! {
     }
 
     #[test]
+    fn arbitrary_bytes_in_every_encapsulation_never_panic(
+        way in 0_usize..13,
+        depth in 0..=MAX_TUNNELS,
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        more in 0_usize..100,
+    ) {
+        let begun = |first: &[u8]| [first, &bytes].concat();
+        let mut frame = match way {
+            0 => ethernet([0x88, 0x47], &bytes),
+            1 => ethernet([0x88, 0x64], &begun(&[0x11, 0])),
+            2 => ethernet([0x81, 0x00], &bytes),
+            3 => ethernet(IPV4, &ipv4(47, 0, &begun(&[0xb0, 0, 0x08, 0]))),
+            4 => ethernet(IPV4, &ipv4(47, 0, &begun(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 0, 0x10]))),
+            5 => ethernet(IPV4, &ipv4(47, 0, &begun(&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 0, 0x20]))),
+            6 => ethernet(IPV4, &ipv4(4, 0, &begun(&[0x45]))),
+            7 => ethernet(IPV6, &ipv6(41, &begun(&[0x60]))),
+            8 => ethernet(IPV4, &ipv4(17, 0, &udp_to(4789, &begun(&[8])))),
+            9 => ethernet(IPV4, &ipv4(17, 0, &udp_to(6081, &begun(&[2, 0, 0x65, 0x58])))),
+            10 => ethernet(IPV4, &ipv4(17, 0, &udp_to(2152, &begun(&[0x37, 255])))),
+            11 => ethernet(IPV4, &ipv4(17, 0, &udp_to(9060, &begun(b"HEP3")))),
+            _ => ethernet(IPV4, &ipv4(17, 0, &udp_to(9060, &begun(&[2, 16, 2])))),
+        };
+        for _ in 0..depth {
+            frame = ethernet(IPV4, &vxlan(&frame));
+        }
+        let mut test = Test::new();
+        test.handle(LinkType::Ethernet, &frame, frame.len() + more);
+    }
+
+    #[test]
     fn damaged_packets_never_panic(
         packet in 0_usize..PACKETS,
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),

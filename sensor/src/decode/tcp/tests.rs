@@ -496,13 +496,20 @@ proptest! {
     fn arbitrary_segments_never_panic_and_leak_no_buffer(
         segments in proptest::collection::vec(
             (0_u32..3000, 0_usize..900, 0_u8..16, 0_u64..3, 0_u16..3, any::<bool>()), 0..80),
+        carries in 0_usize..3,
     ) {
-        let mut test = Test::new();
-        let text = "ab\ncdefgh\n#i\n".repeat(100);
+        let (mut test, bytes) = match carries {
+            0 => (Test::new(), b"ab\ncdefgh\n#i\n".repeat(100)),
+            1 => (Test { carries: Carries::Hep, ..Test::new() }, b"HEP3\0\x0bchunk".repeat(100)),
+            _ => (Test::web(), [frame("REGISTER"), frame("INVITE")].concat().repeat(80)),
+        };
         for (sequence_number, len, flags, seconds, port, is_cut) in segments {
             test.src_port = port;
             test.wait(Duration::from_secs(seconds));
-            let payload = &text.as_bytes()[..len];
+            if carries == 2 && flags == 4 {
+                test.upgrade();
+            }
+            let payload = &bytes[..len];
             test.handle(&Segment {
                 sequence_number: sequence_number * if flags == 15 { 1_000_000 } else { 1 },
                 payload,
