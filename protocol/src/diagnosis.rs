@@ -158,7 +158,8 @@ fn quality(cdr: &Cdr, stream: &Stream, found: &mut Vec<Finding>) {
         return;
     };
     if discarded > 0 {
-        evidence.push(format!("{discarded} packets too late for the jitter buffer"));
+        let packets = if discarded == 1 { "packet" } else { "packets" };
+        evidence.push(format!("{discarded} {packets} too late for the jitter buffer"));
     }
     let (severity, word) = if mos <= MOS_BAD {
         (Severity::Problem, "bad")

@@ -75,7 +75,10 @@ impl Analysis {
         if self.calls.table.poll_timeout().is_some_and(|at| at <= now) {
             self.calls.table.handle_timeout(now, &mut self.counters);
         }
-        if now >= self.decoder_timeout_at {
+        // A clock that went back makes nothing wait for it.
+        let is_due =
+            now >= self.decoder_timeout_at || now + DECODER_TIMEOUT_EVERY < self.decoder_timeout_at;
+        if is_due {
             self.decoder_timeout_at = now + DECODER_TIMEOUT_EVERY;
             let Self { decoder, calls, counters, .. } = self;
             decoder.handle_timeout(now, counters, &mut |datagram, counters| {

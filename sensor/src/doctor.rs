@@ -246,10 +246,9 @@ impl<'a> Visit<'a> {
 
     fn reports(&self) -> Vec<StepReport> {
         let mut status = self.lock(|session| session.status().clone());
-        // The challenge came from a cloud that knows the device.
-        let is_known =
-            *status.step(Step::Version) == StepState::Passed && status.failed().is_none();
-        if let (Some(running), true) = (self.running, is_known) {
+        if let Some(running) = self.running
+            && *status.step(Step::Version) == StepState::Passed
+        {
             take_over(&mut status, &running.status);
         }
         Step::ALL.iter().map(|&step| self.report(&status, step)).collect()
@@ -309,6 +308,15 @@ impl<'a> Visit<'a> {
 /// The last steps are the running sensor's word: its session, or its last failure. (Between two
 /// attempts its steps are those of the one that failed, during one they are still to come.)
 fn take_over(status: &mut Status, running: &Status) {
+    let refused_at_enrolment = |failure: &&Failure| failure.step() == Step::Enrolment;
+    let failure = running.last_failure.as_ref().map(|(_, failure)| failure);
+    if status.failed().is_some() {
+        // The cloud does not know the device. The running sensor may know more: it has a token.
+        if let Some(failure) = failure.filter(refused_at_enrolment) {
+            status.steps[Step::Enrolment as usize] = StepState::Failed(failure.clone());
+        }
+        return;
+    }
     status.connected_since = running.connected_since;
     status.customer.clone_from(&running.customer);
     status.id_sensor = running.id_sensor;
@@ -317,8 +325,10 @@ fn take_over(status: &mut Status, running: &Status) {
     if running.connected_since.is_some() {
         steps[Step::SensorId as usize] = StepState::Passed;
         steps[Step::Accepted as usize] = StepState::Passed;
-    } else if let Some((_, failure)) = &running.last_failure {
-        let step = if failure.step() == Step::SensorId { Step::SensorId } else { Step::Accepted };
+    } else if let Some(failure) = failure {
+        let step = failure.step();
+        // An earlier step has passed just now.
+        let step = if step < Step::Enrolment { Step::Accepted } else { step };
         steps[step as usize] = StepState::Failed(failure.clone());
     }
 }
@@ -343,6 +353,40 @@ mod tests {
         assert!(lines[1].starts_with("✗ failed  enrolment  the cloud does not know this device"));
         assert!(lines[2].starts_with("                     "), "a long sentence goes on below");
         assert_eq!(*lines.last().unwrap(), "· -       accepted   not reached");
+    }
+
+    /// What `doctor` found by itself, with what the running sensor failed at last.
+    fn taken_over(own: Option<Failure>, running: Failure) -> Status {
+        let mut status = Status::default();
+        for step in [Step::Lookup, Step::Tcp, Step::Tls, Step::Clock, Step::Version] {
+            status.steps[step as usize] = StepState::Passed;
+        }
+        if let Some(own) = own {
+            let step = own.step();
+            status.steps[step as usize] = StepState::Failed(own);
+        }
+        let last_failure = Some((ringside_protocol::time::UnixMicros(1), running));
+        take_over(&mut status, &Status { last_failure, ..Status::default() });
+        status
+    }
+
+    #[test]
+    fn the_running_sensor_s_failure_stands_at_its_own_step() {
+        let id_taken = Failure::IdTaken { id_sensor: 7, by: "other".to_owned() };
+        for failure in [Failure::Revoked, Failure::BadSignature, id_taken, Failure::SessionEnded] {
+            let status = taken_over(None, failure.clone());
+            assert_eq!(*status.step(failure.step()), StepState::Failed(failure));
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_refused_is_told_rather_than_that_the_device_is_unknown() {
+        let enrolment = |own, running| taken_over(own, running).step(Step::Enrolment).clone();
+        let unknown = Some(Failure::NotEnrolled);
+        let told = enrolment(unknown.clone(), Failure::TokenUsed);
+        assert_eq!(told, StepState::Failed(Failure::TokenUsed));
+        let told = enrolment(unknown, Failure::SessionEnded);
+        assert_eq!(told, StepState::Failed(Failure::NotEnrolled), "of another step");
     }
 
     #[test]

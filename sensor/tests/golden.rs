@@ -17,6 +17,7 @@ fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
     let mut cases: Vec<PathBuf> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.retain(|case| case.is_dir());
     cases.sort();
     assert!(cases.len() >= 20, "only {} cases", cases.len());
     cases

@@ -2,16 +2,23 @@
 """Real calls between the lab's two hosts, by SIPp, with RTP.
 
     calls.py LAB CASE...       makes the cases' calls one after the other and waits for their ends
-    calls.py LAB --at-once N   makes N calls that overlap, of all kinds (for ci/demo)
+    calls.py LAB --at-once N [CASE...]
+                               makes N calls that overlap, of all kinds
+    calls.py LAB --at-once N --every SECONDS
+                               and then goes on with a call of any kind about so often, some of
+                               them long, until it is told to stop (for ci/demo)
     calls.py --list
 
 LAB is a name that `lab.sh up` was given. Exit code 0: every call went as its scenario says.
 """
 import argparse
-import os
+import random
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import scenarios as s
@@ -65,6 +72,26 @@ CASES = {
                  shows="IPv6 for SIP and RTP"),
 }
 
+# Long enough to have a course; too long to be kept as captures.
+LONG = {
+    "long": dict(calls=s.answered(1500, 62000, "A", "B"), seconds=61,
+                 media=(["--loss", "0.4", "--seed", "71"], ["--seed", "72"]),
+                 shows="a minute without trouble worth a word"),
+    "worsens": dict(calls=s.answered(900, 47000, "A", "B"), seconds=46,
+                    media=(["--loss", "7", "--burst", "3", "--from", "22", "--seed", "81"],
+                           ["--late", "4:70", "--from", "30", "--seed", "82"]),
+                    shows="good for half of the time, then worse and worse"),
+    "long-hold": dict(calls=s.answered(2200, 9000, "A", "B", hold=9000, digits="7"), seconds=28,
+                      media=(["--seed", "91"], ["--duplicate", "1", "--seed", "92"]),
+                      shows="half a minute with digits and hold"),
+}
+
+# SIPps that run; they end with this program, however it is ended.
+STARTED: set[subprocess.Popen] = set()
+
+# Ports are given out anew after so many calls; the oldest has ended by then.
+SLOTS = 48
+
 PEOPLE = [("Anna Berg", "+49301234501"), ("Reception", "200"), ("Carlos Ortega", "+34915550102"),
           ("Support Desk 2", "312"), ("Mei Tanaka", "+81355500103"), ("Workshop", "240")]
 CALLEES = ["+493055501", "100", "+442079460104", "115", "+12025550105", "118"]
@@ -76,13 +103,8 @@ class Lab:
     def __init__(self, name: str, folder: Path):
         self.name = name
         self.folder = folder
-        namespaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True,
-                                    check=True).stdout.split()
-        self.is_pbx_here = f"{name}-pbx" not in namespaces
 
     def command(self, host: str, *arguments: str) -> list[str]:
-        if host == "pbx" and self.is_pbx_here:
-            return list(arguments)
         return ["ip", "netns", "exec", f"{self.name}-{host}", *arguments]
 
     def media(self, letter: str, case: dict) -> str:
@@ -100,6 +122,7 @@ class Lab:
         folder = self.folder
         display, caller = PEOPLE[number % len(PEOPLE)]
         callee = CALLEES[(number * 5 + number // 3) % len(CALLEES)]
+        number %= SLOTS
         port = 5060 + 10 * number
         host = ("2001:db8::1", "2001:db8::2") if case.get("ipv6") else ("192.0.2.1", "192.0.2.2")
         processes = []
@@ -115,16 +138,17 @@ class Lab:
             path.write_text(text)
             own = host[1 if side == "pbx" else 0]
             arguments = ["sipp", "-sf", str(path), "-i", own, "-mi", own, "-m", "1", "-nostdin",
-                         "-timeout", "40", "-timeout_error", "-trace_err", "-error_file",
+                         "-timeout", "100", "-timeout_error", "-trace_err", "-error_file",
                          str(folder / f"{name}.{side}.err"), "-t", case.get("transport", "u1"),
                          "-mp", str((26000 if side == "pbx" else 16000) + 20 * number),
-                         "-p", str(port if side == "pbx" else 5060 + 10 * number)]
+                         "-p", str(port)]
             if side == "phone":
                 arguments.append(f"[{host[1]}]:{port}" if case.get("ipv6") else f"{host[1]}:{port}")
-            processes.append(subprocess.Popen(self.command(side, *arguments), cwd=folder,
-                                              stdin=subprocess.DEVNULL,
-                                              stdout=subprocess.DEVNULL,
-                                              stderr=subprocess.DEVNULL))
+            process = subprocess.Popen(self.command(side, *arguments), cwd=folder,
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            STARTED.add(process)
+            processes.append(process)
             if side == "pbx":
                 wait_for_port(self, own, port, case.get("transport", "u1"))
         return processes
@@ -133,7 +157,9 @@ class Lab:
         """Waits for both sides; says whether the call went as its scenario says."""
         good = True
         for side, process in zip(("pbx", "phone"), processes):
-            if process.wait(timeout=60) != 0:
+            code = process.wait(timeout=120)
+            STARTED.discard(process)
+            if code != 0:
                 errors = self.folder / f"{name}.{side}.err"
                 print(f"{name}: SIPp of the {side} failed", file=sys.stderr)
                 if errors.exists():
@@ -154,12 +180,48 @@ def wait_for_port(lab: Lab, address: str, port: int, transport: str) -> None:
     raise SystemExit(f"SIPp does not listen on port {port}")
 
 
+def start_many(lab: str, names: list[str], count: int, root: Path) -> list["Call"]:
+    """Starts so many calls without waiting for their ends."""
+    return [Call(lab, root, names[number % len(names)], number) for number in range(count)]
+
+
+def go_on(lab: str, running: list["Call"], every: float, root: Path) -> None:
+    """A call of any kind about every so many seconds, for ever."""
+    noise = random.Random()
+    number = len(running)
+    while True:
+        next_at = time.monotonic() + every * noise.uniform(0.5, 1.5)
+        while time.monotonic() < next_at:
+            for call in [call for call in running if call.has_ended()]:
+                running.remove(call)
+                call.finish()
+            time.sleep(0.2)
+        running.append(Call(lab, root, noise.choice([*CASES, *LONG, *LONG]), number))
+        number += 1
+
+
+class Call:
+    """A case that has been started, with a folder of its own."""
+
+    def __init__(self, lab: str, root: Path, name: str, number: int):
+        self.name = name
+        self.lab = Lab(lab, Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root)))
+        self.processes = self.lab.start(name, CASES.get(name) or LONG[name], number)
+
+    def has_ended(self) -> bool:
+        return all(process.poll() is not None for process in self.processes)
+
+    def finish(self) -> bool:
+        return self.lab.finish(self.name, self.processes)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lab", nargs="?")
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--at-once", type=int, default=0)
+    parser.add_argument("--every", type=float, help="seconds from one call to the next, on average")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--truth", help="folder for the truth of the media that was played")
     options = parser.parse_args()
@@ -167,28 +229,32 @@ def main() -> int:
         for name, case in CASES.items():
             print(f"{name}\t{case['shows']}")
         return 0
-    cases = options.cases or list(CASES)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="ringside-lab-") as root:
-        good = True
-        if options.at_once:
-            running = []
-            for number in range(options.at_once):
-                name = cases[number % len(cases)]
-                folder = Path(root) / str(number)
-                folder.mkdir()
-                lab = Lab(options.lab, folder)
-                running.append((lab, name, lab.start(name, CASES[name], number)))
-            for lab, name, processes in running:
-                good &= lab.finish(name, processes)
-            return 0 if good else 1
-        for name in cases:
-            folder = Path(root) / name
-            folder.mkdir()
-            lab = Lab(options.lab, folder)
-            good &= lab.finish(name, lab.start(name, CASES[name]))
-            if options.truth:
-                for truth in folder.glob("*.truth.json"):
-                    os.replace(truth, Path(options.truth) / truth.name)
+        try:
+            return make_calls(options, Path(root))
+        except KeyboardInterrupt:
+            return 130
+        finally:
+            for process in STARTED:
+                process.kill()
+                process.wait()
+
+
+def make_calls(options: argparse.Namespace, root: Path) -> int:
+    cases = options.cases or list(CASES)
+    if options.at_once or options.every:
+        running = start_many(options.lab, cases, options.at_once, root)
+        if options.every:
+            go_on(options.lab, running, options.every, root)
+        return 0 if all([call.finish() for call in running]) else 1
+    good = True
+    for name in cases:
+        call = Call(options.lab, root, name, 0)
+        good &= call.finish()
+        if options.truth:
+            for truth in call.lab.folder.glob("*.truth.json"):
+                shutil.move(truth, Path(options.truth) / truth.name)
     return 0 if good else 1
 
 

@@ -5,7 +5,8 @@ SIPp's play_pcap_audio keeps the file's timing, so loss, late packets, reorderin
 come out of a real call in the same way every time.
 
     rtp.py OUT.pcap [--seconds 4] [--loss PERCENT] [--burst N] [--late PERCENT:MS]
-                    [--duplicate PERCENT] [--reorder PERCENT] [--silent] [--seed 1] [--ssrc N]
+                    [--duplicate PERCENT] [--reorder PERCENT] [--from SECONDS] [--silent] [--seed 1]
+                    [--ssrc N]
 """
 import argparse
 import json
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--late", default="0:0", help="percent of packets, and by how many ms")
     parser.add_argument("--duplicate", type=float, default=0, help="percent of packets")
     parser.add_argument("--reorder", type=float, default=0, help="percent of packets")
+    parser.add_argument("--from", type=float, default=0, dest="begins", help="seconds without trouble")
     parser.add_argument("--silent", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ssrc", type=lambda text: int(text, 0), default=0x52494E47)
@@ -63,7 +65,7 @@ def main() -> None:
     sent, lost, duplicates, reordered = [], [], 0, 0
     left_in_burst = 0
     for number in range(offered):
-        is_edge = number < 2 or number >= offered - 2
+        is_edge = number < 2 or number >= offered - 2 or number * PTIME_MS < options.begins * 1000
         if left_in_burst == 0 and not is_edge and chance(options.loss / options.burst):
             left_in_burst = options.burst
         if left_in_burst and not is_edge:

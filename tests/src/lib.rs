@@ -1,3 +1,16 @@
-//! What the end-to-end tests share: generated captures, and processes that end with their test.
+//! What the end-to-end tests share: generated captures, the two programs as processes that end with
+//! their test, and what stands between them when something goes wrong on the way.
+//!
+//! Everything here is for tests: what cannot be done panics, with a sentence.
 
+pub mod api;
+pub mod authority;
+pub mod captures;
+pub mod cloud;
+pub mod folder;
 pub mod generate;
+pub mod live_call;
+pub mod middle;
+pub mod processes;
+pub mod proxy;
+pub mod sensor;

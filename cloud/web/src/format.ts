@@ -116,6 +116,13 @@ export const ssrc = (value: number): string => `0x${value.toString(16).toUpperCa
 /** A machine's word for people: caller_to_callee as "caller to callee". */
 export const words = (name: string): string => name.replace(/_/g, " ");
 
+/** A sentence of the cloud's with the moments in it as the reader's clock has them. */
+export const localTimes = (sentence: string, now: Date): string =>
+  sentence.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (utc) => {
+    const at = new Date(utc);
+    return sameDay(at, now) ? clock(at) : `${day(at, now)} ${clock(at)}`;
+  });
+
 /** A sentence without what stands in brackets, for places with little room. */
 export const brief = (sentence: string): string => sentence.replace(/ \([^()]*\)/g, "");
 

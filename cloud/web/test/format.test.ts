@@ -80,3 +80,13 @@ test("an SSRC has eight digits", () => {
   assert.equal(format.ssrc(0xab), "0x000000AB");
   assert.equal(format.ssrc(4294967295), "0xFFFFFFFF");
 });
+
+test("moments within a sentence are told in the reader's time", () => {
+  const at = new Date(2026, 10, 24, 9, 5, 7);
+  const utc = `${at.toISOString().slice(0, 19)}Z`;
+  const sentence = `Its session is open since ${utc}.`;
+  assert.equal(format.localTimes(sentence, at), "Its session is open since 09:05:07.");
+  const later = new Date(2026, 10, 26);
+  assert.equal(format.localTimes(sentence, later), "Its session is open since 24 Nov 09:05:07.");
+  assert.equal(format.localTimes("No time in it.", at), "No time in it.");
+});

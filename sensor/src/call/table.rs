@@ -138,6 +138,8 @@ impl CallTable {
                 self.in_progress -= 1;
                 self.room.note_ended(slot, call.number);
             }
+            // The BYE of a call that began before the capture.
+            (false, false) if known.is_none() => self.room.note_ended(slot, call.number),
             _ => {}
         }
         if is_new_message && let Some(sdp) = message.sdp() {

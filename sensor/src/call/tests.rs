@@ -304,6 +304,21 @@ fn streams_beyond_a_call_s_limit_are_counted() {
     assert_eq!((record.streams_omitted, lab.count(Counter::StreamsRefused)), (1, 1));
 }
 
+#[test]
+fn a_flood_of_byes_leaves_room_for_calls() {
+    let mut lab = Lab::new();
+    for flood in 0..MAX_CALLS {
+        let id = format!("flood{flood}");
+        let text = message("BYE sip:b@example.net SIP/2.0", &id, "2 BYE", ";tag=b", "");
+        let datagram = lab.datagram(A, B, text.as_bytes());
+        let message = Message::parse(text.as_bytes()).unwrap();
+        lab.table.handle_sip(&message, &datagram, &mut lab.counters);
+    }
+    lab.invite("new", 9000);
+    assert_eq!((lab.count(Counter::CallsRefused), lab.count(Counter::EvictedEnded)), (0, 1));
+    assert_eq!(lab.table.in_progress(), 1);
+}
+
 /// Fills the table with calls `c0`, `c1` …; what `each` does with them makes them differ.
 fn full(each: impl Fn(&mut Lab, &str, u16)) -> Lab {
     let mut lab = Lab::new();
@@ -392,4 +407,14 @@ fn every_address_and_stream_is_given_back() {
     assert_eq!(lab.table.flows.len(), 0);
     assert_eq!(lab.table.places.len(), 0);
     assert_eq!(lab.table.flows.intervals().used(), 0);
+}
+
+/// The figures of `docs/ARCHITECTURE.md`, "Memory".
+#[test]
+fn a_call_and_a_stream_take_no_more_than_the_memory_table_says() {
+    let call = size_of::<Option<super::entry::Call>>();
+    let flow = size_of::<Option<super::flows::Flow>>();
+    println!("a call {call} bytes, a stream {flow} bytes");
+    assert!(call <= 7_168, "{call}");
+    assert!(flow <= 1_024, "{flow}");
 }

@@ -1,7 +1,5 @@
 //! Call-IDs of calls that are gone: a late repetition of one of their messages begins no call.
 
-use std::collections::VecDeque;
-
 use super::slab::{Index, Slab, Slot};
 use crate::limits::MAX_TOMBSTONES;
 
@@ -14,6 +12,8 @@ struct Tombstone {
     call_id_hash: u64,
     invite_cseq: u32,
     until: u64,
+    older: Option<Slot>,
+    newer: Option<Slot>,
 }
 
 /// The newest [`MAX_TOMBSTONES`] of them.
@@ -21,8 +21,8 @@ struct Tombstone {
 pub struct Tombstones {
     slab: Slab<Tombstone>,
     index: Index,
-    /// Oldest first.
-    order: VecDeque<Slot>,
+    oldest: Option<Slot>,
+    newest: Option<Slot>,
 }
 
 impl Default for Tombstones {
@@ -30,7 +30,8 @@ impl Default for Tombstones {
         Self {
             slab: Slab::new(MAX_TOMBSTONES),
             index: Index::new(MAX_TOMBSTONES),
-            order: VecDeque::with_capacity(MAX_TOMBSTONES),
+            oldest: None,
+            newest: None,
         }
     }
 }
@@ -40,13 +41,17 @@ impl Tombstones {
     pub fn add(&mut self, call_id_hash: u64, invite_cseq: u32, now: u64) {
         self.remove(call_id_hash);
         self.expire(now);
-        if self.slab.is_full() {
-            self.pop();
+        if self.slab.is_full()
+            && let Some(oldest) = self.oldest
+        {
+            self.take(oldest);
         }
-        let stone = Tombstone { call_id_hash, invite_cseq, until: now + REMEMBERED };
+        let (until, older) = (now + REMEMBERED, self.newest);
+        let stone = Tombstone { call_id_hash, invite_cseq, until, older, newer: None };
         if let Ok(slot) = self.slab.insert(stone) {
             self.index.insert(call_id_hash, slot);
-            self.order.push_back(slot);
+            *self.newer_of(older) = Some(slot);
+            self.newest = Some(slot);
         }
     }
 
@@ -60,25 +65,38 @@ impl Tombstones {
     /// Forgets a call, because another has begun with its Call-ID.
     pub fn remove(&mut self, call_id_hash: u64) {
         if let Some(slot) = self.find(call_id_hash) {
-            self.index.remove(call_id_hash, slot);
-            self.slab.remove(slot);
-            self.order.retain(|&known| known != slot);
+            self.take(slot);
         }
     }
 
     fn expire(&mut self, now: u64) {
-        while let Some(&oldest) = self.order.front()
-            && self.slab.get(oldest).is_none_or(|stone| stone.until <= now)
+        while let Some(oldest) = self.oldest
+            && self.slab.get(oldest).is_some_and(|stone| stone.until <= now)
         {
-            self.pop();
+            self.take(oldest);
         }
     }
 
-    fn pop(&mut self) {
-        if let Some(slot) = self.order.pop_front()
-            && let Some(stone) = self.slab.remove(slot)
-        {
-            self.index.remove(stone.call_id_hash, slot);
+    fn take(&mut self, slot: Slot) {
+        let Some(stone) = self.slab.remove(slot) else { return };
+        self.index.remove(stone.call_id_hash, slot);
+        *self.newer_of(stone.older) = stone.newer;
+        *self.older_of(stone.newer) = stone.older;
+    }
+
+    /// The link from a stone to the next newer one; before the oldest, to the oldest.
+    fn newer_of(&mut self, slot: Option<Slot>) -> &mut Option<Slot> {
+        match slot.and_then(|slot| self.slab.get_mut(slot)) {
+            Some(stone) => &mut stone.newer,
+            None => &mut self.oldest,
+        }
+    }
+
+    /// The link from a stone to the next older one; behind the newest, to the newest.
+    fn older_of(&mut self, slot: Option<Slot>) -> &mut Option<Slot> {
+        match slot.and_then(|slot| self.slab.get_mut(slot)) {
+            Some(stone) => &mut stone.older,
+            None => &mut self.newest,
         }
     }
 
@@ -113,5 +131,32 @@ mod tests {
         assert_eq!(stones.invite_cseq(0, 0), None);
         assert_eq!(stones.invite_cseq(1, 0), Some(1));
         assert_eq!(stones.slab.len(), MAX_TOMBSTONES);
+    }
+
+    proptest::proptest! {
+        /// Against a list of a few Call-IDs, newest last.
+        #[test]
+        fn stones_are_a_list(steps: Vec<(u8, bool)>) {
+            let mut stones = Tombstones::default();
+            let mut model = Vec::new();
+            for (hash, adds) in steps {
+                let hash = u64::from(hash % 8);
+                model.retain(|&known| known != hash);
+                if adds {
+                    stones.add(hash, 1, 0);
+                    model.push(hash);
+                } else {
+                    stones.remove(hash);
+                }
+                let hash_of = |slot| stones.slab.get(slot).map(|stone| stone.call_id_hash);
+                let newer = |&slot: &Slot| stones.slab.get(slot).and_then(|stone| stone.newer);
+                let forward = core::iter::successors(stones.oldest, newer).filter_map(hash_of);
+                proptest::prop_assert_eq!(forward.collect::<Vec<_>>(), model.clone());
+                let older = |&slot: &Slot| stones.slab.get(slot).and_then(|stone| stone.older);
+                let backward = core::iter::successors(stones.newest, older).filter_map(hash_of);
+                let reversed = model.iter().rev().copied().collect::<Vec<_>>();
+                proptest::prop_assert_eq!(backward.collect::<Vec<_>>(), reversed);
+            }
+        }
     }
 }

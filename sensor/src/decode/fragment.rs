@@ -110,7 +110,10 @@ impl Reassembler {
     /// Lets go of packets that have waited too long.
     pub(super) fn handle_timeout(&mut self, now: Instant, counters: &mut Counters) {
         for slot in &mut self.slots {
-            let is_late = |slot: &Slot| now.saturating_duration_since(slot.began_at) > TIMEOUT;
+            // What comes from a clock that has gone back since is late as well.
+            let is_late = |slot: &Slot| {
+                now.as_micros().abs_diff(slot.began_at.as_micros()) > TIMEOUT.as_micros()
+            };
             if let Some(late) = slot.take_if(|slot| is_late(slot))
                 && !late.is_refused
             {

@@ -83,6 +83,22 @@ pub enum Framing {
     Skip(usize),
 }
 
+/// How far a reader of messages has looked at one that is not whole yet, so that it goes on there
+/// when more bytes have come: a message in many pieces is read once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Where the line begins whose end is awaited.
+    pub line: usize,
+    /// That end is none of so many bytes.
+    pub bytes: usize,
+    /// The message has at least so many.
+    pub needed: usize,
+}
+
+/// Finds the message at the start of a TCP stream's bytes. What it looked at before is given, all
+/// zero for a new message, and what it has looked at is kept there when it needs more.
+pub type FindMessage = fn(&[u8], &mut Looked) -> Framing;
+
 /// Why a frame gives no datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reject {

@@ -15,7 +15,7 @@ use super::ports::PortSet;
 use super::span::Span;
 use super::tcp::{Carries, Segment, Tcp};
 use super::tunnel::{self, Inner};
-use super::{Context, Datagram, Framing, Reject, Transport, link, udp};
+use super::{Context, Datagram, FindMessage, Reject, Transport, link, udp};
 use crate::capture::Frame;
 use crate::counters::Counters;
 use crate::limits::MAX_TUNNELS;
@@ -31,7 +31,7 @@ pub struct DecoderSettings {
     /// What is read besides.
     pub options: Options,
     /// Finds SIP messages in a TCP stream: `wire::sip::framing`.
-    pub framing: fn(&[u8]) -> Framing,
+    pub framing: FindMessage,
     /// Keys the hash of addresses, which come from the wire. Changes no output.
     pub seed: u64,
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::capture::LinkType;
+use crate::decode::{Framing, Looked};
 
 const LINK_TYPES: [LinkType; 6] = [
     LinkType::Ethernet,
@@ -13,7 +14,7 @@ const LINK_TYPES: [LinkType; 6] = [
 ];
 
 /// A line is a message.
-fn lines(bytes: &[u8]) -> Framing {
+fn lines(bytes: &[u8], _: &mut Looked) -> Framing {
     let end = bytes.iter().position(|&byte| byte == b'\n');
     end.map_or(Framing::NeedMore, |end| Framing::Complete(end + 1))
 }

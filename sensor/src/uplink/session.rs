@@ -108,6 +108,8 @@ struct Open {
     session: [u8; 32],
     heartbeat_every: Duration,
     heartbeat_at: Instant,
+    /// A heartbeat was asked for since the one under way was begun, which may not know why.
+    wants_heartbeat: bool,
     /// When to send records; `None` when there are none.
     batch_at: Option<Instant>,
     /// Whether what is under way is a batch; else it is a heartbeat.
@@ -235,7 +237,10 @@ impl Session {
                 open.has_new = true;
                 open.batch_at.get_or_insert(now.instant);
             }),
-            Event::HeartbeatWanted => self.with_open(|open| open.heartbeat_at = now.instant),
+            Event::HeartbeatWanted => self.with_open(|open| {
+                open.heartbeat_at = now.instant;
+                open.wants_heartbeat = true;
+            }),
             Event::SessionLost { session, refused } => {
                 if self.open_session() != Some(session) {
                     return;
@@ -271,7 +276,7 @@ impl Session {
                 open.heartbeat_at = now.instant + open.heartbeat_every;
                 // Records that were held back may be ready now.
                 open.batch_at.get_or_insert(now.instant);
-                if answer.lease.serial != open.lease_serial {
+                if answer.lease.serial != open.lease_serial || open.wants_heartbeat {
                     open.lease_serial = answer.lease.serial;
                     open.heartbeat_at = now.instant;
                 }
@@ -328,6 +333,7 @@ impl Session {
             session: accepted.session,
             heartbeat_every: Duration::from_secs(u64::from(accepted.heartbeat_seconds.max(1))),
             heartbeat_at: now.instant,
+            wants_heartbeat: false,
             batch_at: Some(now.instant),
             sends_batch: false,
             has_new: false,
@@ -388,6 +394,7 @@ impl Open {
     /// Heartbeats go first: without them the session ends.
     fn poll_action(&mut self, now: Instant) -> Option<Action> {
         if self.heartbeat_at <= now {
+            self.wants_heartbeat = false;
             self.sends_batch = false;
             return Some(Action::Heartbeat(self.session));
         }

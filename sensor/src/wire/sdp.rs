@@ -81,7 +81,8 @@ pub struct Media<'a> {
     pub encrypted: bool,
     /// `a=ptime`, ms.
     pub ptime: Option<u16>,
-    attributes: &'a [u8],
+    /// The first rtpmap of each of the formats.
+    maps: heapless::Vec<(u8, RtpMap<'a>), MAX_FORMATS>,
 }
 
 /// A whole description.
@@ -110,7 +111,7 @@ impl<'a> Session<'a> {
             let [name, b'=', value @ ..] = line else { continue };
             let value = value.trim_ascii();
             if *name == b'm' {
-                let mut media = Media::parse(value, rest)?;
+                let mut media = Media::parse(value)?;
                 media.connection = connection;
                 media.direction = direction;
                 media.encrypted |= encrypted;
@@ -135,7 +136,7 @@ impl<'a> Session<'a> {
 }
 
 impl<'a> Media<'a> {
-    fn parse(value: &'a [u8], attributes: &'a [u8]) -> Result<Self, Error> {
+    fn parse(value: &'a [u8]) -> Result<Self, Error> {
         let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let kind = words.next().ok_or(Error::Media)?;
         let port = words.next().ok_or(Error::Media)?;
@@ -168,11 +169,11 @@ impl<'a> Media<'a> {
             rtcp_mux: false,
             encrypted,
             ptime: None,
-            attributes,
+            maps: heapless::Vec::new(),
         })
     }
 
-    fn read(&mut self, name: u8, value: &[u8]) {
+    fn read(&mut self, name: u8, value: &'a [u8]) {
         if name == b'c' {
             self.connection = address(value).or(self.connection);
         }
@@ -180,6 +181,13 @@ impl<'a> Media<'a> {
             return;
         }
         self.direction = direction_of(value).unwrap_or(self.direction);
+        if let Some((payload_type, map)) = value.strip_prefix(b"rtpmap:").and_then(rtpmap) {
+            let is_known = self.maps.iter().any(|&(known, _)| known == payload_type);
+            if !is_known && self.formats.contains(&payload_type) {
+                // At most one for each format: there is room.
+                let _ = self.maps.push((payload_type, map));
+            }
+        }
         if let Some(rtcp) = value.strip_prefix(b"rtcp:") {
             self.rtcp_port = rtcp.split(u8::is_ascii_whitespace).next().and_then(number);
         }
@@ -205,32 +213,20 @@ impl<'a> Media<'a> {
     /// What a payload type stands for: by its rtpmap, else by RFC 3551.
     #[must_use]
     pub fn rtpmap(&self, payload_type: u8) -> Option<RtpMap<'a>> {
-        self.attribute_lines()
-            .filter_map(|line| line.strip_prefix(b"a=rtpmap:"))
-            .find_map(|value| rtpmap(value, payload_type))
-            .or_else(|| static_payload_type(payload_type))
-    }
-
-    /// The lines up to the next media line.
-    fn attribute_lines(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.attributes
-            .split(|&byte| byte == b'\n')
-            .map(<[u8]>::trim_ascii)
-            .take_while(|line| !line.starts_with(b"m="))
+        let described = self.maps.iter().find(|&&(known, _)| known == payload_type);
+        described.map(|&(_, map)| map).or_else(|| static_payload_type(payload_type))
     }
 }
 
-/// `PT NAME/CLOCK[/CHANNELS]` (RFC 8866 §6.6), if it is about `payload_type`.
-fn rtpmap(value: &[u8], payload_type: u8) -> Option<RtpMap<'_>> {
+/// `PT NAME/CLOCK[/CHANNELS]` (RFC 8866 §6.6).
+fn rtpmap(value: &[u8]) -> Option<(u8, RtpMap<'_>)> {
     let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    if words.next().and_then(number::<u8>)? != payload_type {
-        return None;
-    }
+    let payload_type = words.next().and_then(number)?;
     let mut parts = words.next()?.split(|&byte| byte == b'/');
     let encoding_name = str::from_utf8(parts.next()?).ok()?;
     let clock_rate = parts.next().and_then(number).filter(|&rate| rate > 0)?;
     let channels = parts.next().and_then(number).unwrap_or(1);
-    Some(RtpMap { encoding_name, clock_rate, channels })
+    Some((payload_type, RtpMap { encoding_name, clock_rate, channels }))
 }
 
 /// The address of a connection line (RFC 8866 §5.7).
@@ -298,6 +294,15 @@ mod tests {
         assert_eq!(audio.rtpmap(96), Some(opus));
         assert_eq!(audio.rtpmap(8), static_payload_type(8));
         assert_eq!(audio.rtpmap(97), None);
+    }
+
+    #[test]
+    fn the_first_rtpmap_that_can_be_read_holds() {
+        let sdp = b"v=0\nm=audio 1 RTP/AVP 96\na=rtpmap:96 opus\na=rtpmap:96 AMR/8000\n\
+            a=rtpmap:96 G722/8000\n";
+        let session = Session::parse(sdp).unwrap();
+        let amr = RtpMap { encoding_name: "AMR", clock_rate: 8_000, channels: 1 };
+        assert_eq!(session.media[0].rtpmap(96), Some(amr));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `generate --calls N [--seconds 30] [--at-once N] [--loss PERMILLE] [--seed N]`: a pcap file on
-//! standard output.
+//! `generate --calls N [--seconds 30] [--at-once N] [--loss PERMILLE] [--seed N]
+//! [--start SECONDS]`: a pcap file on standard output, its first call at SECONDS since 1970.
 
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use ringside_tests::generate::{Plan, write};
 
 fn plan() -> Result<Plan, lexopt::Error> {
     let (mut calls, mut seconds, mut at_once, mut loss, mut seed) = (100, 30, 100, 10, 1);
+    let mut start = 1_790_000_000;
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -17,6 +18,7 @@ fn plan() -> Result<Plan, lexopt::Error> {
             Long("at-once") => at_once = parser.value()?.parse()?,
             Long("loss") => loss = parser.value()?.parse()?,
             Long("seed") => seed = parser.value()?.parse()?,
+            Long("start") => start = parser.value()?.parse()?,
             other => return Err(other.unexpected()),
         }
     }
@@ -26,7 +28,7 @@ fn plan() -> Result<Plan, lexopt::Error> {
         every_us: seconds * 1_000_000 / u64::max(at_once, 1),
         loss_permille: loss,
         seed,
-        start_us: 1_790_000_000_000_000,
+        start_us: start * 1_000_000,
     })
 }
 

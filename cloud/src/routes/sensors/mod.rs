@@ -144,6 +144,7 @@ fn object(sensor: &Sensor, now: UnixMicros) -> Value {
             "reserved": sensor.lease_reserved,
         },
         "failure": failure.map(failure_object),
+        "reported": sensor.reported.as_ref().map(failure_object),
         "steps": steps::steps(sensor, state, failure)
             .into_iter().map(Line::object).collect::<Vec<_>>(),
         "ticks": ticks::ticks(sensor, state, failure, now)

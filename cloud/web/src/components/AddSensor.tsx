@@ -65,7 +65,11 @@ export function AddSensor({ close }: { close: () => void }) {
           )}
         </li>
         <li>
-          <h3>Wait for it here</h3>
+          <h3>Start it there, and wait for it here</h3>
+          <p>
+            Name the interface in <code>/etc/ringside/sensor.conf</code>, as in <code>interface = eth0</code>,
+            and start <code>ringside-sensor run</code>.
+          </p>
           <Arrival newcomer={newcomer} />
         </li>
       </ol>
@@ -85,7 +89,7 @@ export function AddSensor({ close }: { close: () => void }) {
 }
 
 function Arrival({ newcomer }: { newcomer: Sensor | null }) {
-  const state = newcomer?.state === "online" ? "ok" : newcomer ? "failed" : "waiting";
+  const state = newcomer?.state === "online" ? "ok" : newcomer?.failure ? "failed" : "waiting";
   return (
     <p class={`arrival arrival-${state}`} role="status">
       <StepIcon state={state} />
@@ -95,9 +99,13 @@ function Arrival({ newcomer }: { newcomer: Sensor | null }) {
         <span>
           <Clip text={newcomer.name} /> is online.
         </span>
+      ) : newcomer.failure ? (
+        <span>
+          <Clip text={newcomer.name} />: {newcomer.failure.sentence}
+        </span>
       ) : (
         <span>
-          <Clip text={newcomer.name} />: {newcomer.failure?.sentence ?? newcomer.state}
+          <Clip text={newcomer.name} /> has joined. Start it, and it comes online.
         </span>
       )}
     </p>

@@ -1,5 +1,7 @@
 // The technician's five ticks, and the handshake's eight steps.
 
+import { localTimes } from "../format.js";
+import { now } from "../store.js";
 import type { Step } from "../types.js";
 import { STEP_WORD, StepIcon } from "./Icon.js";
 
@@ -29,7 +31,7 @@ export function TickRow({ ticks }: { ticks: Step[] }) {
   return (
     <ul class="ticks" aria-label="Ticks">
       {ticks.map(({ name, state, sentence }) => (
-        <li key={name} class={`tick tick-${state}`} title={sentence ?? STEP_WORD[state]}>
+        <li key={name} class={`tick tick-${state}`} title={sentence ? localTimes(sentence, now.value) : STEP_WORD[state]}>
           <StepIcon state={state} />
           <span>{TICK_NAMES[name] ?? name}</span>
           <span class="hidden">{STEP_WORD[state]}</span>
@@ -52,7 +54,7 @@ export function StepList({ steps, names = STEP_NAMES }: { steps: Step[]; names?:
           </span>
           {sentence && (
             <span class="step-sentence" dir="auto">
-              {sentence}
+              {localTimes(sentence, now.value)}
             </span>
           )}
         </li>

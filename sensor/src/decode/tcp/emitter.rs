@@ -5,7 +5,7 @@ use ringside_protocol::counters::Counter;
 use super::table::Key;
 use crate::counters::Counters;
 use crate::decode::websocket::{self, Next, Reason};
-use crate::decode::{Context, Datagram, Framing, Transport, hep};
+use crate::decode::{Context, Datagram, FindMessage, Framing, Looked, Transport, hep};
 
 /// What a stream carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,25 +27,30 @@ pub(in crate::decode) enum Carries {
 
 /// What messages of one stream have in common.
 pub(super) struct Emitter {
-    pub(super) framing: fn(&[u8]) -> Framing,
+    pub(super) framing: FindMessage,
     pub(super) carries: Carries,
     pub(super) key: Key,
     pub(super) context: Context,
 }
 
 impl Emitter {
-    /// Hands on every whole message; gives how many bytes are done with. `room` is for messages
-    /// that have to be unmasked or joined.
+    /// Hands on every whole message; gives how many bytes are done with. `looked` is about the
+    /// first of the bytes, and then about the first that are left; `room` is for messages that
+    /// have to be unmasked or joined.
     pub(super) fn emit(
         &mut self,
         bytes: &[u8],
+        looked: &mut Looked,
         room: &mut [u8],
         counters: &mut Counters,
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) -> usize {
         match self.carries {
-            Carries::Sip => self.emit_framed(self.framing, bytes, counters, sink),
-            Carries::Hep => self.emit_framed(hep::framing, bytes, counters, sink),
+            Carries::Sip => self.emit_framed(self.framing, bytes, looked, counters, sink),
+            Carries::Hep => {
+                let find: FindMessage = |bytes, _| hep::framing(bytes);
+                self.emit_framed(find, bytes, looked, counters, sink)
+            }
             Carries::WebSocket { is_client, to_skip } => {
                 let (done, to_skip) =
                     self.emit_frames(bytes, is_client, to_skip, room, counters, sink);
@@ -58,17 +63,19 @@ impl Emitter {
 
     fn emit_framed(
         &self,
-        framing: fn(&[u8]) -> Framing,
+        find: FindMessage,
         bytes: &[u8],
+        looked: &mut Looked,
         counters: &mut Counters,
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) -> usize {
         let mut done = 0;
         while done < bytes.len() {
             let left = &bytes[done..];
-            match framing(left) {
+            match find(left, looked) {
                 Framing::NeedMore => break,
                 Framing::Skip(count) => {
+                    *looked = Looked::default();
                     let skipped = &left[..count.clamp(1, left.len())];
                     // Empty lines between messages keep connections open (RFC 5626 §3.5.1).
                     if skipped.iter().any(|byte| !matches!(byte, b'\r' | b'\n')) {
@@ -77,6 +84,7 @@ impl Emitter {
                     done += skipped.len();
                 }
                 Framing::Complete(count) => {
+                    *looked = Looked::default();
                     let message = &left[..count.clamp(1, left.len())];
                     done += message.len();
                     if self.carries != Carries::Hep {

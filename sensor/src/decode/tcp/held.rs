@@ -14,6 +14,7 @@ use core::ops::Range;
 use embassy_time::Instant;
 use heapless::Vec;
 
+use crate::decode::Looked;
 use crate::limits::{MAX_TCP_BUFFER, MAX_TCP_BUFFERS, MAX_TCP_PIECES};
 
 /// Every buffer, 16 MiB, of which the system gives only what is written to.
@@ -35,6 +36,8 @@ pub(super) struct Held {
     pub(super) stream: Option<usize>,
     /// Bytes without a gap from the start.
     pub(super) len: usize,
+    /// How far they were looked at.
+    pub(super) looked: Looked,
     /// Ascending, apart from each other and from `len`.
     pieces: Vec<Piece, MAX_TCP_PIECES>,
     /// Since when the first gap waits to be filled.
@@ -139,6 +142,11 @@ impl Pool {
         held.move_pieces(count);
     }
 
+    /// Notes how far the bytes without a gap were looked at.
+    pub(super) fn note_looked(&mut self, buffer: BufferId, looked: Looked) {
+        self.held[buffer.0].looked = looked;
+    }
+
     /// Gives up the first gap and what stands before it. Gives how many bytes that were, and when
     /// the bytes that now come first were captured; `None` when there is no gap.
     pub(super) fn skip_gap(&mut self, buffer: BufferId, now: Instant) -> Option<(usize, Instant)> {
@@ -147,6 +155,7 @@ impl Pool {
         bytes.copy_within(first.place.start..held.end(), 0);
         held.pieces.remove(0);
         held.len = first.place.len();
+        held.looked = Looked::default();
         held.move_pieces(first.place.start);
         held.gap_since = (!held.pieces.is_empty()).then_some(now);
         Some((first.place.start, first.at))

@@ -26,7 +26,7 @@ use self::held::{BufferId, Pool};
 pub(super) use self::segment::Segment;
 use self::table::{Key, Table};
 pub(super) use self::upgrade::begins as begins_upgrade;
-use super::{Context, Datagram, Framing};
+use super::{Context, Datagram, FindMessage, Looked};
 use crate::counters::Counters;
 use crate::limits::MAX_TCP_BUFFER;
 
@@ -46,13 +46,13 @@ pub(super) struct Tcp {
     room: Box<[u8]>,
     /// Whether an upgrade was ever seen: until then no stream is looked for on the web's ports.
     has_websockets: bool,
-    framing: fn(&[u8]) -> Framing,
+    framing: FindMessage,
     /// When the oldest gap is to be given up.
     deadline: Option<Instant>,
 }
 
 impl Tcp {
-    pub(super) fn new(framing: fn(&[u8]) -> Framing, seed: u64) -> Self {
+    pub(super) fn new(framing: FindMessage, seed: u64) -> Self {
         Self {
             table: Table::new(seed),
             pool: Pool::new(),
@@ -80,15 +80,15 @@ impl Tcp {
             vlan: context.vlan,
         };
         if let Some(head_len) = upgrade::accepted(segment.payload) {
-            self.upgrade(key, segment, head_len, context.at, counters);
+            self.upgrade(key, segment, head_len, counters);
         }
         let index = match carries {
             Carries::Nothing if !self.has_websockets => return,
             Carries::Nothing => self.table.find(&key),
-            _ => self.find_or_insert(key, segment, carries, context.at, counters),
+            _ => self.find_or_insert(key, segment, carries, counters),
         };
         let Some(index) = index else { return };
-        self.table.touch(index, context.at);
+        self.table.touch(index);
         let stream = self.table.stream(index);
         stream.interface = context.interface;
         stream.dscp = context.dscp;
@@ -168,7 +168,6 @@ impl Tcp {
         key: Key,
         segment: &Segment<'_>,
         carries: Carries,
-        now: Instant,
         counters: &mut Counters,
     ) -> Option<usize> {
         if let Some(index) = self.table.find(&key) {
@@ -178,18 +177,12 @@ impl Tcp {
         if !is_wanted || segment.rst {
             return None;
         }
-        Some(self.insert(key, carries, now, counters))
+        Some(self.insert(key, carries, counters))
     }
 
     /// The index of a new stream.
-    fn insert(
-        &mut self,
-        key: Key,
-        carries: Carries,
-        now: Instant,
-        counters: &mut Counters,
-    ) -> usize {
-        let (index, left) = self.table.insert(key, carries, now);
+    fn insert(&mut self, key: Key, carries: Carries, counters: &mut Counters) -> usize {
+        let (index, left) = self.table.insert(key, carries);
         if let Some(left) = left {
             counters.add(Counter::TcpTableFull);
             if let Some(buffer) = left.buffer {
@@ -207,7 +200,6 @@ impl Tcp {
         server: Key,
         answer: &Segment<'_>,
         head_len: usize,
-        now: Instant,
         counters: &mut Counters,
     ) {
         let start = advance(answer.sequence_number, head_len);
@@ -226,9 +218,9 @@ impl Tcp {
             let carries = Carries::WebSocket { is_client, to_skip: 0 };
             let index = match self.table.find(&key) {
                 Some(index) => index,
-                None => self.insert(key, carries, now, counters),
+                None => self.insert(key, carries, counters),
             };
-            self.table.touch(index, now);
+            self.table.touch(index);
             self.table.stream(index).carries = carries;
             self.restart(index, Some(start));
         }
@@ -312,7 +304,8 @@ impl Tcp {
     ) {
         if self.table.stream(index).buffer.is_none() {
             let mut emitter = self.emitter(index, now);
-            let consumed = emitter.emit(bytes, &mut self.room, counters, sink);
+            let consumed =
+                emitter.emit(bytes, &mut Looked::default(), &mut self.room, counters, sink);
             self.table.stream(index).carries = emitter.carries;
             self.advance_start(index, consumed);
             bytes = &bytes[consumed..];
@@ -324,6 +317,7 @@ impl Tcp {
             if !self.read_held(index, buffer, now, counters, sink) && taken == 0 {
                 counters.add(Counter::SipTooLarge);
                 let len = self.pool.held(buffer).len;
+                self.pool.note_looked(buffer, Looked::default());
                 self.consume(index, buffer, len);
             }
         }
@@ -339,9 +333,11 @@ impl Tcp {
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) -> bool {
         let mut emitter = self.emitter(index, at);
+        let mut looked = self.pool.held(buffer).looked;
         let held = self.pool.bytes(buffer);
-        let consumed = emitter.emit(held, &mut self.room, counters, sink);
+        let consumed = emitter.emit(held, &mut looked, &mut self.room, counters, sink);
         self.table.stream(index).carries = emitter.carries;
+        self.pool.note_looked(buffer, looked);
         self.consume(index, buffer, consumed);
         consumed > 0
     }

@@ -3,7 +3,6 @@
 use core::net::SocketAddr;
 use std::collections::HashMap;
 
-use embassy_time::Instant;
 use foldhash::quality::FixedState;
 
 use super::emitter::Carries;
@@ -22,8 +21,10 @@ pub(super) struct Table {
     /// place.
     indices: HashMap<Key, usize, FixedState>,
     streams: Vec<Stream>,
-    /// Beside the streams, so that looking for the idle one reads little memory.
-    last_at: Vec<Instant>,
+    /// When each was used last, by count: a clock may run backwards. Beside the streams, so that
+    /// looking for the idle one reads little memory.
+    last_use: Vec<u64>,
+    uses: u64,
 }
 
 /// One direction of a connection.
@@ -63,7 +64,8 @@ impl Table {
         Self {
             indices: HashMap::with_capacity_and_hasher(2 * MAX_STREAMS, hasher),
             streams: Vec::with_capacity(MAX_STREAMS),
-            last_at: Vec::with_capacity(MAX_STREAMS),
+            last_use: Vec::with_capacity(MAX_STREAMS),
+            uses: 0,
         }
     }
 
@@ -76,35 +78,31 @@ impl Table {
     }
 
     /// Begins to follow a stream. Gives its index, and the stream that left for it.
-    pub(super) fn insert(
-        &mut self,
-        key: Key,
-        carries: Carries,
-        now: Instant,
-    ) -> (usize, Option<Stream>) {
+    pub(super) fn insert(&mut self, key: Key, carries: Carries) -> (usize, Option<Stream>) {
         let stream = Stream { key, interface: 0, dscp: 0, start: None, carries, buffer: None };
         let (index, left) = if self.is_full() {
             let index = self.longest_idle(0..MAX_STREAMS).unwrap_or(0);
             let left = core::mem::replace(&mut self.streams[index], stream);
-            self.last_at[index] = now;
             self.indices.remove(&left.key);
             (index, Some(left))
         } else {
             self.streams.push(stream);
-            self.last_at.push(now);
+            self.last_use.push(0);
             (self.streams.len() - 1, None)
         };
         self.indices.insert(key, index);
+        self.touch(index);
         (index, left)
     }
 
-    pub(super) fn touch(&mut self, index: usize, now: Instant) {
-        self.last_at[index] = now;
+    pub(super) fn touch(&mut self, index: usize) {
+        self.uses += 1;
+        self.last_use[index] = self.uses;
     }
 
     /// Whichever of these streams was idle longest.
     pub(super) fn longest_idle(&self, indices: impl Iterator<Item = usize>) -> Option<usize> {
-        indices.min_by_key(|&index| self.last_at[index])
+        indices.min_by_key(|&index| self.last_use[index])
     }
 
     pub(super) fn stream(&mut self, index: usize) -> &mut Stream {
@@ -135,15 +133,12 @@ mod tests {
     fn evict_the_stream_that_was_idle_longest_without_growing() {
         let mut table = Table::new(1);
         let capacity = table.indices.capacity();
-        let mut now = Instant::from_secs(1);
         for number in 0..MAX_STREAMS {
-            now += embassy_time::Duration::from_millis(1);
-            assert!(table.insert(key(number), Carries::Sip, now).1.is_none());
+            assert!(table.insert(key(number), Carries::Sip).1.is_none());
         }
-        table.touch(0, now);
+        table.touch(0);
         for number in MAX_STREAMS..5 * MAX_STREAMS {
-            now += embassy_time::Duration::from_millis(1);
-            let left = table.insert(key(number), Carries::Sip, now).1.expect("it was full");
+            let left = table.insert(key(number), Carries::Sip).1.expect("it was full");
             if number == MAX_STREAMS {
                 assert_eq!(left.key, key(1));
                 assert_eq!(table.find(&key(1)), None);

@@ -5,10 +5,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::decode::Transport;
 use crate::decode::websocket::tests::frame as websocket_frame;
+use crate::decode::{Framing, Looked};
 use crate::limits::{MAX_TCP_BUFFER, MAX_TCP_BUFFERS, MAX_TCP_CONNECTIONS, MAX_TCP_PIECES};
 
 /// A line is a message; a line that begins with `#` is none.
-fn lines(bytes: &[u8]) -> Framing {
+fn lines(bytes: &[u8], _: &mut Looked) -> Framing {
     match bytes.iter().position(|&byte| byte == b'\n') {
         Some(end) if matches!(bytes[0], b'#' | b'\r' | b'\n') => Framing::Skip(end + 1),
         Some(end) => Framing::Complete(end + 1),

@@ -302,6 +302,18 @@ fn a_new_lease_is_acknowledged_at_once_and_only_once() {
 }
 
 #[test]
+fn a_heartbeat_that_is_asked_for_while_one_is_under_way_follows_it() {
+    let mut session = open();
+    session.handle(Event::HeartbeatWanted, at(5));
+    assert_eq!(session.poll_action(at(5).instant), Some(Action::Heartbeat([5; 32])));
+    session.handle(Event::HeartbeatWanted, at(5));
+    session.handle(heartbeat_answer(1), at(5));
+    assert_eq!(session.poll_action(at(5).instant), Some(Action::Heartbeat([5; 32])));
+    session.handle(heartbeat_answer(1), at(5));
+    assert_eq!(session.poll_action(at(5).instant), Some(Action::SendBatch([5; 32])));
+}
+
+#[test]
 fn a_busy_cloud_keeps_the_session_and_is_asked_again_later() {
     let mut session = open();
     session.handle(Event::RecordsStored, at(1));

@@ -1,52 +1,68 @@
 //! Where messages begin and end in a TCP stream (RFC 3261 §18.3), and what is no message at all.
 
 use super::header::{HeaderName, split_once};
-use super::message::{content_length, skip_empty_lines};
+use super::message::{content_length, is_token_byte, skip_empty_lines};
 use super::trim;
-use crate::decode::Framing;
+use crate::decode::{Framing, Looked};
 use crate::limits::MAX_SIP_BYTES;
 
 /// Bytes of a start line that are looked at, at most.
 const MAX_START_LINE: usize = 2048;
 
-/// Says whether a whole message stands at the start of `bytes`.
+/// Says whether a whole message stands at the start of `bytes`, of which `looked` were looked at
+/// before.
 #[must_use]
-pub fn framing(bytes: &[u8]) -> Framing {
-    let message = skip_empty_lines(bytes);
-    let blank = bytes.len() - message.len();
-    if blank > 0 {
-        return Framing::Skip(blank);
-    }
-    if bytes.is_empty() {
+pub fn framing(bytes: &[u8], looked: &mut Looked) -> Framing {
+    if bytes.len() < looked.needed {
         return Framing::NeedMore;
     }
-    match start_line(bytes) {
-        Start::Yes => {}
-        Start::Unknown => return Framing::NeedMore,
-        Start::No => return Framing::Skip(next_line(bytes)),
+    if looked.line == 0
+        && let Some(framing) = before_headers(bytes)
+    {
+        return framing;
     }
-    let Some(head_len) = head_len(bytes) else {
+    let Some(head_len) = head_len(bytes, looked) else {
         return if bytes.len() >= MAX_SIP_BYTES {
             Framing::Skip(bytes.len())
         } else {
             Framing::NeedMore
         };
     };
-    let body_len = bytes[..head_len]
-        .split(|&byte| byte == b'\n')
-        .skip(1)
-        .find_map(|line| {
-            let (name, value) = split_once(line, b':');
-            (HeaderName::from_token(trim(name)) == HeaderName::ContentLength)
-                .then(|| content_length(value))
-        })
-        .flatten()
-        .unwrap_or(0);
-    match head_len.checked_add(body_len) {
+    match head_len.checked_add(body_len(&bytes[..head_len])) {
         Some(len) if len <= bytes.len() => Framing::Complete(len),
-        Some(len) if len <= MAX_SIP_BYTES => Framing::NeedMore,
+        Some(len) if len <= MAX_SIP_BYTES => {
+            looked.needed = len;
+            Framing::NeedMore
+        }
         _ => Framing::Skip(next_line(bytes)),
     }
+}
+
+/// What there is to say where no start line stands; `None` where one does.
+fn before_headers(bytes: &[u8]) -> Option<Framing> {
+    let message = skip_empty_lines(bytes);
+    let blank = bytes.len() - message.len();
+    if blank > 0 {
+        return Some(Framing::Skip(blank));
+    }
+    if bytes.is_empty() {
+        return Some(Framing::NeedMore);
+    }
+    match start_line(bytes) {
+        Start::Yes => None,
+        Start::Unknown => Some(Framing::NeedMore),
+        Start::No => Some(Framing::Skip(next_line(bytes))),
+    }
+}
+
+/// What the Content-Length of a head says, else 0.
+fn body_len(head: &[u8]) -> usize {
+    let length = head.split(|&byte| byte == b'\n').skip(1).find_map(|line| {
+        let (name, value) = split_once(line, b':');
+        (HeaderName::from_token(trim(name)) == HeaderName::ContentLength)
+            .then(|| content_length(value))
+    });
+    length.flatten().unwrap_or(0)
 }
 
 /// Whether a datagram begins as a SIP message does.
@@ -82,19 +98,23 @@ fn start_line(bytes: &[u8]) -> Start {
     let is_status = line.get(..8).is_some_and(|head| head.eq_ignore_ascii_case(b"SIP/2.0 "));
     let is_request = line.len() > 9
         && line[line.len() - 8..].eq_ignore_ascii_case(b" SIP/2.0")
-        && line.first().is_some_and(u8::is_ascii_alphabetic);
+        && line.first().is_some_and(is_token_byte);
     if is_status || is_request { Start::Yes } else { Start::No }
 }
 
 /// The length of start line and headers, the empty line included.
-fn head_len(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
+fn head_len(bytes: &[u8], looked: &mut Looked) -> Option<usize> {
     loop {
-        let end = at + bytes[at..].iter().position(|&byte| byte == b'\n')?;
-        if trim(&bytes[at..end]).is_empty() {
+        let from = looked.line.max(looked.bytes);
+        let Some(end) = bytes[from..].iter().position(|&byte| byte == b'\n') else {
+            looked.bytes = bytes.len();
+            return None;
+        };
+        let end = from + end;
+        if trim(&bytes[looked.line..end]).is_empty() {
             return Some(end + 1);
         }
-        at = end + 1;
+        looked.line = end + 1;
     }
 }
 
@@ -106,6 +126,10 @@ fn next_line(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn framing(bytes: &[u8]) -> Framing {
+        super::framing(bytes, &mut Looked::default())
+    }
 
     const BYE: &[u8] = b"BYE sip:a@b SIP/2.0\r\nContent-Length: 3\r\n\r\nabc";
 
@@ -142,10 +166,28 @@ mod tests {
         assert!(is_keep_alive(b""));
         assert!(!is_keep_alive(b"hello"));
         assert!(looks_like_sip(b"\r\nOPTIONS sip:a SIP/2.0\r\n"));
+        assert!(looks_like_sip(b"!any~Method0 sip:a SIP/2.0\r\n"), "RFC 4475 3.1.1.2");
         assert!(!looks_like_sip(b"GET / HTTP/1.1\r\n"));
     }
 
     proptest::proptest! {
+        /// A message of few kinds of bytes, so that every kind of line is met.
+        #[test]
+        fn going_on_is_the_same_as_beginning_anew(
+            parts in proptest::collection::vec("[\r\n l:0-9]{0,6}", 0..20),
+        ) {
+            let mut bytes = b"BYE sip:a SIP/2.0\n".to_vec();
+            let mut looked = Looked::default();
+            for part in parts {
+                bytes.extend(part.bytes());
+                let anew = framing(&bytes);
+                proptest::prop_assert_eq!(super::framing(&bytes, &mut looked), anew);
+                if anew != Framing::NeedMore {
+                    break;
+                }
+            }
+        }
+
         #[test]
         fn framing_always_makes_progress(bytes: Vec<u8>) {
             match framing(&bytes) {

@@ -6,6 +6,10 @@ use super::header::split_once;
 use super::{Error, HeaderName, NameAddr, Via, trim};
 use crate::limits::MAX_HEADERS;
 
+/// A delimiter line of a multipart body: `--` and a boundary of up to 70 characters (RFC 2046
+/// §5.1.1).
+const MAX_DELIMITER: usize = 72;
+
 /// The first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartLine<'a> {
@@ -194,7 +198,7 @@ impl CSeq {
 }
 
 /// RFC 3261 §25.1 token, and `%`-escapes that some write into methods are refused.
-const fn is_token_byte(byte: &u8) -> bool {
+pub(super) const fn is_token_byte(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
@@ -214,7 +218,7 @@ pub(super) fn skip_empty_lines(bytes: &[u8]) -> &[u8] {
 fn sdp_part(body: &[u8]) -> Option<&[u8]> {
     let boundary_end = body.iter().position(|&byte| byte == b'\n')?;
     let boundary = trim(&body[..boundary_end]);
-    if !boundary.starts_with(b"--") {
+    if !boundary.starts_with(b"--") || boundary.len() > MAX_DELIMITER {
         return None;
     }
     let mut left = &body[boundary_end + 1..];
@@ -359,6 +363,22 @@ mod tests {
             .replace("l: 5\r\n\r\nv=0\r\nextra", &format!("l: {}\r\n\r\n{body}", body.len()));
         let message = Message::parse(text.as_bytes()).unwrap();
         assert_eq!(message.sdp(), Some(&b"v=0\r\ns=-\r\n"[..]));
+    }
+
+    #[test]
+    fn a_boundary_longer_than_70_characters_is_none() {
+        let with_boundary = |len: usize| {
+            let boundary = "x".repeat(len);
+            let body = format!(
+                "--{boundary}\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--{boundary}--\r\n"
+            );
+            INVITE
+                .replace("application/sdp; charset=x", "multipart/mixed")
+                .replace("l: 5\r\n\r\nv=0\r\nextra", &format!("l: {}\r\n\r\n{body}", body.len()))
+        };
+        let has_sdp = |text: String| Message::parse(text.as_bytes()).unwrap().sdp().is_some();
+        assert!(has_sdp(with_boundary(70)));
+        assert!(!has_sdp(with_boundary(71)));
     }
 
     #[test]

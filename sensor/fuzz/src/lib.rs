@@ -1,0 +1,224 @@
+//! What is done with the bytes that the fuzzer makes: each function is one target, and panics only
+//! where the reader under it is wrong.
+
+use std::io::Cursor;
+
+use embassy_time::Instant;
+use ringside_protocol::message::{
+    Accepted, Batch, BatchAck, Challenge, Commands, Enrol, Enrolled, Heartbeat, HeartbeatAnswer,
+    Hello, Poll, Prove, Refused,
+};
+use ringside_protocol::token::Token;
+use ringside_protocol::{envelope, json};
+use ringside_sensor::analysis::{Analysis, AnalysisSettings};
+use ringside_sensor::call::CallSettings;
+use ringside_sensor::capture::file::FileSource;
+use ringside_sensor::capture::{Frame, LinkType};
+use ringside_sensor::counters::Counters;
+use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, Options, PortSet};
+use ringside_sensor::wire::rtp::TelephoneEvent;
+use ringside_sensor::wire::sip::{Message, NameAddr, Uri, Via};
+use ringside_sensor::wire::{rtcp, rtp, sdp, sip};
+
+/// A pcap or pcapng file, gzipped or not.
+pub fn file(bytes: &[u8]) {
+    let Ok(mut source) = FileSource::from_reader(Cursor::new(bytes.to_vec())) else { return };
+    while let Ok(Some(frame)) = source.next_frame() {
+        assert!(frame.original_len as usize >= frame.bytes.len());
+    }
+    assert!(source.position() <= u64::MAX / 2);
+}
+
+/// Frames of one link type, each behind its length in two bytes.
+pub fn frames(link_type: LinkType, bytes: &[u8]) {
+    let mut decoder = decoder();
+    let mut counters = Counters::default();
+    let mut sink = |datagram: &ringside_sensor::decode::Datagram<'_>, _: &mut Counters| {
+        assert!(datagram.payload.len() <= datagram.payload_len as usize);
+    };
+    for (number, frame) in chunks(bytes).enumerate() {
+        let frame = Frame { link_type, ..ethernet(number as u64 * 100_000, frame) };
+        decoder.handle_frame(&frame, &mut counters, &mut sink);
+    }
+    decoder.finish(&mut counters, &mut sink);
+}
+
+/// Segments of one TCP stream: how far each jumps, its flags, its length, its bytes.
+pub fn tcp(bytes: &[u8]) {
+    let mut decoder = decoder();
+    let mut counters = Counters::default();
+    let mut sink = |_: &ringside_sensor::decode::Datagram<'_>, _: &mut Counters| {};
+    let (mut left, mut sequence_number, mut at) = (bytes, 0u32, 0);
+    while let [jump, flags, len, rest @ ..] = left {
+        let (payload, rest) = rest.split_at(usize::from(*len).min(rest.len()));
+        left = rest;
+        let jump = i32::from(jump.cast_signed());
+        let start = sequence_number.wrapping_add_signed(jump);
+        let mut frame = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        frame.extend([0x9c, 0x40, 0x13, 0xc4]);
+        frame.extend(start.to_be_bytes());
+        frame.extend([0, 0, 0, 0, 0x50, flags & 0x17, 0, 0, 0, 0, 0, 0]);
+        frame.extend(payload);
+        sequence_number = start.wrapping_add(payload.len() as u32);
+        at += u64::from(flags >> 5) * 500_000;
+        let frame = Frame { link_type: LinkType::RawIp, ..ethernet(at, &frame) };
+        decoder.handle_frame(&frame, &mut counters, &mut sink);
+    }
+    decoder.finish(&mut counters, &mut sink);
+}
+
+/// A TCP stream's bytes: going on with a message gives what beginning anew gives.
+pub fn framing(bytes: &[u8]) {
+    let mut looked = Looked::default();
+    for len in (0..=bytes.len()).step_by(1 + bytes.len() / 64) {
+        let anew = sip::framing(&bytes[..len], &mut Looked::default());
+        assert_eq!(sip::framing(&bytes[..len], &mut looked), anew);
+        match anew {
+            Framing::NeedMore => {}
+            Framing::Complete(count) | Framing::Skip(count) => {
+                assert!((1..=len).contains(&count));
+                return;
+            }
+        }
+    }
+}
+
+/// One SIP message, and the values of its headers.
+pub fn sip(bytes: &[u8]) {
+    let _ = (sip::looks_like_sip(bytes), sip::is_keep_alive(bytes));
+    let _ = (Uri::parse(bytes), Via::parse(bytes), NameAddr::parse(bytes).tag());
+    let _ = sip::quoted_text(bytes);
+    let Ok(message) = Message::parse(bytes) else { return };
+    assert!(message.body.len() <= bytes.len());
+    let _ = (message.top_via(), message.user_agent(), message.from().tag(), message.to().tag());
+    if let Some(sdp) = message.sdp() {
+        crate::sdp(sdp);
+    }
+}
+
+/// One session description.
+pub fn sdp(bytes: &[u8]) {
+    let Ok(session) = sdp::Session::parse(bytes) else { return };
+    for media in &session.media {
+        for payload_type in 0..=127 {
+            let _ = media.rtpmap(payload_type);
+        }
+    }
+}
+
+/// One RTP packet, and a telephone event.
+pub fn rtp(bytes: &[u8]) {
+    for more in [0, 1, 1500] {
+        if let Ok(packet) = rtp::Packet::parse(bytes, bytes.len() as u32 + more) {
+            assert!(packet.payload.len() <= packet.payload_len as usize);
+            let _ = TelephoneEvent::parse(packet.payload).map(TelephoneEvent::digit);
+        }
+    }
+}
+
+/// One compound of RTCP packets.
+pub fn rtcp(bytes: &[u8]) {
+    let mut count = 0;
+    for packet in rtcp::packets(bytes) {
+        count += 1;
+        match packet {
+            Ok(rtcp::Packet::SenderReport(report)) => assert!(report.reports.count() <= 31),
+            Ok(rtcp::Packet::ReceiverReport(report)) => assert!(report.reports.count() <= 31),
+            _ => {}
+        }
+    }
+    assert!(count <= 1 + bytes.len() / 4);
+}
+
+/// A configuration file.
+pub fn config(bytes: &[u8]) {
+    let (loaded, problems) = ringside_sensor::config::read(bytes);
+    for note in &loaded.notes {
+        assert!(!note.to_string().is_empty());
+    }
+    assert!(problems.iter().all(|problem| !problem.to_string().is_empty()));
+}
+
+/// An enrolment token: what is read is what is written.
+pub fn token(bytes: &[u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    if let Ok(token) = text.parse::<Token>() {
+        assert!(token.to_string().parse::<Token>().is_ok_and(|again| again == token));
+    }
+}
+
+/// An envelope with a message of any kind.
+pub fn envelope(bytes: &[u8]) {
+    let _ = envelope::kind(bytes);
+    let _ = envelope::open::<Hello>(bytes);
+    let _ = envelope::open::<Challenge>(bytes);
+    let _ = envelope::open::<Prove>(bytes);
+    let _ = envelope::open::<Enrol>(bytes);
+    let _ = envelope::open::<Enrolled>(bytes);
+    let _ = envelope::open::<Accepted>(bytes);
+    let _ = envelope::open::<Refused>(bytes);
+    let _ = envelope::open::<BatchAck>(bytes);
+    let _ = envelope::open::<Heartbeat>(bytes);
+    let _ = envelope::open::<HeartbeatAnswer>(bytes);
+    let _ = envelope::open::<Poll>(bytes);
+    let _ = envelope::open::<Commands>(bytes);
+    if let Ok(batch) = envelope::open::<Batch>(bytes) {
+        for record in &batch.cdrs {
+            let _ = json::call(record, None);
+        }
+    }
+}
+
+/// Ethernet frames through the whole analysis: two bytes of time (a hundredth of a second each),
+/// two of length, the frame.
+pub fn analysis(bytes: &[u8]) {
+    let mut sip_ports = PortSet::new();
+    sip_ports.insert(5060);
+    let call = CallSettings { seed: 1, ..CallSettings::default() };
+    let decode = Options { deduplicate: true, ..Options::default() };
+    let mut analysis =
+        Analysis::new(AnalysisSettings { sip_ports, is_sip_anywhere: true, decode, call });
+    let (mut left, mut at) = (bytes, 0);
+    while let Some((time, rest)) = left.split_first_chunk::<2>() {
+        at += u64::from(u16::from_be_bytes(*time)) * 10_000;
+        let Some(frame) = chunks(rest).next() else { break };
+        left = rest.get(2 + frame.len()..).unwrap_or_default();
+        analysis.handle_frame(&ethernet(at, frame));
+        while let Some(record) = analysis.poll_record() {
+            let _ = json::call(&record, None);
+        }
+    }
+    analysis.finish();
+    assert_eq!(analysis.table().in_progress(), 0);
+    while let Some(record) = analysis.poll_record() {
+        let _ = json::call(&record, None);
+    }
+}
+
+fn decoder() -> Decoder {
+    let mut sip_ports = PortSet::new();
+    sip_ports.insert(5060);
+    let options = Options::default();
+    Decoder::new(DecoderSettings { sip_ports, options, framing: sip::framing, seed: 1 })
+}
+
+fn ethernet(at: u64, bytes: &[u8]) -> Frame<'_> {
+    Frame {
+        at: Instant::from_micros(1_790_000_000_000_000 + at),
+        interface: 0,
+        link_type: LinkType::Ethernet,
+        original_len: bytes.len() as u32,
+        bytes,
+    }
+}
+
+/// Pieces of the input, each behind its length in two bytes; the last may be shorter.
+fn chunks(mut left: &[u8]) -> impl Iterator<Item = &[u8]> {
+    core::iter::from_fn(move || {
+        let (len, rest) = left.split_first_chunk::<2>()?;
+        let (chunk, rest) = rest.split_at(usize::from(u16::from_be_bytes(*len)).min(rest.len()));
+        left = rest;
+        Some(chunk)
+    })
+}
+

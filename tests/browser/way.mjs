@@ -1,0 +1,218 @@
+// The way of a person who meets Ringside: log in, add a sensor, watch it come, watch a call come,
+// read it. A real browser, the real cloud, a real sensor.
+//
+//   node way.mjs          (ci/browser builds everything first)
+//
+// RINGSIDE_SHOTS names a folder for pictures of every page; CHROMIUM another browser.
+
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { analyzed, captureOf, cleanUp, folder, run, sensorConfig, startCloud, startSensor } from "./product.mjs";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--ignore-certificate-errors",
+];
+/** Whatever a person waits for must come within, ms. */
+const PATIENCE = 30_000;
+const PCAP_HEAD = 24;
+
+const faults = [];
+const shots = process.env.RINGSIDE_SHOTS;
+if (shots) mkdirSync(shots, { recursive: true });
+
+let context;
+let page;
+
+async function step(name, body) {
+  const began = Date.now();
+  await body();
+  console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
+}
+
+async function picture(name) {
+  if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+}
+
+/** The row of a table by its head, its cells' texts. */
+const cells = (table, head) =>
+  table.locator("tr", { has: page.getByRole("rowheader", { name: head, exact: true }) }).locator("td").allTextContents();
+
+async function way() {
+  const cloud = await startCloud("anna");
+  context = await chromium.launchPersistentContext(join(folder, "chromium"), {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: FLAGS,
+    ignoreHTTPSErrors: true,
+    viewport: { width: 1280, height: 900 },
+    timezoneId: "Europe/Berlin",
+  });
+  context.setDefaultTimeout(PATIENCE);
+  page = context.pages()[0] ?? (await context.newPage());
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => {
+    // Whether somebody is logged in is asked before anybody is.
+    if (message.type() === "error" && !/status of 401/.test(message.text())) faults.push(message.text());
+  });
+
+  await step("a person logs in", async () => {
+    await page.goto(cloud.url);
+    await picture("login");
+    await page.getByLabel("Login").fill("anna");
+    await page.getByLabel("Password").fill(cloud.password);
+    await page.keyboard.press("Enter");
+    await page.getByText("No calls yet").waitFor();
+    await picture("calls-none");
+  });
+
+  const config = sensorConfig("Branch office");
+  await step("there is no sensor; the page says how to add one, and a token is made", async () => {
+    await page.getByRole("link", { name: "Sensors", exact: true }).click();
+    await page.getByText("Add one in three steps").waitFor();
+    await picture("sensors-none");
+    await page.getByRole("button", { name: "Add sensor" }).click();
+    const command = await page.locator(".command code").textContent();
+    await page.locator(".arrival-waiting").waitFor();
+    await picture("sensor-add");
+    const [program, ...words] = command.trim().split(" ");
+    const said = String(run(program, [...words, "--config", config]));
+    assert.match(said, /belongs to Example/);
+    await page.getByText("has joined").waitFor();
+    await picture("sensor-joined");
+  });
+
+  // One call of 35 s with loss, made up, then a real one of six seconds; the second ends now.
+  const now = Date.now();
+  const long = run("generate", ["--calls", "1", "--seconds", "35", "--loss", "60", "--start", String(Math.floor(now / 1000) - 90)]);
+  const pcap = Buffer.concat([long, captureOf("loss").subarray(PCAP_HEAD)]);
+  const [longCall, call] = analyzed(pcap);
+  const sensor = startSensor(config);
+
+  await step("the tick turns green while one watches", async () => {
+    sensor.child.stdin.write(pcap.subarray(0, PCAP_HEAD));
+    await page.locator(".arrival-ok").waitFor();
+    await page.getByText("Branch office is online").first().waitFor();
+    await picture("sensor-online");
+    await page.getByRole("link", { name: "Open the sensor" }).click();
+    await page.getByRole("heading", { name: "Way to the cloud" }).waitFor();
+    await picture("sensor-page");
+  });
+
+  const rows = page.locator(".calls tbody tr");
+  await step("calls appear by themselves while one watches", async () => {
+    await page.getByRole("link", { name: "Calls", exact: true }).click();
+    await page.getByText("No calls in this range").waitFor();
+    await page.evaluate(() => (globalThis.isSamePage = true));
+    sensor.child.stdin.end(pcap.subarray(PCAP_HEAD));
+    await rows.nth(1).waitFor();
+    assert.equal(await page.evaluate(() => globalThis.isSamePage), true, "the page was loaded anew");
+    assert.equal(await sensor.ended, 0, "the sensor ended with every record acknowledged");
+    await picture("calls");
+  });
+
+  await step("a call opens; its ladder goes from INVITE to BYE with the packets' times", async () => {
+    await rows.filter({ hasText: call.caller.user }).locator("a").first().click();
+    await page.locator("svg.ladder").waitFor();
+    const labels = await page.locator("svg.ladder .arrow-what").allTextContents();
+    assert.deepEqual(labels, call.sip.map(({ method, status_code }) => method ?? String(status_code)));
+    assert.equal(labels[0], "INVITE");
+    assert.equal(labels.at(-2), "BYE");
+    await page.getByRole("button", { name: "Clock" }).click();
+    const times = await page.locator("svg.ladder .arrow-time").allTextContents();
+    assert.deepEqual(times, call.sip.map(({ at }) => berlin(at)));
+    const told = await page.locator(".ladder-card ol li").allTextContents();
+    assert.ok(told[0].includes(`INVITE from ${call.src} to ${call.dst}`), told[0]);
+    await picture("call");
+  });
+
+  await step("the streams' figures are those of analyze", async () => {
+    const table = page.locator("table.streams");
+    const streams = [...call.streams].sort((a, b) => order(a) - order(b));
+    const expected = {
+      Received: ({ packets }) => String(packets),
+      Expected: (stream) => String(stream.expected),
+      Lost: ({ lost, expected: of }) => `${lost} (${((lost / of) * 100).toFixed(2)} %)`,
+      Duplicates: ({ duplicates }) => String(duplicates),
+      Reordered: ({ reordered }) => String(reordered),
+      R: ({ r }) => r.toFixed(1),
+      "Jitter, mean": ({ jitter_mean_ms: ms }) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`,
+      SSRC: ({ ssrc }) => `0x${ssrc.toString(16).toUpperCase()}`,
+    };
+    for (const [head, figure] of Object.entries(expected)) {
+      assert.deepEqual(await cells(table, head), streams.map(figure), head);
+    }
+    const mos = await cells(table, "MOS, adaptive buffer");
+    streams.forEach((stream, index) => assert.ok(mos[index].includes(stream.mos.toFixed(2)), `${mos[index]} is not ${stream.mos}`));
+    await page.getByText(call.findings[0].sentence).first().waitFor();
+  });
+
+  await step("a longer call has a chart, and its table has every 10 s", async () => {
+    await page.keyboard.press("Escape");
+    await rows.filter({ hasText: longCall.caller.user }).locator("a").first().click();
+    await page.locator(".quality-charts canvas").first().waitFor();
+    await page.getByText("Table of all 10 s").click();
+    const table = page.locator(".quality-charts table");
+    const shown = await table.locator("tbody tr").evaluateAll((all) => all.map((row) => [...row.cells].slice(1).map((cell) => cell.textContent)));
+    const streams = [...longCall.streams].sort((a, b) => order(a) - order(b));
+    const figures = streams[0].intervals.map((_, index) =>
+      streams.flatMap(({ intervals }) => {
+        const { mos, lost, packets, jitter_ms } = intervals[index];
+        return [mos.toFixed(2), ((lost / (lost + packets)) * 100).toFixed(1), jitter_ms.toFixed(1)];
+      }),
+    );
+    assert.ok(figures.length > 3, `${figures.length} intervals`);
+    assert.deepEqual(shown, figures);
+    await picture("call-long");
+  });
+
+  await step("dark where the system is dark, and nothing scrolls sideways on a telephone", async () => {
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await ground();
+    await page.emulateMedia({ colorScheme: "dark" });
+    assert.notEqual(await ground(), light);
+    await picture("call-long-dark");
+    for (const [name, path] of [["call", page.url()], ["calls", `${cloud.url}/calls`], ["sensors", `${cloud.url}/sensors`]]) {
+      await page.goto(path);
+      await page.locator(name === "call" ? "svg.ladder" : name === "calls" ? ".calls tbody tr" : ".sensor-card").first().waitFor();
+      await picture(`${name}-dark`);
+      await page.setViewportSize({ width: 390, height: 844 });
+      await page.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth);
+      await picture(`${name}-narrow`);
+      await page.setViewportSize({ width: 1280, height: 900 });
+    }
+  });
+
+  assert.deepEqual(faults, [], "the browser complained");
+}
+
+/** The caller's direction stands first. */
+const order = ({ direction }) => ["caller_to_callee", "callee_to_caller"].indexOf(direction);
+
+/** An RFC 3339 time as the ladder's clock has it in the browser's zone. */
+function berlin(at) {
+  const text = new Date(at).toLocaleTimeString("de-DE", { timeZone: "Europe/Berlin", fractionalSecondDigits: 3, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return text.replace(",", ".");
+}
+
+let code = 0;
+try {
+  await way();
+  console.log("the whole way is there");
+} catch (error) {
+  code = 1;
+  console.error(error);
+  if (faults.length > 0) console.error(`The browser complained:\n${faults.join("\n")}`);
+  await picture("failure").catch(() => {});
+} finally {
+  await context?.close();
+  cleanUp();
+}
+process.exit(code);
