@@ -120,4 +120,26 @@ counters! {
     OutboxErrors = "outbox_errors",
     /// SIP messages of calls that had become records already, or were turned away.
     SipLate = "sip_late",
+    /// Packets found inside others: GRE, ERSPAN, VXLAN, Geneve, GTP-U, IP in IP.
+    Tunnelled = "tunnelled",
+    /// Encapsulations (MPLS, PPPoE, GRE, VXLAN and such) that contradict themselves.
+    BadEncapsulation = "bad_encapsulation",
+    /// Frames nested deeper than is read.
+    NestedTooDeep = "nested_too_deep",
+    /// HEP messages that carried SIP or RTP.
+    HepMessages = "hep_messages",
+    /// HEP messages that carried something else: reports, logs, compressed ones.
+    HepOther = "hep_other",
+    /// HEP messages that contradict themselves or name no addresses.
+    HepBad = "hep_bad",
+    /// SIP messages of HEP that had come on the wire as well.
+    HepCopies = "hep_copies",
+    /// WebSocket connections that carry SIP.
+    WebSocketConnections = "websocket_connections",
+    /// WebSocket messages that are compressed and so not read.
+    WebSocketCompressed = "websocket_compressed",
+    /// WebSocket frames that contradict themselves, or whose beginning was lost.
+    WebSocketBad = "websocket_bad",
+    /// Packets that the mirror port sent twice.
+    MirroredTwice = "mirrored_twice",
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::counters::Counters;
-use ringside_sensor::decode::{Datagram, Decoder, DecoderSettings};
+use ringside_sensor::decode::{Datagram, Decoder, DecoderSettings, Options};
 use ringside_sensor::wire::sip;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -63,6 +63,7 @@ fn decode(file: Vec<u8>) -> u64 {
     let mut source = open(file);
     let mut decoder = Decoder::new(DecoderSettings {
         sip_ports: "5060".parse().expect("a port"),
+        options: Options::default(),
         framing: sip::framing,
         seed: 1,
     });

@@ -7,7 +7,7 @@ use ringside_protocol::counters::Counter;
 use crate::call::{CallSettings, CallTable};
 use crate::capture::Frame;
 use crate::counters::Counters;
-use crate::decode::{Datagram, Decoder, DecoderSettings, PortSet, Transport};
+use crate::decode::{Datagram, Decoder, DecoderSettings, Options, PortSet, Transport};
 use crate::wire::{rtp, sip};
 
 /// Between two looks at fragments and TCP connections that wait for more.
@@ -20,6 +20,8 @@ pub struct AnalysisSettings {
     pub sip_ports: PortSet,
     /// Whether SIP over UDP is taken on any port: a file to analyse may hold what nobody configured.
     pub is_sip_anywhere: bool,
+    /// HEP, WebSocket, doubled mirror ports.
+    pub decode: Options,
     /// When calls end that nobody hangs up.
     pub call: CallSettings,
 }
@@ -45,6 +47,7 @@ impl Analysis {
     pub fn new(settings: AnalysisSettings) -> Self {
         let decoder = Decoder::new(DecoderSettings {
             sip_ports: settings.sip_ports.clone(),
+            options: settings.decode,
             framing: sip::framing,
             seed: settings.call.seed,
         });
@@ -112,7 +115,8 @@ impl Analysis {
 impl Calls {
     #[inline]
     fn handle_datagram(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) {
-        let is_sip_port = self.sip_ports.contains_either(datagram.src.port(), datagram.dst.port());
+        let is_sip_port = datagram.is_sip
+            || self.sip_ports.contains_either(datagram.src.port(), datagram.dst.port());
         // A message begins with a letter, RTP with a byte above 127.
         let may_be_sip = self.is_sip_anywhere
             && datagram.payload.first().is_some_and(u8::is_ascii_alphabetic)

@@ -79,6 +79,33 @@ pub const MAX_TCP_PIECES: usize = 16;
 /// VLAN tags of one frame.
 pub const MAX_VLAN_TAGS: usize = 4;
 
+/// Link headers of one frame or inner frame that follow each other: tag stacks, label stacks,
+/// PPPoE, Ethernet over MPLS. Deeper ones are counted and not read.
+pub const MAX_LINK_HEADERS: usize = 8;
+
+/// Labels of one MPLS stack; a higher stack is counted and not read.
+pub const MAX_MPLS_LABELS: usize = 8;
+
+/// Packets inside packets (GRE, ERSPAN, VXLAN, Geneve, GTP-U, IP in IP) of one frame; deeper ones
+/// are counted and not read.
+pub const MAX_TUNNELS: usize = 4;
+
+/// Extension headers of one GTP-U packet.
+pub const MAX_GTP_EXTENSIONS: usize = 8;
+
+/// Chunks of one HEP3 message that are looked at.
+pub const MAX_HEP_CHUNKS: usize = 64;
+
+/// SIP messages remembered so that one that comes on the wire and in HEP too is taken once.
+pub const MAX_HEP_COPIES: usize = 256;
+
+/// Frames of one WebSocket message; a message of more is counted and passed over.
+pub const MAX_WEBSOCKET_FRAMES: usize = 64;
+
+/// Packets remembered to tell those that a mirror port sends twice (64 KiB, only when that is
+/// looked for): 10 ms at 400,000 packets a second.
+pub const MAX_MIRRORED: usize = 4096;
+
 /// IPv6 extension headers of one packet.
 pub const MAX_IPV6_EXTENSIONS: usize = 8;
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use ringside_protocol::counters::Counter;
 use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::counters::Counters;
-use ringside_sensor::decode::{Datagram, Decoder, DecoderSettings};
+use ringside_sensor::decode::{Datagram, Decoder, DecoderSettings, Options};
 use ringside_sensor::wire::sip;
 use serde_json::Value;
 
@@ -45,6 +45,7 @@ fn read(capture: &Path) -> Read {
     let mut file = FileSource::open(capture).expect("a capture");
     let mut decoder = Decoder::new(DecoderSettings {
         sip_ports: "5060".parse().expect("a port"),
+        options: Options::default(),
         framing: sip::framing,
         seed: 1,
     });
@@ -84,8 +85,9 @@ fn every_frame_of_every_capture_is_read() {
 }
 
 /// Fragments, TCP, VLAN tags, a short snap length, nanoseconds, two taps in one file, raw IP, gzip,
-/// cooked frames, BSD loopback, IPv6, records out of order.
-const UNUSUAL: [&str; 16] = [
+/// cooked frames, BSD loopback, IPv6, records out of order; GRE, ERSPAN, VXLAN, GTP-U, PPPoE, HEP
+/// alone and beside what it copies, WebSocket.
+const UNUSUAL: [&str; 26] = [
     "s20_fragments.pcap",
     "s21_tcp.pcap",
     "b14_tcp.pcap",
@@ -102,6 +104,16 @@ const UNUSUAL: [&str; 16] = [
     "s22_ipv6.pcap",
     "vega1.pcap",
     "zeek-long-paths.pcap",
+    "d03_gre.pcap",
+    "d04_erspan2.pcap",
+    "d06_vxlan.pcap",
+    "arkime-gtp-ims.pcap",
+    "heplify-ipip0.pcap",
+    "ppp-sip-reqs.pcap",
+    "hep3.pcap",
+    "k06_hep3.pcap",
+    "k06_hep3-sip.pcap",
+    "k08_websocket_webrtc.pcap",
 ];
 
 #[test]
@@ -131,6 +143,27 @@ fn what_is_special_about_a_capture_shows() {
     assert_eq!(fragments.counters.of(Counter::Fragments), 2);
     assert_eq!(fragments.counters.of(Counter::FragmentsBad), 0);
     assert!(read("d07_snap96.pcap").counters.of(Counter::Truncated) > 2500);
+    for (name, counter, count) in [
+        ("d03_gre.pcap", Counter::Tunnelled, 432),
+        ("d04_erspan2.pcap", Counter::Tunnelled, 1840),
+        ("d06_vxlan.pcap", Counter::Tunnelled, 1858),
+        ("arkime-gtp-ims.pcap", Counter::Tunnelled, 106),
+        ("hep3.pcap", Counter::HepOther, 2),
+        ("k06_hep3.pcap", Counter::HepMessages, 14),
+        ("k06_hep3-sip.pcap", Counter::HepCopies, 14),
+        ("k08_websocket_webrtc.pcap", Counter::WebSocketConnections, 1),
+    ] {
+        let counters = read(name).counters;
+        assert_eq!(counters.of(counter), count, "{name}");
+        for bad in [
+            Counter::BadEncapsulation,
+            Counter::HepBad,
+            Counter::WebSocketBad,
+            Counter::WebSocketCompressed,
+        ] {
+            assert_eq!(counters.of(bad), 0, "{name} {}", bad.name());
+        }
+    }
     for name in ["s21_tcp.pcap", "b14_tcp.pcap", "sv-tcp.pcap"] {
         let counters = read(name).counters;
         assert_eq!(counters.of(Counter::TcpGaps), 0, "{name}");

@@ -12,7 +12,9 @@ use ringside_sensor::capture::interface::InterfaceSettings;
 use ringside_sensor::capture::live::{Live, LiveError, LiveSettings};
 use ringside_sensor::capture::probe::probe;
 use ringside_sensor::counters::Counters;
-use ringside_sensor::decode::{Datagram, Decoder, DecoderSettings, PortSet, is_signalling};
+use ringside_sensor::decode::{
+    Datagram, Decoder, DecoderSettings, Options, PortSet, is_signalling,
+};
 use ringside_sensor::wire::sip;
 
 /// How long a test waits for what must come.
@@ -95,7 +97,7 @@ fn settings(interfaces: &[&str], filter: &str) -> LiveSettings {
             filter: Some(filter.to_owned()),
         },
         started: ClockStart::measure(),
-        is_signalling: Arc::new(move |frame| is_signalling(frame, &sip_ports)),
+        is_signalling: Arc::new(move |frame| is_signalling(frame, &sip_ports, &Options::default())),
     }
 }
 
@@ -106,6 +108,7 @@ type Seen = (u8, u64, Vec<u8>);
 fn poll_until(live: &mut Live, is_enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
     let mut decoder = Decoder::new(DecoderSettings {
         sip_ports: "5060".parse().expect("a port"),
+        options: Options::default(),
         framing: sip::framing,
         seed: 1,
     });

@@ -15,7 +15,7 @@ use ringside_sensor::call::CallSettings;
 use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::capture::{Frame, LinkType};
 use ringside_sensor::counters::Counters;
-use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, PortSet};
+use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, Options, PortSet};
 use ringside_sensor::wire::rtp::TelephoneEvent;
 use ringside_sensor::wire::sip::{Message, NameAddr, Uri, Via};
 use ringside_sensor::wire::{rtcp, rtp, sdp, sip};
@@ -175,7 +175,9 @@ pub fn analysis(bytes: &[u8]) {
     let mut sip_ports = PortSet::new();
     sip_ports.insert(5060);
     let call = CallSettings { seed: 1, ..CallSettings::default() };
-    let mut analysis = Analysis::new(AnalysisSettings { sip_ports, is_sip_anywhere: true, call });
+    let decode = Options { deduplicate: true, ..Options::default() };
+    let mut analysis =
+        Analysis::new(AnalysisSettings { sip_ports, is_sip_anywhere: true, decode, call });
     let (mut left, mut at) = (bytes, 0);
     while let Some((time, rest)) = left.split_first_chunk::<2>() {
         at += u64::from(u16::from_be_bytes(*time)) * 10_000;
@@ -196,7 +198,8 @@ pub fn analysis(bytes: &[u8]) {
 fn decoder() -> Decoder {
     let mut sip_ports = PortSet::new();
     sip_ports.insert(5060);
-    Decoder::new(DecoderSettings { sip_ports, framing: sip::framing, seed: 1 })
+    let options = Options::default();
+    Decoder::new(DecoderSettings { sip_ports, options, framing: sip::framing, seed: 1 })
 }
 
 fn ethernet(at: u64, bytes: &[u8]) -> Frame<'_> {

@@ -49,6 +49,7 @@ impl Lab {
             transport: Transport::Udp,
             vlan: None,
             dscp: 0,
+            is_sip: false,
             payload_len: u32::try_from(payload.len()).unwrap(),
             payload,
         }

@@ -13,8 +13,8 @@ use crate::analysis::AnalysisSettings;
 use crate::call::CallSettings;
 use crate::capture::interface::InterfaceSettings;
 use crate::cli::{self, Command};
-use crate::config::{self, Config, Loaded};
-use crate::decode::PortSet;
+use crate::config::{self, Config, Loaded, Ports};
+use crate::decode::{Options, PortSet};
 use crate::uplink::{Network, Settings};
 use crate::{clock, identity, version};
 
@@ -107,8 +107,9 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
     let micros =
         |duration: core::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     AnalysisSettings {
-        sip_ports: sip_ports(config),
+        sip_ports: port_set(&config.sip_ports),
         is_sip_anywhere,
+        decode: decode_options(config),
         call: CallSettings {
             absolute_timeout: micros(config.timeouts.absolute),
             no_response_timeout: micros(config.timeouts.one_way),
@@ -119,13 +120,22 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
     }
 }
 
-/// `sipport` as a set.
-fn sip_ports(config: &Config) -> PortSet {
-    let mut ports = PortSet::new();
-    for range in config.sip_ports.ranges() {
-        ports.insert_range(range.clone());
+/// What is read besides SIP and RTP as they are.
+fn decode_options(config: &Config) -> Options {
+    Options {
+        hep_ports: port_set(&config.hep_ports),
+        websocket_ports: port_set(&config.websocket_ports),
+        deduplicate: config.deduplicate,
     }
-    ports
+}
+
+/// Configured ports as a set.
+fn port_set(ports: &Ports) -> PortSet {
+    let mut set = PortSet::new();
+    for range in ports.ranges() {
+        set.insert_range(range.clone());
+    }
+    set
 }
 
 /// What an interface is opened with.

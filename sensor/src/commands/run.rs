@@ -15,8 +15,8 @@ use ringside_protocol::counters::Counter;
 use ringside_protocol::message::InterfaceHealth;
 
 use super::{
-    DONE, FAILED, Stop, analysis_settings, analyze, interface_settings, load, sip_ports,
-    uplink_settings,
+    DONE, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings, load,
+    port_set, uplink_settings,
 };
 use crate::analysis::Analysis;
 use crate::capture::clock::ClockStart;
@@ -284,12 +284,12 @@ impl Sensor {
 
 /// What the interfaces are opened with.
 fn live_settings(config: &Config) -> LiveSettings {
-    let ports = sip_ports(config);
+    let (ports, options) = (port_set(&config.sip_ports), decode_options(config));
     LiveSettings {
         interfaces: config.interfaces.clone(),
         interface: interface_settings(config),
         started: ClockStart::measure(),
-        is_signalling: Arc::new(move |frame| is_signalling(frame, &ports)),
+        is_signalling: Arc::new(move |frame| is_signalling(frame, &ports, &options)),
     }
 }
 

@@ -9,6 +9,7 @@ use ringside_protocol::DEFAULT_PORT;
 use ringside_protocol::token::Token;
 
 use super::value::Ports;
+use crate::decode::{Options, hep};
 
 /// What is configured, with defaults in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,12 @@ pub struct Config {
     pub filter: Option<String>,
     /// `sipport`.
     pub sip_ports: Ports,
+    /// `websocket_port`.
+    pub websocket_ports: Ports,
+    /// `hep_port`.
+    pub hep_ports: Ports,
+    /// `deduplicate`.
+    pub deduplicate: bool,
     /// `ringbuffer`, MB for each interface.
     pub ringbuffer_mb: u32,
     /// The `*timeout` settings.
@@ -110,6 +117,9 @@ impl Default for Config {
             snaplen: Self::DEFAULT_SNAPLEN,
             filter: None,
             sip_ports: Ports::one(5060),
+            websocket_ports: Ports::several(Options::WEBSOCKET_PORTS),
+            hep_ports: Ports::one(hep::DEFAULT_PORT),
+            deduplicate: false,
             ringbuffer_mb: 50,
             timeouts: Timeouts::default(),
             dtmf: true,

@@ -119,7 +119,6 @@ pub(super) fn warning(name: &str, value: &str) -> Option<&'static str> {
         "interface_ip_filter" | "interface_libpcap_filter" => {
             "it is not applied: write it as a BPF expression in filter"
         }
-        "deduplicate" => "frames that the mirror port sends twice are not joined",
         "skinny" | "mgcp" | "ss7" | "diameter" => "only SIP calls are seen",
         "sip-register" => "registrations are only counted",
         _ => return None,

@@ -105,6 +105,27 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::Ports(|config| &mut config.sip_ports),
     },
     Setting {
+        name: "websocket_port",
+        area: Area::Capture,
+        sentence: "TCP ports, besides those of `sipport`, on which a connection may turn to SIP \
+                   over WebSocket. WebSocket inside TLS is not seen. Lines add up.",
+        kind: Kind::Ports(|config| &mut config.websocket_ports),
+    },
+    Setting {
+        name: "hep_port",
+        area: Area::Capture,
+        sentence: "The ports of HEP, UDP and TCP, where captured packets carry it: the SIP inside \
+                   is read, with the capture's time. Lines add up.",
+        kind: Kind::Ports(|config| &mut config.hep_ports),
+    },
+    Setting {
+        name: "deduplicate",
+        area: Area::Capture,
+        sentence: "Take a packet once that comes twice within 10 ms, as from a mirror of both \
+                   ends. A packet that the network itself duplicates then goes unseen.",
+        kind: Kind::Flag(|config| &mut config.deduplicate),
+    },
+    Setting {
         name: "ringbuffer",
         area: Area::Capture,
         sentence: "Memory that the kernel holds frames in until they are read, for each interface.",

@@ -119,6 +119,13 @@ impl Ports {
         Self(vec![port..=port])
     }
 
+    /// Several ports.
+    pub(super) fn several<const N: usize>(ports: [u16; N]) -> Self {
+        let mut ports = Self(ports.map(|port| port..=port).into());
+        ports.join();
+        ports
+    }
+
     /// Whether `port` is among them.
     #[must_use]
     pub fn contains(&self, port: u16) -> bool {

@@ -1,15 +1,27 @@
-//! From frames to datagrams: link layer, VLAN, IP, fragments, UDP, TCP.
+//! From frames to datagrams: link layer, VLAN, MPLS, PPPoE, IP, fragments, tunnels, UDP, TCP.
 
+mod erspan;
 mod fragment;
+mod geneve;
+mod gre;
+mod gtp;
+pub mod hep;
 mod ip;
 mod link;
+mod mirror;
+mod mpls;
 mod ports;
+mod pppoe;
 mod signalling;
+mod span;
 mod stage;
 mod tcp;
+mod tunnel;
 mod udp;
 mod units;
 mod vlan;
+mod vxlan;
+mod websocket;
 
 use core::net::SocketAddr;
 
@@ -17,9 +29,9 @@ use embassy_time::Instant;
 
 pub use ports::{PortError, PortSet};
 pub use signalling::is_signalling;
-pub use stage::{Decoder, DecoderSettings};
+pub use stage::{Decoder, DecoderSettings, Options};
 
-/// What a UDP datagram carried, or one whole SIP message of a TCP stream.
+/// What a UDP datagram carried, or one whole SIP message of a TCP stream, of WebSocket or of HEP.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     /// When its last byte was captured.
@@ -36,6 +48,8 @@ pub struct Datagram<'a> {
     pub vlan: Option<u16>,
     /// Differentiated services code point.
     pub dscp: u8,
+    /// Whether what carried it says that it is SIP, whatever its ports are: TCP, WebSocket, HEP.
+    pub is_sip: bool,
     /// Length of the payload on the wire; `payload` holds less when the capture cut it.
     pub payload_len: u32,
     /// The payload.
@@ -49,6 +63,13 @@ pub enum Transport {
     Udp,
     /// RFC 9293.
     Tcp,
+}
+
+impl Transport {
+    /// By the number of an IP protocol; what is not UDP is a stream of some kind.
+    const fn of_ip_protocol(number: u8) -> Self {
+        if number == 17 { Self::Udp } else { Self::Tcp }
+    }
 }
 
 /// What a reader of messages says of the bytes that a TCP stream holds so far.
@@ -86,6 +107,8 @@ enum Reject {
     BadIp,
     OtherProtocol,
     BadTransport,
+    BadEncapsulation,
+    TooDeep,
     /// A header does not stand in the captured bytes as a whole.
     Short,
 }

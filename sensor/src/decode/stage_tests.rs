@@ -39,9 +39,13 @@ struct Test {
 
 impl Test {
     fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    fn with(options: Options) -> Self {
         let sip_ports = PortSet::from_iter([5060]);
         Self {
-            decoder: Decoder::new(DecoderSettings { sip_ports, framing: lines, seed: 1 }),
+            decoder: Decoder::new(DecoderSettings { sip_ports, options, framing: lines, seed: 1 }),
             counters: Counters::default(),
             seen: Vec::new(),
         }
@@ -97,6 +101,13 @@ fn tcp(src_port: u16, payload: &[u8]) -> Vec<u8> {
     [&ports[..], &[0, 0, 0, 1], &[0; 4], &[0x50, 0x10, 0, 0, 0, 0, 0, 0], payload].concat()
 }
 
+/// A segment of a web server.
+fn from_web(payload: &[u8]) -> Vec<u8> {
+    let mut segment = tcp(8080, payload);
+    segment[2..4].copy_from_slice(&40_000_u16.to_be_bytes());
+    segment
+}
+
 fn ipv4(protocol: u8, flags_and_offset: u16, payload: &[u8]) -> Vec<u8> {
     let [flags, offset] = flags_and_offset.to_be_bytes();
     let head = [&[0x45, 46 << 2], &sized(payload, 20)[..], &[0, 7, flags, offset, 64, protocol]];
@@ -112,6 +123,27 @@ fn ipv6(next_header: u8, payload: &[u8]) -> Vec<u8> {
 
 fn ethernet(ethertype: [u8; 2], packet: &[u8]) -> Vec<u8> {
     [&[2; 12][..], &ethertype, packet].concat()
+}
+
+fn gre(packet: &[u8]) -> Vec<u8> {
+    ipv4(47, 0, &[&[0, 0, 0x08, 0x00], packet].concat())
+}
+
+fn udp_to(port: u16, payload: &[u8]) -> Vec<u8> {
+    let mut datagram = udp(payload);
+    datagram[2..4].copy_from_slice(&port.to_be_bytes());
+    datagram
+}
+
+fn vxlan(frame: &[u8]) -> Vec<u8> {
+    ipv4(17, 0, &udp_to(4789, &[&[8, 0, 0, 0, 0, 0, 42, 0], frame].concat()))
+}
+
+/// The packets of a datagram in two fragments.
+fn fragments(datagram: &[u8]) -> [Vec<u8>; 2] {
+    let (first, last) = datagram.split_at(datagram.len() / 16 * 8);
+    let offset = u16::try_from(first.len() / 8).expect("short");
+    [ipv4(17, 0x2000, first), ipv4(17, offset, last)]
 }
 
 const IPV4: [u8; 2] = [0x08, 0x00];
@@ -183,6 +215,8 @@ fn what_cannot_be_read_is_counted_by_its_reason() {
         (LinkType::Ethernet, ethernet([0x08, 0x06], &[0; 46]), Counter::NotIp),
         (LinkType::RawIp, ipv4(17, 0, b"")[..19].to_vec(), Counter::BadIp),
         (LinkType::RawIp, ipv4(1, 0, b"an ICMP message"), Counter::OtherProtocol),
+        (LinkType::RawIp, ipv4(47, 0, &[0x40, 0, 8, 0, 0x45]), Counter::BadEncapsulation),
+        (LinkType::Ethernet, ethernet([0x88, 0x47], &[0; 60]), Counter::NestedTooDeep),
         (LinkType::RawIp, ipv4(17, 0, &bad_udp), Counter::BadTransport),
         (LinkType::RawIp, ipv4(6, 0, &[0; 20]), Counter::BadTransport),
     ];
@@ -238,6 +272,157 @@ fn fragments_of_both_versions_are_joined() {
 }
 
 #[test]
+fn a_datagram_comes_out_of_every_tunnel() {
+    let packet = ipv4(17, 0x4000, &udp(b"hello"));
+    let frame = ethernet(IPV4, &packet);
+    let gtp = [&[0x30, 255], &sized(&packet, 0)[..], &[0, 0, 0, 9], &packet].concat();
+    let geneve = [&[0, 0, 0x65, 0x58, 0, 0, 42, 0][..], &frame].concat();
+    let erspan = [&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0x64, 0, 0, 0, 0, 0, 0], &frame[..]];
+    let mut test = Test::new();
+    for outer in [
+        gre(&packet),
+        ipv4(4, 0, &packet),
+        ipv6(4, &packet),
+        vxlan(&frame),
+        ipv4(17, 0, &udp_to(8472, &[&[8, 0, 0, 0, 0, 0, 42, 0], &frame[..]].concat())),
+        ipv4(17, 0, &udp_to(6081, &geneve)),
+        ipv4(17, 0, &udp_to(2152, &gtp)),
+        gre(&gre(&ipv4(4, 0, &packet))),
+    ] {
+        test.whole(LinkType::RawIp, &outer);
+    }
+    assert_eq!(test.seen, vec![seen(b"hello"); 8]);
+    assert_eq!(test.counts(), [(Counter::Tunnelled, 10)]);
+
+    test.whole(LinkType::RawIp, &ipv4(47, 0, &erspan.concat()));
+    assert_eq!(test.seen[8].vlan, Some(100), "the mirrored port's");
+    test.whole(LinkType::RawIp, &ipv4(41, 0, &ipv6(17, &udp(b"six"))));
+    assert_eq!(test.seen[9].src, "[2001::1]:5060");
+    let tagged = [&[0, 7], &IPV4[..], &gre(&packet)].concat();
+    test.whole(LinkType::Ethernet, &ethernet([0x81, 0], &tagged));
+    assert_eq!(test.seen[10].vlan, Some(7), "the innermost that there is");
+}
+
+#[test]
+fn rtp_on_a_tunnels_port_is_left_alone() {
+    let mut test = Test::new();
+    for port in super::tunnel::UDP_PORTS {
+        test.whole(LinkType::RawIp, &ipv4(17, 0, &udp_to(port, &[0x80; 172])));
+    }
+    assert_eq!(test.seen.len(), 4);
+    assert_eq!(test.counts(), []);
+}
+
+#[test]
+fn tunnels_in_tunnels_end_at_the_limit() {
+    let nested = |depth| (0..depth).fold(ipv4(17, 0, &udp(b"x")), |inner, _| gre(&inner));
+    let mut test = Test::new();
+    test.whole(LinkType::RawIp, &nested(MAX_TUNNELS));
+    assert_eq!(test.seen.len(), 1);
+    test.whole(LinkType::RawIp, &nested(MAX_TUNNELS + 1));
+    test.whole(LinkType::RawIp, &nested(100));
+    assert_eq!(test.seen.len(), 1);
+    assert_eq!(test.counters.of(Counter::NestedTooDeep), 2);
+}
+
+#[test]
+fn fragments_inside_a_fragmented_tunnel_are_joined() {
+    let mut test = Test::new();
+    for inner in fragments(&udp(&[9; 3000])) {
+        let carried = [&[8, 0, 0, 0, 0, 0, 42, 0], &ethernet(IPV4, &inner)[..]].concat();
+        for mut outer in fragments(&udp_to(4789, &carried)) {
+            outer[5] = inner[7];
+            test.whole(LinkType::RawIp, &outer);
+        }
+    }
+    assert_eq!(test.seen, [seen(&[9; 3000])]);
+    assert_eq!(test.counts(), [(Counter::Fragments, 6), (Counter::Tunnelled, 2)]);
+}
+
+#[test]
+fn joined_packets_in_joined_packets_end_at_the_second() {
+    let tunnel = |frame: &[u8]| [&[8, 0, 0, 0, 0, 0, 42, 0], frame].concat();
+    let mut datagram = udp(&[9; 3000]);
+    let mut test = Test::new();
+    for _ in 0..2 {
+        datagram = udp_to(4789, &tunnel(&ethernet(IPV4, &ipv4(17, 0, &datagram))));
+    }
+    let packets = fragments(&datagram);
+    let packets = packets.iter().flat_map(|inner| {
+        let mut outer = fragments(&udp_to(4789, &tunnel(&ethernet(IPV4, inner))));
+        outer.iter_mut().for_each(|outer| outer[5] = inner[7]);
+        outer
+    });
+    for packet in packets {
+        test.whole(LinkType::RawIp, &packet);
+    }
+    assert!(test.seen.is_empty());
+    assert_eq!(test.counters.of(Counter::NestedTooDeep), 1);
+    test.whole(LinkType::RawIp, &fragments(&datagram)[0]);
+    test.whole(LinkType::RawIp, &fragments(&datagram)[1]);
+    assert_eq!(test.seen, [seen(&[9; 3000])], "the room is given back");
+}
+
+/// HEP version 1 from 192.0.2.1:5060 to 192.0.2.2:5061.
+fn hep(payload: &[u8]) -> Vec<u8> {
+    let head = [1, 16, 2, 17, 0x13, 0xc4, 0x13, 0xc5, 192, 0, 2, 1, 192, 0, 2, 2];
+    let mut packet = ipv4(17, 0, &udp_to(9060, &[&head, payload].concat()));
+    packet[15] = 99;
+    packet
+}
+
+#[test]
+fn hep_is_handed_on_as_what_it_copies() {
+    let mut test = Test::new();
+    test.whole(LinkType::RawIp, &hep(b"INVITE"));
+    test.whole(LinkType::RawIp, &gre(&hep(b"BYE")));
+    let inside = |payload| Seen { dscp: 0, ..seen(payload) };
+    assert_eq!(test.seen, [inside(b"INVITE"), inside(b"BYE")]);
+    test.whole(LinkType::RawIp, &ipv4(17, 0, &udp_to(9060, b"HEP3\0\x07?")));
+    assert_eq!(test.counters.of(Counter::HepBad), 1);
+    test.whole(LinkType::RawIp, &ipv4(17, 0, &udp_to(9060, &[0x80; 172])));
+    assert_eq!(test.seen.len(), 3, "RTP takes any port");
+}
+
+#[test]
+fn hep_beside_what_it_copies_is_taken_once() {
+    let mut test = Test::new();
+    for _ in 0..2 {
+        test.whole(LinkType::RawIp, &ipv4(17, 0, &udp(b"INVITE")));
+        test.whole(LinkType::RawIp, &hep(b"INVITE"));
+    }
+    assert_eq!(test.seen, [seen(b"INVITE"), seen(b"INVITE")]);
+    assert_eq!(test.counts(), [(Counter::HepMessages, 2), (Counter::HepCopies, 2)]);
+}
+
+#[test]
+fn a_doubled_mirror_counts_once_when_asked_for() {
+    let packet = ipv4(17, 0, &udp(&[0x80; 172]));
+    let mut farther = packet.clone();
+    farther[8] -= 1;
+    let tagged = [&[0, 7], &IPV4[..], &farther].concat();
+    let mirrored = |test: &mut Test| {
+        test.whole(LinkType::Ethernet, &ethernet(IPV4, &packet));
+        test.whole(LinkType::Ethernet, &ethernet([0x81, 0], &tagged));
+        test.whole(LinkType::RawIp, &gre(&packet));
+        test.seen.len()
+    };
+    assert_eq!(mirrored(&mut Test::new()), 3);
+    let mut test = Test::with(Options { deduplicate: true, ..Options::default() });
+    assert_eq!(mirrored(&mut test), 1);
+    assert_eq!(test.counters.of(Counter::MirroredTwice), 2);
+}
+
+#[test]
+fn the_web_is_left_alone() {
+    let mut test = Test::new();
+    test.whole(LinkType::RawIp, &ipv4(6, 0, &from_web(b"HTTP/1.1 200 OK\r\n\r\n")));
+    test.whole(LinkType::RawIp, &ipv4(6, 0, &from_web(b"one\n")));
+    assert!(test.seen.is_empty());
+    assert_eq!(test.counts(), []);
+}
+
+#[test]
 fn silence_gives_up_gaps_and_fragments() {
     let mut test = Test::new();
     test.whole(LinkType::RawIp, &ipv4(17, 0x2000, &[0; 8]));
@@ -260,6 +445,7 @@ fn silence_gives_up_gaps_and_fragments() {
 #[test]
 fn signalling_is_told_from_other_frames() {
     let sip_ports = PortSet::from_iter([5060]);
+    let options = Options::default();
     let mut rtp = udp(b"payload");
     rtp[1] = 0;
     let mut web = tcp(40_000, b"");
@@ -272,6 +458,14 @@ fn signalling_is_told_from_other_frames() {
         (true, ipv4(17, 185, &[0; 100])),
         (false, ipv4(1, 0, &[0; 100])),
         (false, vec![0x45]),
+        (true, hep(b"INVITE")),
+        (true, ipv4(6, 0, &from_web(b"\x81\x02OK"))),
+        (true, ipv4(6, 0, &from_web(b"HTTP/1.1 101 Switching"))),
+        (false, ipv4(6, 0, &from_web(b"<html>"))),
+        (true, gre(&ipv4(17, 0, &udp(b"payload")))),
+        (false, gre(&ipv4(17, 0, &rtp))),
+        (true, vxlan(&ethernet(IPV4, &ipv4(17, 0, &udp(b"payload"))))),
+        (false, (0..=MAX_TUNNELS).fold(ipv4(17, 0, &udp(b"x")), |inner, _| gre(&inner))),
     ] {
         let frame = Frame {
             at: Instant::from_secs(1),
@@ -280,7 +474,60 @@ fn signalling_is_told_from_other_frames() {
             original_len: 0,
             bytes: &packet,
         };
-        assert_eq!(crate::decode::is_signalling(&frame, &sip_ports), is_wanted, "{packet:?}");
+        assert_eq!(
+            crate::decode::is_signalling(&frame, &sip_ports, &options),
+            is_wanted,
+            "{packet:?}"
+        );
+    }
+}
+
+const PACKETS: usize = 17;
+
+/// One of everything that is read.
+fn packets() -> [Vec<u8>; PACKETS] {
+    let options = [17, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let packet = ipv4(17, 0, &udp(b"hello"));
+    let frame = ethernet(IPV4, &packet);
+    let in_ipv4 = |protocol, head: &[u8], inside: &[u8]| {
+        ethernet(IPV4, &ipv4(protocol, 0, &[head, inside].concat()))
+    };
+    let in_udp = |port, head: &[u8], inside: &[u8]| {
+        ethernet(IPV4, &ipv4(17, 0, &udp_to(port, &[head, inside].concat())))
+    };
+    [
+        frame.clone(),
+        ethernet(IPV4, &ipv4(6, 0, &tcp(5060, b"one\ntwo"))),
+        ethernet(IPV4, &ipv4(17, 0x2000, &[3; 24])),
+        ethernet(IPV6, &ipv6(60, &[&options[..], &udp(b"hello")].concat())),
+        ethernet(IPV6, &ipv6(44, &[&[17, 0, 0, 1, 0, 0, 0, 1], &udp(b"hello")[..]].concat())),
+        ethernet([0x88, 0xa8], &[&[0, 1, 0x81, 0, 0, 2, 8, 0], &packet[..]].concat()),
+        ethernet([0x88, 0x47], &[&[0, 0, 0x10, 9, 0, 0, 0x11, 9], &packet[..]].concat()),
+        ethernet([0x88, 0x47], &[&[0, 0, 0x11, 9, 0, 0, 0, 0], &frame[..]].concat()),
+        ethernet([0x88, 0x64], &[&[0x11, 0, 0, 1, 0, 62, 0, 0x21], &packet[..]].concat()),
+        in_ipv4(47, &[0xb0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &packet),
+        in_ipv4(47, &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0], &frame),
+        in_ipv4(
+            47,
+            &[&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 0, 0x20][..], &[0; 10], &[1], &[0; 8]].concat(),
+            &frame,
+        ),
+        in_ipv4(4, &[], &packet),
+        in_udp(4789, &[8, 0, 0, 0, 0, 0, 42, 0], &frame),
+        in_udp(6081, &[1, 0, 0x65, 0x58, 0, 0, 42, 0, 0, 0, 0, 0], &frame),
+        in_udp(2152, &[0x34, 255, 0, 41, 0, 0, 0, 9, 0, 0, 0, 0x85, 1, 0, 0, 0], &packet),
+        in_udp(9060, &[1, 16, 2, 17, 0, 1, 0, 2, 192, 0, 2, 1, 192, 0, 2, 2], b"INVITE"),
+    ]
+}
+
+#[test]
+fn each_of_these_packets_is_whole() {
+    let fragments = [2, 4];
+    let is_whole = |(at, _): &(usize, _)| !fragments.contains(at);
+    for (_, packet) in packets().iter().enumerate().filter(is_whole) {
+        let mut test = Test::new();
+        test.whole(LinkType::Ethernet, packet);
+        assert_eq!(test.seen.len(), 1, "{packet:02x?} {:?}", test.counts());
     }
 }
 
@@ -297,21 +544,42 @@ proptest! {
     }
 
     #[test]
+    fn arbitrary_bytes_in_every_encapsulation_never_panic(
+        way in 0_usize..13,
+        depth in 0..=MAX_TUNNELS,
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        more in 0_usize..100,
+    ) {
+        let begun = |first: &[u8]| [first, &bytes].concat();
+        let mut frame = match way {
+            0 => ethernet([0x88, 0x47], &bytes),
+            1 => ethernet([0x88, 0x64], &begun(&[0x11, 0])),
+            2 => ethernet([0x81, 0x00], &bytes),
+            3 => ethernet(IPV4, &ipv4(47, 0, &begun(&[0xb0, 0, 0x08, 0]))),
+            4 => ethernet(IPV4, &ipv4(47, 0, &begun(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 0, 0x10]))),
+            5 => ethernet(IPV4, &ipv4(47, 0, &begun(&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 0, 0x20]))),
+            6 => ethernet(IPV4, &ipv4(4, 0, &begun(&[0x45]))),
+            7 => ethernet(IPV6, &ipv6(41, &begun(&[0x60]))),
+            8 => ethernet(IPV4, &ipv4(17, 0, &udp_to(4789, &begun(&[8])))),
+            9 => ethernet(IPV4, &ipv4(17, 0, &udp_to(6081, &begun(&[2, 0, 0x65, 0x58])))),
+            10 => ethernet(IPV4, &ipv4(17, 0, &udp_to(2152, &begun(&[0x37, 255])))),
+            11 => ethernet(IPV4, &ipv4(17, 0, &udp_to(9060, &begun(b"HEP3")))),
+            _ => ethernet(IPV4, &ipv4(17, 0, &udp_to(9060, &begun(&[2, 16, 2])))),
+        };
+        for _ in 0..depth {
+            frame = ethernet(IPV4, &vxlan(&frame));
+        }
+        let mut test = Test::new();
+        test.handle(LinkType::Ethernet, &frame, frame.len() + more);
+    }
+
+    #[test]
     fn damaged_packets_never_panic(
-        packet in 0_usize..6,
+        packet in 0_usize..PACKETS,
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
         cut in any::<prop::sample::Index>(),
     ) {
-        let options = [17, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let packets = [
-            ethernet(IPV4, &ipv4(17, 0, &udp(b"hello"))),
-            ethernet(IPV4, &ipv4(6, 0, &tcp(5060, b"one\ntwo"))),
-            ethernet(IPV4, &ipv4(17, 0x2000, &[3; 24])),
-            ethernet(IPV6, &ipv6(60, &[&options[..], &udp(b"hello")].concat())),
-            ethernet(IPV6, &ipv6(44, &[&[17, 0, 0, 1, 0, 0, 0, 1], &udp(b"hello")[..]].concat())),
-            ethernet([0x88, 0xa8], &[&[0, 1, 0x81, 0, 0, 2, 8, 0], &ipv4(17, 0, &udp(b"x"))[..]].concat()),
-        ];
-        let mut bytes = packets[packet].clone();
+        let mut bytes = packets()[packet].clone();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;

@@ -5,23 +5,17 @@
 //! ```
 
 use super::Reject;
+use super::link::Carried;
 use crate::limits::MAX_VLAN_TAGS;
-
-/// What stands behind the last tag.
-pub(super) struct Tagged<'a> {
-    pub(super) ethertype: u16,
-    /// The innermost id; `None` where tags carry a priority only.
-    pub(super) vlan: Option<u16>,
-    pub(super) bytes: &'a [u8],
-}
 
 /// 802.1Q, 802.1ad (QinQ), and the number that QinQ had before its standard.
 pub(super) const fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
 }
 
-/// Reads the tags whose first EtherType has been taken.
-pub(super) fn parse(bytes: &[u8]) -> Result<Tagged<'_>, Reject> {
+/// Takes off the tags whose first EtherType has been taken. Gives the innermost id, unless tags
+/// carry a priority only.
+pub(super) fn parse(bytes: &[u8]) -> Result<Carried<'_>, Reject> {
     let mut vlan = None;
     let mut left = bytes;
     for _ in 0..MAX_VLAN_TAGS {
@@ -31,10 +25,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Tagged<'_>, Reject> {
         vlan = (id != 0).then_some(id).or(vlan);
         left = rest;
         if !is_tag(ethertype) {
-            return Ok(Tagged { ethertype, vlan, bytes: left });
+            return Ok(Carried { ethertype, vlan, bytes: left });
         }
     }
-    Err(Reject::NotIp)
+    Err(Reject::TooDeep)
 }
 
 #[cfg(test)]
@@ -65,7 +59,7 @@ mod tests {
         let deepest = [&more.repeat(MAX_VLAN_TAGS - 1)[..], &[0, 9], &IPV4].concat();
         assert_eq!(parse(&deepest).expect("as deep as it may be").vlan, Some(9));
         let deeper = [&more.repeat(MAX_VLAN_TAGS)[..], &[0, 9], &IPV4].concat();
-        assert!(matches!(parse(&deeper), Err(Reject::NotIp)));
+        assert!(matches!(parse(&deeper), Err(Reject::TooDeep)));
         assert!(matches!(parse(&more[..3]), Err(Reject::Short)));
     }
 }

@@ -6,13 +6,18 @@ use ringside_protocol::cdr::Cdr;
 use ringside_sensor::analysis::{Analysis, AnalysisSettings};
 use ringside_sensor::call::CallSettings;
 use ringside_sensor::capture::file::FileSource;
-use ringside_sensor::decode::PortSet;
+use ringside_sensor::decode::{Options, PortSet};
 
 /// With the default ports and timeouts.
 pub(crate) fn settings() -> AnalysisSettings {
     let mut sip_ports = PortSet::new();
     sip_ports.insert(5060);
-    AnalysisSettings { sip_ports, is_sip_anywhere: true, call: CallSettings::default() }
+    AnalysisSettings {
+        sip_ports,
+        is_sip_anywhere: true,
+        decode: Options::default(),
+        call: CallSettings::default(),
+    }
 }
 
 /// Every call of a file.

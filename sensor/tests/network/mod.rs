@@ -16,7 +16,7 @@ use ringside_protocol::counters::Counter;
 use ringside_sensor::analysis::{Analysis, AnalysisSettings};
 use ringside_sensor::call::CallSettings;
 use ringside_sensor::capture::{Frame, LinkType};
-use ringside_sensor::decode::PortSet;
+use ringside_sensor::decode::{Options, PortSet};
 
 pub(crate) use call::{Call, sdp, sip};
 pub(crate) use frame::{Segment, fragments, rtp, tcp, udp};
@@ -37,7 +37,7 @@ pub(crate) fn settings(seed: u64) -> AnalysisSettings {
     let mut sip_ports = PortSet::new();
     sip_ports.insert(5060);
     let call = CallSettings { seed, ..CallSettings::default() };
-    AnalysisSettings { sip_ports, is_sip_anywhere: true, call }
+    AnalysisSettings { sip_ports, is_sip_anywhere: true, decode: Options::default(), call }
 }
 
 /// The analysis, a clock, and the records of calls that the test asked for.

@@ -92,9 +92,42 @@ export const COUNTERS: Record<string, Counter> = {
     group: "SIP",
     means: "SIP messages of calls that had become records already, or were turned away.",
   },
+  tunnelled: {
+    group: "Decoding",
+    means: "Packets found inside others: GRE, ERSPAN, VXLAN, Geneve, GTP-U, IP in IP.",
+  },
+  bad_encapsulation: {
+    group: "Decoding",
+    means: "Encapsulations (MPLS, PPPoE, GRE, VXLAN and such) that contradict themselves.",
+  },
+  nested_too_deep: { group: "Decoding", means: "Frames nested deeper than is read." },
+  hep_messages: { group: "Decoding", means: "HEP messages that carried SIP or RTP." },
+  hep_other: {
+    group: "Decoding",
+    means: "HEP messages that carried something else: reports, logs, compressed ones.",
+  },
+  hep_bad: {
+    group: "Decoding",
+    means: "HEP messages that contradict themselves or name no addresses.",
+  },
+  hep_copies: {
+    group: "Decoding",
+    means: "SIP messages of HEP that had come on the wire as well.",
+  },
+  websocket_connections: { group: "SIP", means: "WebSocket connections that carry SIP." },
+  websocket_compressed: {
+    group: "SIP",
+    means: "WebSocket messages that are compressed and so not read.",
+    loss: true,
+  },
+  websocket_bad: {
+    group: "SIP",
+    means: "WebSocket frames that contradict themselves, or whose beginning was lost.",
+  },
+  mirrored_twice: { group: "Capture", means: "Packets that the mirror port sent twice." },
 };
 
-const UPPER = new Set(["sip", "sdp", "rtp", "rtcp", "tcp", "ip"]);
+const UPPER = new Set(["sip", "sdp", "rtp", "rtcp", "tcp", "ip", "hep"]);
 
 /** A counter's name for people: sip_keep_alive as "SIP keep alive". */
 export function counterLabel(name: string): string {

@@ -9,7 +9,7 @@ use ringside_protocol::token::Token;
 use ringside_sensor::capture::Frame;
 use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::counters::Counters;
-use ringside_sensor::decode::{Datagram, Decoder, DecoderSettings, PortSet, Transport};
+use ringside_sensor::decode::{Datagram, Decoder, DecoderSettings, Options, PortSet, Transport};
 use ringside_sensor::wire::sip::Message;
 use ringside_sensor::wire::{rtcp, rtp, sip};
 
@@ -62,7 +62,9 @@ fn capture(seeds: &Seeds, case: &str, path: &Path) -> io::Result<()> {
     let mut source = FileSource::open(path).map_err(io::Error::other)?;
     let mut sip_ports = PortSet::new();
     sip_ports.insert(5060);
-    let mut decoder = Decoder::new(DecoderSettings { sip_ports, framing: sip::framing, seed: 1 });
+    let options = Options::default();
+    let settings = DecoderSettings { sip_ports, options, framing: sip::framing, seed: 1 };
+    let mut decoder = Decoder::new(settings);
     let mut counters = Counters::default();
     let mut datagrams: Vec<(&str, Vec<u8>)> = Vec::new();
     let (mut links, mut analysis) = (Vec::new(), Vec::new());

@@ -1,25 +1,34 @@
-//! SIP over TCP (RFC 3261 §18.3): streams put back in order (RFC 9293 §3.4), messages cut out.
+//! SIP over TCP (RFC 3261 §18.3) and over WebSocket (RFC 7118), HEP over TCP: streams put back in
+//! order (RFC 9293 §3.4), messages cut out.
 //!
 //! The two directions of a connection are followed apart from each other. A stream is joined
 //! wherever it is first seen. What was seen before is passed over; what comes early waits behind
 //! its gap; a gap that does not close is given up, and reading goes on behind it.
+//!
+//! Which streams are followed is said by their ports, but for WebSocket: it shares its ports with
+//! all of the web, so there a stream is followed from the moment a server agrees to SIP
+//! ([`upgrade`]); a connection that was open before the capture began is not seen.
 
 mod emitter;
 mod held;
 mod segment;
 mod table;
+mod upgrade;
 
 use core::net::{IpAddr, SocketAddr};
 
 use embassy_time::{Duration, Instant};
 use ringside_protocol::counters::Counter;
 
+pub(super) use self::emitter::Carries;
 use self::emitter::Emitter;
 use self::held::{BufferId, Pool};
 pub(super) use self::segment::Segment;
 use self::table::{Key, Table};
+pub(super) use self::upgrade::begins as begins_upgrade;
 use super::{Context, Datagram, FindMessage, Looked};
 use crate::counters::Counters;
+use crate::limits::MAX_TCP_BUFFER;
 
 /// How long a gap may stay open, in packet time. Retransmissions come sooner (RFC 6298: 1 s at
 /// first); what the capture lost never comes.
@@ -29,10 +38,14 @@ const GAP_TIMEOUT: Duration = Duration::from_secs(2);
 /// same ports.
 const SAME_STREAM: u32 = 1 << 20;
 
-/// Streams of SIP over TCP.
+/// Streams that carry SIP.
 pub(super) struct Tcp {
     table: Table,
     pool: Pool,
+    /// Where WebSocket messages are unmasked.
+    room: Box<[u8]>,
+    /// Whether an upgrade was ever seen: until then no stream is looked for on the web's ports.
+    has_websockets: bool,
     framing: FindMessage,
     /// When the oldest gap is to be given up.
     deadline: Option<Instant>,
@@ -40,14 +53,23 @@ pub(super) struct Tcp {
 
 impl Tcp {
     pub(super) fn new(framing: FindMessage, seed: u64) -> Self {
-        Self { table: Table::new(seed), pool: Pool::new(), framing, deadline: None }
+        Self {
+            table: Table::new(seed),
+            pool: Pool::new(),
+            room: vec![0; MAX_TCP_BUFFER].into_boxed_slice(),
+            has_websockets: false,
+            framing,
+            deadline: None,
+        }
     }
 
-    /// Takes a segment and hands on the messages that it completes.
+    /// Takes a segment and hands on the messages that it completes. `carries`: what its ports
+    /// promise.
     pub(super) fn handle(
         &mut self,
         (src, dst): (IpAddr, IpAddr),
         segment: &Segment<'_>,
+        carries: Carries,
         context: Context,
         counters: &mut Counters,
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
@@ -57,21 +79,31 @@ impl Tcp {
             dst: SocketAddr::new(dst, segment.dst_port),
             vlan: context.vlan,
         };
-        let Some(index) = self.find_or_insert(key, segment, counters) else { return };
+        if let Some(head_len) = upgrade::accepted(segment.payload) {
+            self.upgrade(key, segment, head_len, counters);
+        }
+        let index = match carries {
+            Carries::Nothing if !self.has_websockets => return,
+            Carries::Nothing => self.table.find(&key),
+            _ => self.find_or_insert(key, segment, carries, counters),
+        };
+        let Some(index) = index else { return };
         self.table.touch(index);
         let stream = self.table.stream(index);
         stream.interface = context.interface;
         stream.dscp = context.dscp;
         if segment.rst {
+            stream.carries = carries;
             self.restart(index, None);
             return;
         }
         let start = segment.sequence_number.wrapping_add(segment.syn.into());
-        if segment.syn && !self.is_repeated_syn(index, start) {
+        if segment.syn && !self.is_repeated(index, start) {
+            self.table.stream(index).carries = carries;
             self.restart(index, Some(start));
         }
         let data = Data { start, len: segment.payload_len, bytes: segment.payload };
-        if data.len > 0 {
+        if data.len > 0 && self.table.stream(index).carries != Carries::Nothing {
             self.take(index, data, context.at, counters, sink);
         }
         if segment.fin {
@@ -135,6 +167,7 @@ impl Tcp {
         &mut self,
         key: Key,
         segment: &Segment<'_>,
+        carries: Carries,
         counters: &mut Counters,
     ) -> Option<usize> {
         if let Some(index) = self.table.find(&key) {
@@ -144,18 +177,57 @@ impl Tcp {
         if !is_wanted || segment.rst {
             return None;
         }
-        let (index, left) = self.table.insert(key);
+        Some(self.insert(key, carries, counters))
+    }
+
+    /// The index of a new stream.
+    fn insert(&mut self, key: Key, carries: Carries, counters: &mut Counters) -> usize {
+        let (index, left) = self.table.insert(key, carries);
         if let Some(left) = left {
             counters.add(Counter::TcpTableFull);
             if let Some(buffer) = left.buffer {
                 self.pool.give_back(buffer);
             }
         }
-        Some(index)
+        index
     }
 
-    /// Whether a SYN belongs to the connection that is being followed.
-    fn is_repeated_syn(&mut self, index: usize, start: u32) -> bool {
+    /// Both directions carry WebSocket from here on: the server's behind its answer of `head_len`
+    /// bytes, the client's from the byte that it acknowledges.
+    #[cold]
+    fn upgrade(
+        &mut self,
+        server: Key,
+        answer: &Segment<'_>,
+        head_len: usize,
+        counters: &mut Counters,
+    ) {
+        let start = advance(answer.sequence_number, head_len);
+        if let Some(index) = self.table.find(&server)
+            && matches!(self.table.stream(index).carries, Carries::WebSocket { .. })
+            && self.is_repeated(index, start)
+        {
+            return;
+        }
+        counters.add(Counter::WebSocketConnections);
+        self.has_websockets = true;
+        let client = server.reversed();
+        for (key, is_client, start) in
+            [(server, false, start), (client, true, answer.acknowledgment_number)]
+        {
+            let carries = Carries::WebSocket { is_client, to_skip: 0 };
+            let index = match self.table.find(&key) {
+                Some(index) => index,
+                None => self.insert(key, carries, counters),
+            };
+            self.table.touch(index);
+            self.table.stream(index).carries = carries;
+            self.restart(index, Some(start));
+        }
+    }
+
+    /// Whether what begins at `start` (SYN, answer) belongs to the connection that is followed.
+    fn is_repeated(&mut self, index: usize, start: u32) -> bool {
         let known = self.table.stream(index).start;
         known.is_some_and(|known| known.wrapping_sub(start) < SAME_STREAM)
     }
@@ -164,6 +236,9 @@ impl Tcp {
     fn restart(&mut self, index: usize, start: Option<u32>) {
         let stream = self.table.stream(index);
         stream.start = start;
+        if let Carries::WebSocket { to_skip, .. } = &mut stream.carries {
+            *to_skip = 0;
+        }
         if let Some(buffer) = stream.buffer.take() {
             self.pool.give_back(buffer);
         }
@@ -228,8 +303,10 @@ impl Tcp {
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) {
         if self.table.stream(index).buffer.is_none() {
-            let emitter = self.emitter(index, now);
-            let consumed = emitter.emit(bytes, &mut Looked::default(), counters, sink);
+            let mut emitter = self.emitter(index, now);
+            let consumed =
+                emitter.emit(bytes, &mut Looked::default(), &mut self.room, counters, sink);
+            self.table.stream(index).carries = emitter.carries;
             self.advance_start(index, consumed);
             bytes = &bytes[consumed..];
         }
@@ -255,9 +332,11 @@ impl Tcp {
         counters: &mut Counters,
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) -> bool {
-        let emitter = self.emitter(index, at);
+        let mut emitter = self.emitter(index, at);
         let mut looked = self.pool.held(buffer).looked;
-        let consumed = emitter.emit(self.pool.bytes(buffer), &mut looked, counters, sink);
+        let held = self.pool.bytes(buffer);
+        let consumed = emitter.emit(held, &mut looked, &mut self.room, counters, sink);
+        self.table.stream(index).carries = emitter.carries;
         self.pool.note_looked(buffer, looked);
         self.consume(index, buffer, consumed);
         consumed > 0
@@ -312,6 +391,9 @@ impl Tcp {
         let Some((skipped, at)) = self.pool.skip_gap(buffer, now) else { return false };
         counters.add(Counter::TcpGaps);
         self.advance_start(index, skipped);
+        if let Carries::WebSocket { to_skip, .. } = &mut self.table.stream(index).carries {
+            *to_skip = to_skip.saturating_sub(skipped as u64);
+        }
         self.read_held(index, buffer, at, counters, sink);
         true
     }
@@ -350,6 +432,7 @@ impl Tcp {
         let stream = self.table.stream(index);
         Emitter {
             framing: self.framing,
+            carries: stream.carries,
             key: stream.key,
             context: Context {
                 at,

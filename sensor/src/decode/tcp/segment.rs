@@ -13,13 +13,15 @@ pub(in crate::decode) struct Segment<'a> {
     pub(in crate::decode) dst_port: u16,
     /// Of the segment's first octet; a SYN takes one before the data.
     pub(super) sequence_number: u32,
+    /// Of the next octet that the other side is expected to send.
+    pub(super) acknowledgment_number: u32,
     pub(super) syn: bool,
     pub(super) fin: bool,
     pub(super) rst: bool,
     /// Bytes of the payload on the wire.
     pub(super) payload_len: usize,
     /// As much of it as was captured.
-    pub(super) payload: &'a [u8],
+    pub(in crate::decode) payload: &'a [u8],
 }
 
 impl<'a> Segment<'a> {
@@ -41,6 +43,7 @@ impl<'a> Segment<'a> {
             src_port: header.src_port(),
             dst_port: header.dst_port(),
             sequence_number: header.seq_number().0.cast_unsigned(),
+            acknowledgment_number: header.ack_number().0.cast_unsigned(),
             syn: header.syn(),
             fin: header.fin(),
             rst: header.rst(),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use foldhash::quality::FixedState;
 
+use super::emitter::Carries;
 use super::held::BufferId;
 use crate::limits::MAX_TCP_CONNECTIONS;
 
@@ -34,6 +35,13 @@ pub(super) struct Key {
     pub(super) vlan: Option<u16>,
 }
 
+impl Key {
+    /// The other direction.
+    pub(super) const fn reversed(self) -> Self {
+        Self { src: self.dst, dst: self.src, vlan: self.vlan }
+    }
+}
+
 /// What is known of one direction of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
@@ -44,6 +52,8 @@ pub(super) struct Stream {
     /// Sequence number of the first byte that has not been handed on or passed over; `None` until
     /// a segment tells.
     pub(super) start: Option<u32>,
+    /// Settled by its ports, or by an upgrade to WebSocket.
+    pub(super) carries: Carries,
     /// Where the bytes from `start` on wait.
     pub(super) buffer: Option<BufferId>,
 }
@@ -68,8 +78,8 @@ impl Table {
     }
 
     /// Begins to follow a stream. Gives its index, and the stream that left for it.
-    pub(super) fn insert(&mut self, key: Key) -> (usize, Option<Stream>) {
-        let stream = Stream { key, interface: 0, dscp: 0, start: None, buffer: None };
+    pub(super) fn insert(&mut self, key: Key, carries: Carries) -> (usize, Option<Stream>) {
+        let stream = Stream { key, interface: 0, dscp: 0, start: None, carries, buffer: None };
         let (index, left) = if self.is_full() {
             let index = self.longest_idle(0..MAX_STREAMS).unwrap_or(0);
             let left = core::mem::replace(&mut self.streams[index], stream);
@@ -124,11 +134,11 @@ mod tests {
         let mut table = Table::new(1);
         let capacity = table.indices.capacity();
         for number in 0..MAX_STREAMS {
-            assert!(table.insert(key(number)).1.is_none());
+            assert!(table.insert(key(number), Carries::Sip).1.is_none());
         }
         table.touch(0);
         for number in MAX_STREAMS..5 * MAX_STREAMS {
-            let left = table.insert(key(number)).1.expect("it was full");
+            let left = table.insert(key(number), Carries::Sip).1.expect("it was full");
             if number == MAX_STREAMS {
                 assert_eq!(left.key, key(1));
                 assert_eq!(table.find(&key(1)), None);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decode::Transport;
+use crate::decode::websocket::tests::frame as websocket_frame;
 use crate::decode::{Framing, Looked};
 use crate::limits::{MAX_TCP_BUFFER, MAX_TCP_BUFFERS, MAX_TCP_CONNECTIONS, MAX_TCP_PIECES};
 
@@ -23,17 +24,26 @@ struct Test {
     now: Instant,
     messages: Vec<String>,
     src_port: u16,
+    carries: Carries,
 }
 
 const NOTHING: Segment<'static> = Segment {
     src_port: 0,
     dst_port: 5060,
     sequence_number: 0,
+    acknowledgment_number: 0,
     syn: false,
     fin: false,
     rst: false,
     payload_len: 0,
     payload: b"",
+};
+
+/// The direction that [`Test::handle`] sends in.
+const KEY: Key = Key {
+    src: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000),
+    dst: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 5060),
+    vlan: Some(9),
 };
 
 impl Test {
@@ -44,6 +54,7 @@ impl Test {
             now: Instant::from_secs(1000),
             messages: Vec::new(),
             src_port: 40_000,
+            carries: Carries::Sip,
         }
     }
 
@@ -57,7 +68,8 @@ impl Test {
             assert_eq!((datagram.interface, datagram.vlan, datagram.dscp), (3, Some(9), 24));
             messages.push(String::from_utf8_lossy(datagram.payload).trim_end().to_owned());
         };
-        self.tcp.handle((host(1), host(2)), &segment, context, &mut self.counters, &mut sink);
+        let ends = (host(1), host(2));
+        self.tcp.handle(ends, &segment, self.carries, context, &mut self.counters, &mut sink);
     }
 
     fn data(&mut self, sequence_number: u32, payload: &str) {
@@ -281,6 +293,171 @@ fn stream(lengths: &[usize]) -> (String, Vec<String>) {
     (messages.iter().map(|message| format!("{message}\n")).collect(), messages)
 }
 
+const ANSWER: &str = "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Protocol: sip\r\n\r\n";
+
+/// A server's frame of one message.
+fn frame(payload: &str) -> Vec<u8> {
+    websocket_frame(0x81, false, payload.as_bytes())
+}
+
+impl Test {
+    /// A server on one of the web's ports.
+    fn web() -> Self {
+        Self { carries: Carries::Nothing, ..Self::new() }
+    }
+
+    fn bytes(&mut self, sequence_number: u32, payload: &[u8]) {
+        let payload_len = payload.len();
+        self.handle(&Segment { sequence_number, payload, payload_len, ..NOTHING });
+    }
+
+    /// From the other end.
+    fn client_bytes(&mut self, sequence_number: u32, payload: &[u8]) {
+        let host = |last| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
+        let context = Context { at: self.now, interface: 3, vlan: Some(9), dscp: 24 };
+        let (src_port, dst_port) = (NOTHING.dst_port, self.src_port);
+        let payload_len = payload.len();
+        let segment =
+            Segment { src_port, dst_port, sequence_number, payload, payload_len, ..NOTHING };
+        let messages = &mut self.messages;
+        let mut sink = |datagram: &Datagram<'_>, _: &mut Counters| {
+            assert_eq!((datagram.src.port(), datagram.is_sip), (5060, true));
+            messages.push(String::from_utf8_lossy(datagram.payload).into_owned());
+        };
+        let ends = (host(2), host(1));
+        self.tcp.handle(ends, &segment, self.carries, context, &mut self.counters, &mut sink);
+    }
+
+    /// The server's answer at 100, which acknowledges 500; gives where the next byte stands.
+    fn upgrade(&mut self) -> u32 {
+        let payload = ANSWER.as_bytes();
+        self.handle(&Segment {
+            sequence_number: 100,
+            acknowledgment_number: 500,
+            payload,
+            payload_len: payload.len(),
+            ..NOTHING
+        });
+        advance(100, ANSWER.len())
+    }
+}
+
+#[test]
+fn an_upgrade_opens_both_directions() {
+    let mut test = Test::web();
+    test.client_bytes(400, b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(test.tcp.table.find(&KEY), None, "the web is not followed");
+    let next = test.upgrade();
+    let registered = websocket_frame(0x81, true, b"REGISTER");
+    test.client_bytes(500, &registered[..5]);
+    test.client_bytes(505, &registered[5..]);
+    test.bytes(next, &[frame("200 OK"), frame("INVITE")].concat());
+    assert_eq!(test.messages, ["REGISTER", "200 OK", "INVITE"]);
+    assert_eq!(test.counters.non_zero().collect::<Vec<_>>(), [(Counter::WebSocketConnections, 1)]);
+    assert_eq!(test.buffers_in_use(), 0);
+}
+
+#[test]
+fn a_repeated_answer_begins_nothing_anew() {
+    let mut test = Test::web();
+    let next = test.upgrade();
+    test.bytes(next, &frame("one"));
+    test.upgrade();
+    test.bytes(next, &frame("one"));
+    assert_eq!(test.messages, ["one"]);
+    assert_eq!(test.count(Counter::WebSocketConnections), 1);
+}
+
+#[test]
+fn a_connection_that_ends_frees_its_ports_for_the_web() {
+    let mut test = Test::web();
+    let next = test.upgrade();
+    test.handle(&Segment { sequence_number: 1 << 30, syn: true, ..NOTHING });
+    test.bytes((1 << 30) + 1, &frame("HTTP again"));
+    test.bytes(next, &frame("HTTP again"));
+    assert_eq!(test.messages, [""; 0]);
+    assert_eq!(test.count(Counter::WebSocketBad), 0);
+}
+
+#[test]
+fn sip_ports_may_turn_to_websocket_as_well() {
+    let mut test = Test::new();
+    test.bytes(96, b"one\n");
+    let next = test.upgrade();
+    test.bytes(next, &frame("two"));
+    assert_eq!(test.messages, ["one", "two"]);
+}
+
+#[test]
+fn a_frame_too_large_is_passed_over_without_being_held() {
+    let mut test = Test::web();
+    let mut next = test.upgrade();
+    let large = websocket_frame(0x82, false, &vec![7; 200_000]);
+    for bytes in [&large[..], &frame("after")].concat().chunks(1400) {
+        test.bytes(next, bytes);
+        next = advance(next, bytes.len());
+    }
+    assert_eq!(test.messages, ["after"]);
+    assert_eq!(test.count(Counter::SipTooLarge), 1);
+    assert_eq!(test.count(Counter::WebSocketBad), 0);
+}
+
+#[test]
+fn reading_goes_on_behind_a_gap_that_begins_with_a_frame() {
+    let mut test = Test::web();
+    let next = test.upgrade();
+    test.bytes(next + 50, &frame("after"));
+    test.wait(GAP_TIMEOUT);
+    assert_eq!(test.messages, ["after"]);
+    assert_eq!(test.count(Counter::TcpGaps), 1);
+}
+
+#[test]
+fn compressed_messages_are_counted() {
+    let mut test = Test::web();
+    let next = test.upgrade();
+    let packed = websocket_frame(0xc1, false, b"packed");
+    test.bytes(next, &[packed, frame("plain")].concat());
+    assert_eq!(test.messages, ["plain"]);
+    assert_eq!(test.count(Counter::WebSocketCompressed), 1);
+}
+
+#[test]
+fn hep_messages_are_cut_out_of_a_stream() {
+    let chunk = |kind: u8, content: &[u8]| {
+        let len = u8::try_from(6 + content.len()).expect("short");
+        [&[0, 0, 0, kind, 0, len], content].concat()
+    };
+    let chunks = [
+        chunk(2, &[17]),
+        chunk(3, &[192, 0, 2, 1]),
+        chunk(4, &[192, 0, 2, 2]),
+        chunk(7, &[0x13, 0xc4]),
+        chunk(8, &[0x13, 0xc4]),
+        chunk(11, &[1]),
+        chunk(18, &[0, 9]),
+        chunk(15, b"INVITE"),
+    ]
+    .concat();
+    let message = [&b"HEP3"[..], &[0, u8::try_from(6 + chunks.len()).expect("short")], &chunks];
+    let bytes = message.concat().repeat(3);
+    let mut test = Test { carries: Carries::Hep, ..Test::new() };
+    let mut seen = Vec::new();
+    let mut sink = |datagram: &Datagram<'_>, _: &mut Counters| {
+        assert_eq!((datagram.transport, datagram.is_sip), (Transport::Udp, true));
+        seen.push(datagram.payload.to_vec());
+    };
+    let context = Context { at: test.now, interface: 3, vlan: None, dscp: 24 };
+    for (number, payload) in bytes.chunks(50).enumerate() {
+        let sequence_number = advance(100, 50 * number);
+        let segment = Segment { sequence_number, payload, payload_len: payload.len(), ..NOTHING };
+        let ends = (KEY.src.ip(), KEY.dst.ip());
+        test.tcp.handle(ends, &segment, test.carries, context, &mut test.counters, &mut sink);
+    }
+    assert_eq!(seen, [b"INVITE"; 3]);
+    assert_eq!(test.count(Counter::HepMessages), 3);
+}
+
 proptest! {
     #[test]
     fn cuts_reordering_and_repetition_change_nothing(
@@ -320,13 +497,20 @@ proptest! {
     fn arbitrary_segments_never_panic_and_leak_no_buffer(
         segments in proptest::collection::vec(
             (0_u32..3000, 0_usize..900, 0_u8..16, 0_u64..3, 0_u16..3, any::<bool>()), 0..80),
+        carries in 0_usize..3,
     ) {
-        let mut test = Test::new();
-        let text = "ab\ncdefgh\n#i\n".repeat(100);
+        let (mut test, bytes) = match carries {
+            0 => (Test::new(), b"ab\ncdefgh\n#i\n".repeat(100)),
+            1 => (Test { carries: Carries::Hep, ..Test::new() }, b"HEP3\0\x0bchunk".repeat(100)),
+            _ => (Test::web(), [frame("REGISTER"), frame("INVITE")].concat().repeat(80)),
+        };
         for (sequence_number, len, flags, seconds, port, is_cut) in segments {
             test.src_port = port;
             test.wait(Duration::from_secs(seconds));
-            let payload = &text.as_bytes()[..len];
+            if carries == 2 && flags == 4 {
+                test.upgrade();
+            }
+            let payload = &bytes[..len];
             test.handle(&Segment {
                 sequence_number: sequence_number * if flags == 15 { 1_000_000 } else { 1 },
                 payload,
