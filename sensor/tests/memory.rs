@@ -23,7 +23,7 @@ use ringside_sensor::call::room::Room;
 use ringside_sensor::call::slab::{Index, Slab};
 use ringside_sensor::call::tombstone::Tombstones;
 use ringside_sensor::call::wheel::Wheel;
-use ringside_sensor::decode::{Decoder, DecoderSettings, PortSet};
+use ringside_sensor::decode::{Decoder, DecoderSettings, Options, PortSet};
 use ringside_sensor::limits::*;
 use ringside_sensor::store::outbox::{Outbox, OutboxSettings};
 use ringside_sensor::wire::sip;
@@ -92,7 +92,12 @@ fn bytes_of<T>(make: impl FnOnce() -> T) -> usize {
 }
 
 fn decoder() -> Decoder {
-    Decoder::new(DecoderSettings { sip_ports: PortSet::new(), framing: sip::framing, seed: 1 })
+    Decoder::new(DecoderSettings {
+        options: Options::default(),
+        sip_ports: PortSet::new(),
+        framing: sip::framing,
+        seed: 1,
+    })
 }
 
 /// KiB that the analysis touches for calls of 12 s.

@@ -94,6 +94,7 @@ impl Bench {
             src: src.parse().unwrap(),
             dst: dst.parse().unwrap(),
             transport: Transport::Udp,
+            is_sip: false,
             vlan: None,
             dscp: 0,
             payload_len: u32::try_from(payload.len()).unwrap(),
