@@ -5,6 +5,7 @@
 //! * [`cdr`]: one call as it travels and as it is kept;
 //! * [`message`]: what the two say to each other, and [`envelope`]: how it is framed;
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
+//! * [`rule`]: which calls' packets are kept;
 //! * [`token`]: the enrolment token, one line that configures a box;
 //! * [`counters`]: everything a sensor counts;
 //! * [`json`]: a call as the JSON object that `analyze` and the cloud's API both print;
@@ -18,6 +19,7 @@ pub mod diagnosis;
 pub mod envelope;
 pub mod json;
 pub mod message;
+pub mod rule;
 pub mod step;
 pub mod time;
 pub mod token;

@@ -30,6 +30,29 @@ impl UnixMicros {
         self.0 / (86_400 * MICROS_PER_SECOND)
     }
 
+    /// Midnight at the beginning of a day counted from the epoch.
+    #[must_use]
+    pub const fn of_day(day: u64) -> Self {
+        Self(day.saturating_mul(86_400 * MICROS_PER_SECOND))
+    }
+
+    /// Midnight at the beginning of a date, as in `2026-11-23`; `None` where the calendar has no
+    /// such day, and before 1970.
+    #[must_use]
+    pub fn from_date(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '-');
+        let mut number = |digits: usize| -> Option<u64> {
+            let part = parts.next().filter(|part| part.len() == digits)?;
+            part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?
+        };
+        let (year, month, day) = (number(4)?, number(2)?, number(2)?);
+        if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        let days = days_from_civil(year, month, day);
+        (civil_from_days(days) == (year, month, day)).then_some(Self::of_day(days))
+    }
+
     /// RFC 3339 in UTC with six decimals, as in `2026-11-23T08:00:57.960454Z`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
@@ -68,9 +91,31 @@ const fn civil_from_days(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+/// The day, counted from 1970-01-01, of a Gregorian date from then on.
+const fn days_from_civil(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let year_of_era = year % 400;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    year / 400 * 146_097 + day_of_era - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_is_read_back() {
+        for day in (0..60_000).step_by(37).chain(11_000..11_400) {
+            let midnight = UnixMicros::of_day(day);
+            assert_eq!(UnixMicros::from_date(&midnight.to_date()), Some(midnight));
+        }
+        for wrong in ["2026-02-29", "2026-13-01", "2026-1-01", "1969-12-31", "2026-01-32", "x", ""]
+        {
+            assert_eq!(UnixMicros::from_date(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {
