@@ -24,6 +24,7 @@ pub mod identity;
 pub mod limits;
 pub mod logging;
 pub mod report;
+pub mod rules;
 pub mod store;
 pub mod terminal;
 pub mod uplink;

@@ -214,6 +214,16 @@ pub(super) fn skip_empty_lines(bytes: &[u8]) -> &[u8] {
     start.map_or(&[], |start| &bytes[start..])
 }
 
+/// The headers of a message as they stand in its bytes: names as written, values with the white
+/// space of folded lines inside. Lines without a colon are passed over.
+pub fn header_lines(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut lines = Lines { left: skip_empty_lines(bytes) };
+    lines.next_line();
+    core::iter::from_fn(move || lines.next_header())
+        .filter_map(|line| Some((line, line.iter().position(|&byte| byte == b':')?)))
+        .map(|(line, colon)| (trim(&line[..colon]), trim(&line[colon + 1..])))
+}
+
 /// The first part of a multipart body whose type is application/sdp.
 fn sdp_part(body: &[u8]) -> Option<&[u8]> {
     let boundary_end = body.iter().position(|&byte| byte == b'\n')?;
@@ -300,6 +310,14 @@ mod tests {
         assert_eq!(message.to().tag(), None);
         assert_eq!(message.top_via().unwrap().branch, Some(&b"z9hG4bK1"[..]));
         assert_eq!(message.sdp(), Some(&b"v=0\r\n"[..]));
+    }
+
+    #[test]
+    fn headers_are_handed_out_as_they_are_written() {
+        let headers: Vec<_> = header_lines(INVITE.as_bytes()).collect();
+        assert_eq!(headers.len(), 8);
+        assert_eq!(headers[3], (&b"i"[..], &b"abc@a"[..]));
+        assert_eq!(headers[5], (&b"Subject"[..], &b"folded\r\n\tover two lines"[..]));
     }
 
     #[test]
