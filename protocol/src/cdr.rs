@@ -14,7 +14,7 @@ use crate::time::UnixMicros;
 pub type Offset = u64;
 
 /// SHA-256 of a device's Ed25519 public key, its first 16 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 16]);
 
 /// 128 random bits drawn at every start of a sensor, so that a re-made data partition can never

@@ -142,4 +142,16 @@ counters! {
     WebSocketBad = "websocket_bad",
     /// Packets that the mirror port sent twice.
     MirroredTwice = "mirrored_twice",
+    /// Calls that a capture rule keeps.
+    CallsKept = "calls_kept",
+    /// SIP messages that could not be held for rules that match later.
+    HeldSipFull = "held_sip_full",
+    /// Packets of calls to be kept that the store had no room for.
+    KeptPacketsDropped = "kept_packets_dropped",
+    /// Bytes of kept packets written.
+    StoreBytes = "store_bytes",
+    /// Pieces of calls that the store's disk did not take.
+    StoreChunksDropped = "store_chunks_dropped",
+    /// Operations of the store's disk that failed.
+    StoreErrors = "store_errors",
 }

@@ -167,6 +167,18 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// A secret for what is kept on this device alone: only the holder of its key can make it
+    /// (Ed25519 signatures of the same text are equal, RFC 8032 §5.1.6).
+    #[must_use]
+    pub fn storage_secret(&self) -> [u8; 32] {
+        let signature = self.key.sign(b"ringside storage secret v1\0");
+        let mut secret = [0; 32];
+        secret.copy_from_slice(digest::digest(&digest::SHA256, signature.as_ref()).as_ref());
+        secret
+    }
+}
+
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identity({}, boot {})", self.fingerprint(), self.boot)

@@ -75,4 +75,17 @@ impl LinkType {
             other => Self::Other(other),
         }
     }
+
+    /// The number that a capture file has for it.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Ethernet => 1,
+            Self::Null => 0,
+            Self::RawIp => 101,
+            Self::LinuxSll => 113,
+            Self::LinuxSll2 => 276,
+            Self::Other(number) => number,
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod outbox;
+pub mod ring;
 
 #[cfg(test)]
 pub(crate) mod test_dir;

@@ -1,6 +1,6 @@
 // What each of a sensor's counters counts (protocol/src/counters.rs); a test compares the two.
 
-export type Group = "Capture" | "Decoding" | "SIP" | "Media" | "Calls" | "Records";
+export type Group = "Capture" | "Decoding" | "SIP" | "Media" | "Calls" | "Records" | "Store";
 
 interface Counter {
   group: Group;
@@ -9,7 +9,15 @@ interface Counter {
   loss?: true;
 }
 
-export const GROUPS: readonly Group[] = ["Capture", "Decoding", "SIP", "Media", "Calls", "Records"];
+export const GROUPS: readonly Group[] = [
+  "Capture",
+  "Decoding",
+  "SIP",
+  "Media",
+  "Calls",
+  "Records",
+  "Store",
+];
 
 export const COUNTERS: Record<string, Counter> = {
   frames_seen: { group: "Capture", means: "Frames that came from the capture." },
@@ -125,6 +133,28 @@ export const COUNTERS: Record<string, Counter> = {
     means: "WebSocket frames that contradict themselves, or whose beginning was lost.",
   },
   mirrored_twice: { group: "Capture", means: "Packets that the mirror port sent twice." },
+  calls_kept: { group: "Store", means: "Calls that a capture rule keeps." },
+  held_sip_full: {
+    group: "Store",
+    means: "SIP messages that could not be held for rules that match later.",
+    loss: true,
+  },
+  kept_packets_dropped: {
+    group: "Store",
+    means: "Packets of calls to be kept that the store had no room for.",
+    loss: true,
+  },
+  store_bytes: { group: "Store", means: "Bytes of kept packets written." },
+  store_chunks_dropped: {
+    group: "Store",
+    means: "Pieces of calls that the store's disk did not take.",
+    loss: true,
+  },
+  store_errors: {
+    group: "Store",
+    means: "Operations of the store's disk that failed.",
+    loss: true,
+  },
 };
 
 const UPPER = new Set(["sip", "sdp", "rtp", "rtcp", "tcp", "ip", "hep"]);

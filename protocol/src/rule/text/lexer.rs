@@ -76,7 +76,10 @@ fn quoted(at: usize, rest: &mut Letters<'_>) -> Result<String, RuleError> {
             '\\' => match rest.next() {
                 Some((_, escaped @ ('"' | '\\'))) => text.push(escaped),
                 _ => {
-                    return Err(error(at, r#"in quotes, a backslash is written \\ and a quote \""#));
+                    return Err(error(
+                        at,
+                        r#"in quotes, a backslash is written \\ and a quote \""#,
+                    ));
                 }
             },
             letter if letter.is_control() => {
