@@ -153,6 +153,27 @@ pub struct Cdr {
     pub vlan: Option<u16>,
     /// Q.850 cause of a Reason header (RFC 3326), if any.
     pub q850_cause: Option<u8>,
+    /// What the sensor's store has of it; `None` where no rule keeps it.
+    pub stored: Option<Stored>,
+}
+
+/// What a sensor's store has of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Id of the capture rule that keeps it.
+    pub rule_id: u64,
+    /// What people call that rule; may be empty.
+    pub rule: String,
+    /// Packets.
+    pub packets: u32,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The first of them.
+    pub first: Offset,
+    /// The last of them.
+    pub last: Offset,
+    /// Packets to be kept that the store had no room for.
+    pub dropped: u32,
 }
 
 /// Bits of [`Cdr::flags`], with the names that the JSON uses.

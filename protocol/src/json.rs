@@ -65,6 +65,15 @@ pub fn summary(cdr: &Cdr, id: Option<CallId>) -> Map<String, Value> {
         "mos_fixed_50": mos_with(|stream| stream.fixed_50),
         "mos_fixed_200": mos_with(|stream| stream.fixed_200),
         "mos_scale": adaptive.and_then(|(_, scale)| scale_name(scale)),
+        "stored": cdr.stored.as_ref().map(|stored| json!({
+            "rule_id": stored.rule_id,
+            "rule": stored.rule,
+            "packets": stored.packets,
+            "bytes": stored.bytes,
+            "first_at": cdr.first_at.plus(stored.first).to_rfc3339(),
+            "last_at": cdr.first_at.plus(stored.last).to_rfc3339(),
+            "dropped": stored.dropped,
+        })),
         "mos_reason": if adaptive.is_some() { None } else { no_mos_reason(cdr) },
     });
     if let Value::Object(fields) = fields {

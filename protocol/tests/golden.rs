@@ -213,6 +213,15 @@ fn rich_cdr() -> Cdr {
         streams_omitted: 3,
         vlan: Some(100),
         q850_cause: Some(16),
+        stored: Some(Stored {
+            rule_id: 12,
+            rule: "Berlin".to_owned(),
+            packets: 2600,
+            bytes: 600_000,
+            first: 0,
+            last: 30_000_000,
+            dropped: 3,
+        }),
     }
 }
 

@@ -8,6 +8,8 @@ use crate::call::{CallSettings, CallTable};
 use crate::capture::Frame;
 use crate::counters::Counters;
 use crate::decode::{Datagram, Decoder, DecoderSettings, Options, PortSet, Transport};
+use crate::keep::Keeper;
+use crate::rules::RuleBook;
 use crate::wire::{rtp, sip};
 
 /// Between two looks at fragments and TCP connections that wait for more.
@@ -39,6 +41,8 @@ struct Calls {
     table: CallTable,
     sip_ports: PortSet,
     is_sip_anywhere: bool,
+    /// Keeps packets, where there are rules.
+    keeper: Option<Box<Keeper>>,
 }
 
 impl Analysis {
@@ -55,6 +59,7 @@ impl Analysis {
             table: CallTable::new(settings.call),
             sip_ports: settings.sip_ports,
             is_sip_anywhere: settings.is_sip_anywhere,
+            keeper: None,
         };
         Self { decoder, calls, counters: Counters::default(), decoder_timeout_at: Instant::MIN }
     }
@@ -64,8 +69,11 @@ impl Analysis {
     pub fn handle_frame(&mut self, frame: &Frame<'_>) {
         self.handle_timeout(frame.at);
         let Self { decoder, calls, counters, .. } = self;
+        if let Some(keeper) = &mut calls.keeper {
+            keeper.begin_frame();
+        }
         decoder.handle_frame(frame, counters, &mut |datagram, counters| {
-            calls.handle_datagram(datagram, counters);
+            calls.handle_datagram(datagram, Some(frame), counters);
         });
     }
 
@@ -82,8 +90,11 @@ impl Analysis {
             self.decoder_timeout_at = now + DECODER_TIMEOUT_EVERY;
             let Self { decoder, calls, counters, .. } = self;
             decoder.handle_timeout(now, counters, &mut |datagram, counters| {
-                calls.handle_datagram(datagram, counters);
+                calls.handle_datagram(datagram, None, counters);
             });
+            if let Some(keeper) = &mut calls.keeper {
+                keeper.handle_timeout(now);
+            }
         }
     }
 
@@ -91,14 +102,41 @@ impl Analysis {
     pub fn finish(&mut self) {
         let Self { decoder, calls, counters, .. } = self;
         decoder.finish(counters, &mut |datagram, counters| {
-            calls.handle_datagram(datagram, counters);
+            calls.handle_datagram(datagram, None, counters);
         });
         self.calls.table.finish(&mut self.counters);
     }
 
     /// The next record. Drain to `None` after every `handle_*`.
     pub fn poll_record(&mut self) -> Option<Cdr> {
-        self.calls.table.poll_record()
+        let (mut record, track) = self.calls.table.poll_record()?;
+        if let (Some(track), Some(keeper)) = (track, &mut self.calls.keeper) {
+            keeper.end(track, &mut record, &mut self.counters);
+        }
+        Some(record)
+    }
+
+    /// Keeps packets from now on.
+    pub fn set_keeper(&mut self, keeper: Keeper) {
+        self.calls.keeper = Some(Box::new(keeper));
+    }
+
+    /// What keeps packets, for another analysis that goes on with it.
+    pub fn take_keeper(&mut self) -> Option<Keeper> {
+        self.calls.keeper.take().map(|keeper| *keeper)
+    }
+
+    /// Puts other rules in force; calls in progress are looked at anew.
+    pub fn replace_rules(&mut self, book: RuleBook) {
+        let Self { calls, counters, .. } = self;
+        if let Some(keeper) = &mut calls.keeper {
+            keeper.replace_rules(book, &mut calls.table, counters);
+        }
+    }
+
+    /// What keeps packets, where there is something.
+    pub fn keeper(&mut self) -> Option<&mut Keeper> {
+        self.calls.keeper.as_deref_mut()
     }
 
     /// The table of calls.
@@ -114,23 +152,36 @@ impl Analysis {
 
 impl Calls {
     #[inline]
-    fn handle_datagram(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) {
+    fn handle_datagram(
+        &mut self,
+        datagram: &Datagram<'_>,
+        frame: Option<&Frame<'_>>,
+        counters: &mut Counters,
+    ) {
         let is_sip_port = datagram.is_sip
             || self.sip_ports.contains_either(datagram.src.port(), datagram.dst.port());
         // A message begins with a letter, RTP with a byte above 127.
         let may_be_sip = self.is_sip_anywhere
             && datagram.payload.first().is_some_and(u8::is_ascii_alphabetic)
             && sip::looks_like_sip(datagram.payload);
-        if (is_sip_port || may_be_sip) && self.handle_sip(datagram, counters) {
+        if (is_sip_port || may_be_sip) && self.handle_sip(datagram, frame, counters) {
             return;
         }
         if datagram.transport == Transport::Udp {
-            self.table.handle_media(datagram, counters);
+            let belongs = self.table.handle_media(datagram, counters);
+            if let Some(keeper) = &mut self.keeper {
+                keeper.handle_media(belongs, datagram, frame, &mut self.table, counters);
+            }
         }
     }
 
     /// Takes a datagram of a SIP port; says whether it was SIP's business.
-    fn handle_sip(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) -> bool {
+    fn handle_sip(
+        &mut self,
+        datagram: &Datagram<'_>,
+        frame: Option<&Frame<'_>>,
+        counters: &mut Counters,
+    ) -> bool {
         if !sip::looks_like_sip(datagram.payload) {
             if sip::is_keep_alive(datagram.payload) {
                 counters.add(Counter::SipKeepAlive);
@@ -145,7 +196,11 @@ impl Calls {
         match sip::Message::parse(datagram.payload) {
             Ok(message) => {
                 counters.add(Counter::SipMessages);
-                self.table.handle_sip(&message, datagram, counters);
+                let call = self.table.handle_sip(&message, datagram, counters);
+                if let (Some(keeper), Some(call)) = (&mut self.keeper, call) {
+                    let table = &mut self.table;
+                    keeper.handle_sip(call, &message, datagram, frame, table, counters);
+                }
             }
             Err(_) => counters.add(Counter::SipBad),
         }

@@ -5,18 +5,25 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::store::export::FileFormat;
+
 /// Printed by `--help` and after a wrong usage.
 pub const USAGE: &str = "\
 ringside-sensor captures SIP and RTP, judges every call, and sends records to the cloud.
 
 usage:
-  ringside-sensor run [--config FILE] [--read FILE [--speed realtime|max]]
-  ringside-sensor analyze FILE... [--format table|json|csv] [--config FILE]
+  ringside-sensor run [--config FILE] [--rules FILE] [--read FILE [--speed realtime|max]]
+  ringside-sensor analyze FILE... [--format table|json|csv] [--config FILE] [--rules FILE [--store DIR]]
   ringside-sensor doctor [--config FILE] [--format table|json]
   ringside-sensor enrol --server HOST[:PORT] --token TOKEN [--config FILE]
   ringside-sensor config check [FILE] [--format table|json]
+  ringside-sensor store list [--format table|json] [--store DIR] [--config FILE]
+  ringside-sensor store export CALL [--format pcapng|pcap] [--output FILE] [--store DIR] [--config FILE]
+  ringside-sensor store verify [--store DIR] [--config FILE]
   ringside-sensor version
 
+CALL is a call's id, or its SIP Call-ID. A rules file has one capture rule a line, as in
+  keep sip, rtp, rtcp when caller = +4930*
 A FILE to read is pcap or pcapng, gzipped or not; `-` is standard input.
 Without --config, /etc/ringside/sensor.conf is read, or /etc/voipmonitor.conf where that exists alone.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
@@ -55,6 +62,8 @@ pub enum Command {
         read: Option<PathBuf>,
         /// `--speed`.
         speed: Speed,
+        /// `--rules`: capture rules in a file.
+        rules: Option<PathBuf>,
     },
     /// Calls of files.
     Analyze {
@@ -64,6 +73,10 @@ pub enum Command {
         format: Format,
         /// `--config`.
         config: Option<PathBuf>,
+        /// `--rules`: what they would keep.
+        rules: Option<PathBuf>,
+        /// `--store`: where they keep it, a data directory.
+        store: Option<PathBuf>,
     },
     /// Each step to the cloud.
     Doctor {
@@ -88,10 +101,40 @@ pub enum Command {
         /// `--format`.
         format: Format,
     },
+    /// The local ring store.
+    Store {
+        /// What of it.
+        command: StoreCommand,
+        /// `--store`: its data directory, in the configuration's place.
+        directory: Option<PathBuf>,
+        /// `--config`.
+        config: Option<PathBuf>,
+    },
     /// The version line.
     Version,
     /// [`USAGE`].
     Help,
+}
+
+/// What is asked of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreCommand {
+    /// Its calls.
+    List {
+        /// `--format`.
+        format: Format,
+    },
+    /// The packets of a call.
+    Export {
+        /// Its id, or its SIP Call-ID.
+        call: String,
+        /// `--format`.
+        format: FileFormat,
+        /// `--output`; standard output without it.
+        output: Option<PathBuf>,
+    },
+    /// Whether it is whole.
+    Verify,
 }
 
 /// Reads the arguments after the program's name.
@@ -115,6 +158,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             config: options.config.take(),
             read: options.read.take(),
             speed: options.speed.take().unwrap_or_default(),
+            rules: options.rules.take(),
         },
         "analyze" => {
             if options.values.is_empty() {
@@ -124,7 +168,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
                 files: core::mem::take(&mut options.values),
                 format: options.format.take().unwrap_or_default(),
                 config: options.config.take(),
+                store: options.store.take_if(|_| options.rules.is_some()),
+                rules: options.rules.take(),
             }
+        }
+        "store" => {
+            let command = options.store_command()?;
+            let directory = options.store.take();
+            Command::Store { command, directory, config: options.config.take() }
         }
         "doctor" => Command::Doctor {
             config: options.config.take(),
@@ -159,6 +210,10 @@ struct Options {
     read: Option<PathBuf>,
     speed: Option<Speed>,
     format: Option<Format>,
+    file_format: Option<FileFormat>,
+    rules: Option<PathBuf>,
+    store: Option<PathBuf>,
+    output: Option<PathBuf>,
     server: Option<String>,
     token: Option<String>,
     values: Vec<PathBuf>,
@@ -185,12 +240,22 @@ impl Options {
                         Some("table") => Format::Table,
                         Some("json") => Format::Json,
                         Some("csv") => Format::Csv,
+                        Some("pcapng") => {
+                            options.file_format = Some(FileFormat::Pcapng);
+                            continue;
+                        }
+                        Some("pcap") => {
+                            options.file_format = Some(FileFormat::Pcap);
+                            continue;
+                        }
                         _ => return Err("--format is table, json or csv".to_owned()),
                     });
                 }
+                Long("rules") => options.rules = Some(parser.value().map_err(sentence)?.into()),
+                Long("store") => options.store = Some(parser.value().map_err(sentence)?.into()),
+                Long("output") => options.output = Some(parser.value().map_err(sentence)?.into()),
                 Long("server") => options.server = Some(text(parser, "--server")?),
                 Long("token") => options.token = Some(text(parser, "--token")?),
-
                 Value(value) => options.values.push(value.into()),
                 other => return Err(sentence(other.unexpected())),
             }
@@ -205,12 +270,35 @@ impl Options {
         }
     }
 
+    fn store_command(&mut self) -> Result<StoreCommand, String> {
+        let mut values = core::mem::take(&mut self.values).into_iter();
+        let verb = values.next().unwrap_or_default();
+        let command = match verb.to_str() {
+            Some("list") => StoreCommand::List { format: self.tabular_or_json("store list")? },
+            Some("verify") => StoreCommand::Verify,
+            Some("export") => StoreCommand::Export {
+                call: values
+                    .next()
+                    .and_then(|call| call.to_str().map(str::to_owned))
+                    .ok_or("name the call: `store export CALL`")?,
+                format: self.file_format.take().unwrap_or_default(),
+                output: self.output.take(),
+            },
+            _ => return Err("the commands are `store list|export CALL|verify`".to_owned()),
+        };
+        self.values = values.collect();
+        Ok(command)
+    }
+
     fn none_left(&self, command: &str) -> Result<(), String> {
         let left = [
             ("--config", self.config.is_some()),
             ("--read", self.read.is_some()),
             ("--speed", self.speed.is_some()),
-            ("--format", self.format.is_some()),
+            ("--format", self.format.is_some() || self.file_format.is_some()),
+            ("--rules", self.rules.is_some()),
+            ("--store without --rules", self.store.is_some()),
+            ("--output", self.output.is_some()),
             ("--server", self.server.is_some()),
             ("--token", self.token.is_some()),
         ];
@@ -252,7 +340,8 @@ mod tests {
             Ok(Command::Run {
                 config: Some("a.conf".into()),
                 read: Some("-".into()),
-                speed: Speed::Realtime
+                speed: Speed::Realtime,
+                rules: None
             })
         );
         assert_eq!(
@@ -260,7 +349,29 @@ mod tests {
             Ok(Command::Analyze {
                 files: vec!["a.pcap".into(), "b.pcap".into()],
                 format: Format::Json,
+                config: None,
+                rules: None,
+                store: None
+            })
+        );
+        assert_eq!(
+            parse_words("store export a@b --format pcap --output x.pcap"),
+            Ok(Command::Store {
+                command: StoreCommand::Export {
+                    call: "a@b".to_owned(),
+                    format: FileFormat::Pcap,
+                    output: Some("x.pcap".into())
+                },
+                directory: None,
                 config: None
+            })
+        );
+        assert_eq!(
+            parse_words("store verify --store d --config a.conf"),
+            Ok(Command::Store {
+                command: StoreCommand::Verify,
+                directory: Some("d".into()),
+                config: Some("a.conf".into())
             })
         );
         assert_eq!(
@@ -280,6 +391,11 @@ mod tests {
             ("run extra", "does not expect extra"),
             ("enrol --server a", "--token"),
             ("config tidy", "config check"),
+            ("store", "store list|export CALL|verify"),
+            ("store export", "name the call"),
+            ("store list --output x", "takes no --output"),
+            ("analyze a --format pcap", "takes no --format"),
+            ("analyze a --store d", "takes no --store without --rules"),
             ("doctor --format csv", "table or json"),
             ("run --speed fast", "realtime or max"),
             ("run --nonsense", "nonsense"),

@@ -21,6 +21,7 @@ pub mod decode;
 pub mod doctor;
 pub mod host;
 pub mod identity;
+pub mod keep;
 pub mod limits;
 pub mod logging;
 pub mod report;

@@ -134,6 +134,14 @@ pub const CAPTURE_BLOCKS: usize = 32;
 /// Of those, blocks that only SIP may use.
 pub const CAPTURE_BLOCKS_FOR_SIP: usize = 4;
 
+/// Calls whose packets are followed for capture rules: as many as there can be, and those whose
+/// records are being made.
+pub const MAX_TRACKS: usize = 4096;
+
+/// Bytes of SIP that is held for rules which match late (a header of the 200, a REFER): 8 MiB. The
+/// last quarter is for the first messages of calls. What finds no room is counted.
+pub const HELD_SIP_BYTES: usize = 8 << 20;
+
 /// Bytes of a text field (user, host, agent, Call-ID) in a record; the rest is cut.
 pub const MAX_TEXT: usize = 255;
 

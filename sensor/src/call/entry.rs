@@ -79,6 +79,8 @@ pub struct Call {
     pub event_flows: [Option<u64>; 2],
     /// The newest round trip from the tap to each side, microseconds.
     pub round_trips: [Option<u32>; 2],
+    /// Where the keeper of packets follows it, if it does.
+    pub track: Option<Slot>,
     /// Capture losses that had been noted when the call began.
     pub loss_epoch: u64,
     caller_tag: u64,
@@ -138,6 +140,7 @@ impl Call {
             digits: heapless::String::new(),
             event_flows: [None; 2],
             round_trips: [None; 2],
+            track: None,
             loss_epoch: 0,
             caller_tag: tag(message.from(), keyed).unwrap_or_default(),
             info_cseq: [None; 2],

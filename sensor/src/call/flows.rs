@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::codec::Codec;
+use super::codec::{Codec, Kind};
 use super::dialog::Side;
 use super::hash::Keyed;
 use super::interval::IntervalPool;
@@ -30,12 +30,32 @@ pub struct Flow {
     pub event_timestamp: Option<u32>,
     /// What its newest payload type stands for.
     codec: (u8, Codec),
+    /// What the keeper of packets does with its packets.
+    pub watch: Watch,
     /// RFC 3550 §5.1.
     pub ssrc: u32,
     hash: u64,
 }
 
+/// What the keeper of packets does with a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watch {
+    /// It has not seen it yet.
+    #[default]
+    New,
+    /// Nothing.
+    Passed,
+    /// It looks at each packet.
+    Taken,
+}
+
 impl Flow {
+    /// Whether its newest packet was a telephone event (RFC 4733).
+    #[must_use]
+    pub fn is_event(&self) -> bool {
+        self.codec.1.kind() == Kind::TelephoneEvent
+    }
+
     /// Keyed hash of its addresses and SSRC; a restarted sequence has the same.
     #[must_use]
     pub const fn hash(&self) -> u64 {
@@ -121,6 +141,7 @@ impl Flows {
             sender_reports: [(0, Instant::MIN); 2],
             event_timestamp: None,
             codec: (arrival.packet.payload_type, codec),
+            watch: Watch::New,
             ssrc,
             hash,
         };

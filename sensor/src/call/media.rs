@@ -25,28 +25,43 @@ use crate::wire::rtp::{self, Packet, TelephoneEvent};
 /// Claims of one address within this time belong to legs of one call, microseconds.
 const LEGS_WITHIN: u64 = 100_000;
 
+/// Whose packet it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Belongs {
+    /// Nobody's.
+    Nowhere,
+    /// RTP of this stream.
+    Stream(Slot),
+    /// RTCP of this call.
+    Call(Slot),
+}
+
 impl CallTable {
     /// Takes one datagram that is no SIP.
     #[inline]
-    pub fn handle_media(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) {
+    pub fn handle_media(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) -> Belongs {
         if !rtp::is_version_2(datagram.payload) {
-            return;
+            return Belongs::Nowhere;
         }
         if rtcp::is_rtcp(datagram.payload) {
-            self.handle_rtcp(datagram, counters);
-            return;
+            return self.handle_rtcp(datagram, counters).map_or(Belongs::Nowhere, Belongs::Call);
         }
         let Ok(packet) = Packet::parse(datagram.payload, datagram.payload_len) else {
             if self.claims(datagram).is_some() {
                 counters.add(Counter::RtpBad);
             }
-            return;
+            return Belongs::Nowhere;
         };
         let arrival = Arrival { at: datagram.at, packet: &packet, dscp: datagram.dscp };
         let hash = self.keyed.flow(datagram.src, datagram.dst, packet.ssrc);
         match self.flows.find(&arrival, datagram, hash) {
-            Found::Continues(slot) => self.continue_stream(slot, &arrival, counters),
-            Found::Restarts(_) | Found::Unknown => self.begin_stream(&arrival, datagram, counters),
+            Found::Continues(slot) => {
+                self.continue_stream(slot, &arrival, counters);
+                Belongs::Stream(slot)
+            }
+            Found::Restarts(_) | Found::Unknown => self
+                .begin_stream(&arrival, datagram, counters)
+                .map_or(Belongs::Nowhere, Belongs::Stream),
         }
     }
 
@@ -76,19 +91,19 @@ impl CallTable {
         arrival: &Arrival<'_>,
         datagram: &Datagram<'_>,
         counters: &mut Counters,
-    ) {
+    ) -> Option<Slot> {
         let Some((claims, is_named)) = self.claims(datagram) else {
             counters.add(Counter::RtpUnclaimed);
-            return;
+            return None;
         };
         let owners = self.owners(&claims, is_named);
-        let Some(&first) = owners.first() else { return };
-        let Some(call) = self.calls.get(first.call) else { return };
+        let &first = owners.first()?;
+        let call = self.calls.get(first.call)?;
         let codec =
             call.media.codec(arrival.packet.payload_type, sender_of(first, is_named).other());
         let Some(slot) = self.flows.begin(arrival, datagram, codec, &self.keyed) else {
             counters.add(Counter::StreamsRefused);
-            return;
+            return None;
         };
         for &claim in &owners {
             let sender = sender_of(claim, is_named);
@@ -111,12 +126,13 @@ impl CallTable {
         }
         if self.flows.get(slot).is_some_and(|flow| flow.calls.is_empty()) {
             self.flows.release(slot, first.call);
-            return;
+            return None;
         }
         if codec.kind() == Kind::TelephoneEvent {
             self.handle_event(slot, arrival.packet);
         }
         counters.add(Counter::RtpPackets);
+        Some(slot)
     }
 
     /// Who receives where a datagram goes, else who receives where it comes from; and which of
@@ -188,10 +204,10 @@ impl CallTable {
         }
     }
 
-    fn handle_rtcp(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) {
+    fn handle_rtcp(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) -> Option<Slot> {
         let Some(owner) = self.rtcp_owner(datagram) else {
             counters.add(Counter::RtpUnclaimed);
-            return;
+            return None;
         };
         counters.add(Counter::RtcpPackets);
         for packet in rtcp::packets(datagram.payload) {
@@ -207,10 +223,11 @@ impl CallTable {
                 // SRTCP is encrypted behind its first report's head, so it cannot be wrong.
                 Err(_) => {
                     counters.add(Counter::RtcpBad);
-                    return;
+                    break;
                 }
             }
         }
+        Some(owner)
     }
 
     /// The call of an RTCP packet: by the RTP port itself (RFC 5761), or by the one below

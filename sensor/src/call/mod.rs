@@ -36,4 +36,5 @@ pub mod tombstone;
 mod vote;
 pub mod wheel;
 
+pub use media::Belongs;
 pub use table::{CallSettings, CallTable};

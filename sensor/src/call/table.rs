@@ -57,15 +57,15 @@ impl Default for CallSettings {
 pub struct CallTable {
     pub(super) settings: CallSettings,
     pub(super) keyed: Keyed,
-    pub(super) calls: Slab<Call>,
-    pub(super) flows: Flows,
+    pub(crate) calls: Slab<Call>,
+    pub(crate) flows: Flows,
     pub(super) places: Places,
     pub(super) room: Room,
     index: Index,
     wheel: Wheel,
     tombstones: Tombstones,
     due: Vec<(u64, Slot)>,
-    records: VecDeque<Cdr>,
+    records: VecDeque<(Cdr, Option<Slot>)>,
     next_number: u64,
     in_progress: u16,
     /// Channels that may be tracked at once; `None`: as many as the table holds.
@@ -112,23 +112,20 @@ impl CallTable {
         self.losses += 1;
     }
 
-    /// Takes one SIP message.
+    /// Takes one SIP message; gives the call that it belongs to.
     pub fn handle_sip(
         &mut self,
         message: &Message<'_>,
         datagram: &Datagram<'_>,
         counters: &mut Counters,
-    ) {
+    ) -> Option<Slot> {
         let hash = self.keyed.parts(&[message.call_id()]);
         let known = self.find(hash, message.call_id());
         let slot = match known {
             Some(slot) => slot,
-            None => match self.begin(hash, message, datagram, counters) {
-                Some(slot) => slot,
-                None => return,
-            },
+            None => self.begin(hash, message, datagram, counters)?,
         };
-        let Some(call) = self.calls.get_mut(slot) else { return };
+        let call = self.calls.get_mut(slot)?;
         let was_in_progress = known.is_some() && call.dialog.is_in_progress();
         let is_new_message = call.handle_sip(message, datagram, &self.keyed);
         let is_in_progress = call.dialog.is_in_progress();
@@ -146,6 +143,7 @@ impl CallTable {
             self.describe(slot, sdp, message, counters);
         }
         self.schedule(slot);
+        Some(slot)
     }
 
     /// Ends what is over; to be called at [`CallTable::poll_timeout`] or later.
@@ -174,8 +172,9 @@ impl CallTable {
         self.wheel.next_at().map(Instant::from_micros)
     }
 
-    /// The records made so far, one after the other. Drain to `None` after every `handle_*`.
-    pub fn poll_record(&mut self) -> Option<Cdr> {
+    /// The records made so far, one after the other, each with the call's [`Call::track`]. Drain
+    /// to `None` after every `handle_*`.
+    pub fn poll_record(&mut self) -> Option<(Cdr, Option<Slot>)> {
         self.records.pop_front()
     }
 
@@ -314,7 +313,8 @@ impl CallTable {
             let last_media = media.map(|flow| flow.stream.last_at().as_micros()).max();
             call.dialog.handle_deadline(call.dialog.last_at.max(last_media.unwrap_or(0)));
         }
-        self.records.push_back(cdr::record(&mut call, slot, &self.flows, self.losses));
+        let record = cdr::record(&mut call, slot, &self.flows, self.losses);
+        self.records.push_back((record, call.track));
         counters.add(Counter::CallsEnded);
         self.wheel.cancel(slot);
         self.index.remove(call.call_id_hash, slot);

@@ -100,7 +100,7 @@ impl Lab {
     }
 
     fn records(&mut self) -> Vec<Cdr> {
-        core::iter::from_fn(|| self.table.poll_record()).collect()
+        core::iter::from_fn(|| self.table.poll_record()).map(|(record, _)| record).collect()
     }
 
     fn only_record(&mut self) -> Cdr {

@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 
 use embassy_time::Instant;
 
-use super::{DONE, FAILED, Stop, analysis_settings, load};
+use super::{DONE, FAILED, Stop, analysis_settings, load, origin_of, ring_of, rules_of};
 use crate::analysis::Analysis;
 use crate::capture::file::{FileError, FileSource};
 use crate::cli::Format;
+use crate::config::Config;
+use crate::identity::Identity;
+use crate::keep::{Keeper, Origin};
 use crate::report::Report;
+use crate::rules::RuleBook;
 use crate::terminal::Style;
 
 /// Prints every call of `files`. Files whose times follow each other are read as one capture, so
@@ -18,7 +22,10 @@ pub(super) fn analyze(
     files: &[PathBuf],
     format: Format,
     config: Option<&Path>,
+    rules: Option<&Path>,
+    store: Option<&Path>,
 ) -> Result<u8, Stop> {
+    let rules = rules.map(rules_of).transpose()?;
     // Without a configuration SIP is looked for on every UDP port.
     let loaded = match config {
         Some(path) => load(Some(path))?,
@@ -28,6 +35,9 @@ pub(super) fn analyze(
     let mut out = Output::new(format);
     out.write(&out.report.head())?;
     let mut analysis = Analysis::new(settings.clone());
+    if let Some(rules) = rules {
+        analysis.set_keeper(keeper(rules, store, &loaded.config)?);
+    }
     let mut before = Instant::MIN;
     let mut is_whole = true;
     for path in files {
@@ -40,8 +50,12 @@ pub(super) fn analyze(
                     if is_first && frame.at < before {
                         out.finish(&mut analysis)?;
                         let counters = analysis.counters().clone();
+                        let keeper = analysis.take_keeper();
                         analysis = Analysis::new(settings.clone());
                         *analysis.counters() = counters;
+                        if let Some(keeper) = keeper {
+                            analysis.set_keeper(keeper);
+                        }
                     }
                     is_first = false;
                     before = before.max(frame.at);
@@ -60,6 +74,16 @@ pub(super) fn analyze(
     out.flush()?;
     eprint!("{}", out.report.summary(analysis.counters()));
     Ok(if is_whole { DONE } else { FAILED })
+}
+
+/// Keeps what rules say in a store of its own; counts it only where none is named.
+fn keeper(rules: RuleBook, store: Option<&Path>, config: &Config) -> Result<Keeper, Stop> {
+    let Some(directory) = store else {
+        return Ok(Keeper::new(rules, None, Origin::default()));
+    };
+    let identity = Identity::load_or_create(directory).map_err(Stop::failed)?;
+    let ring = ring_of(config, directory, &identity, true)?;
+    Ok(Keeper::new(rules, ring, origin_of(config, &identity)))
 }
 
 /// Opens a capture file.

@@ -4,10 +4,13 @@ mod analyze;
 mod check;
 mod enrol;
 mod run;
+mod store;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use ringside_protocol::rule::text::parse_file;
 
 use crate::analysis::AnalysisSettings;
 use crate::call::CallSettings;
@@ -15,6 +18,11 @@ use crate::capture::interface::InterfaceSettings;
 use crate::cli::{self, Command};
 use crate::config::{self, Config, Loaded, Ports};
 use crate::decode::{Options, PortSet};
+use crate::identity::Identity;
+use crate::keep::Origin;
+use crate::rules::{NumberedRule, RuleBook};
+use crate::store::ring::key::DeviceKey;
+use crate::store::ring::{FOLDER, Ring, RingSettings};
 use crate::uplink::{Network, Settings};
 use crate::{clock, identity, version};
 
@@ -72,10 +80,16 @@ fn dispatch(command: Command) -> Result<u8, Stop> {
     match command {
         Command::Help => print(cli::USAGE),
         Command::Version => print(&(version::line() + "\n")),
-        Command::Analyze { files, format, config } => {
-            analyze::analyze(&files, format, config.as_deref())
+        Command::Analyze { files, format, config, rules, store } => {
+            let rules = rules.as_deref();
+            analyze::analyze(&files, format, config.as_deref(), rules, store.as_deref())
         }
-        Command::Run { config, read, speed } => run::run(config.as_deref(), read.as_deref(), speed),
+        Command::Run { config, read, speed, rules } => {
+            run::run(config.as_deref(), read.as_deref(), speed, rules.as_deref())
+        }
+        Command::Store { command, directory, config } => {
+            store::store(&command, directory, config.as_deref())
+        }
         Command::Doctor { config, format } => check::doctor(config.as_deref(), format),
         Command::ConfigCheck { file, format } => check::config(file.as_deref(), format),
         Command::Enrol { server, token, config } => {
@@ -118,6 +132,47 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
             seed,
         },
     }
+}
+
+/// The capture rules of a file.
+fn rules_of(path: &Path) -> Result<RuleBook, Stop> {
+    let named = |says: &dyn core::fmt::Display| Stop::wrong(format!("{}: {says}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    let rules = parse_file(&text).map_err(|errors| {
+        let lines = errors.iter().map(|(line, error)| format!("\n  line {line}, {error}"));
+        named(&lines.collect::<String>())
+    })?;
+    let numbered = (1..).zip(rules).map(|(id, rule)| NumberedRule { id, rule }).collect();
+    RuleBook::compile(numbered).map_err(|error| named(&error))
+}
+
+/// The store of a data directory; `None` where the configuration leaves no room for one.
+fn ring_of(
+    config: &Config,
+    directory: &Path,
+    identity: &Identity,
+    waits: bool,
+) -> Result<Option<Ring>, Stop> {
+    let Some(max_bytes) = config.store_bytes() else {
+        log::warn!("maxpoolsize leaves no room for packets: capture rules keep none");
+        return Ok(None);
+    };
+    let settings = RingSettings {
+        directory: directory.join(FOLDER),
+        max_bytes,
+        max_days: config.max_pool_days,
+        device: identity.fingerprint(),
+        boot: identity.boot(),
+        device_key: config.store_encryption.then(|| DeviceKey::new(identity.storage_secret())),
+        waits,
+    };
+    Ring::open(settings).map(Some).map_err(Stop::failed)
+}
+
+/// Names that go with what is kept.
+fn origin_of(config: &Config, identity: &Identity) -> Origin {
+    let sensor = config.name_sensor.clone().unwrap_or_else(host_name);
+    Origin { device: identity.fingerprint(), sensor }
 }
 
 /// What is read besides SIP and RTP as they are.

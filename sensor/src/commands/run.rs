@@ -16,7 +16,7 @@ use ringside_protocol::message::InterfaceHealth;
 
 use super::{
     DONE, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings, load,
-    port_set, uplink_settings,
+    origin_of, port_set, ring_of, rules_of, uplink_settings,
 };
 use crate::analysis::Analysis;
 use crate::capture::clock::ClockStart;
@@ -30,7 +30,9 @@ use crate::counters::Counters;
 use crate::decode::is_signalling;
 use crate::host::SensorHost;
 use crate::identity::{Identity, Trust};
+use crate::keep::Keeper;
 use crate::logging;
+use crate::rules::RuleBook;
 use crate::store::outbox::{Outbox, OutboxSettings};
 use crate::uplink::Uplink;
 
@@ -50,8 +52,14 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two lines about what is still to be acknowledged, with a file.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> Result<u8, Stop> {
+pub(super) fn run(
+    config: Option<&Path>,
+    read: Option<&Path>,
+    speed: Speed,
+    rules: Option<&Path>,
+) -> Result<u8, Stop> {
     let loaded = load(config)?;
+    let rules = rules.map(rules_of).transpose()?;
     logging::start(loaded.config.log_level);
     for note in &loaded.notes {
         log::info!("configuration: {note}");
@@ -63,15 +71,15 @@ pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> R
     match read {
         Some(path) => {
             let source = analyze::open(path)?;
-            let sensor = Sensor::start(&loaded.config, read.is_some(), &stopping)?;
+            let sensor = Sensor::start(&loaded.config, read.is_some(), rules, &stopping)?;
             sensor.read(source, speed)
         }
-        None => live(&loaded.config, &stopping),
+        None => live(&loaded.config, rules, &stopping),
     }
 }
 
 /// Captures until a signal ends it. Rights are given up before the first thread starts.
-fn live(config: &Config, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
+fn live(config: &Config, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
     if config.interfaces.is_empty() {
         return Err(Stop::wrong(
             "no interface is configured: write `interface = eth0` (the mirror port) into the \
@@ -85,7 +93,7 @@ fn live(config: &Config, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
         privileges::drop_to(user).map_err(Stop::failed)?;
     }
     let settings = live_settings(config);
-    let sensor = Sensor::start(config, false, stopping)?;
+    let sensor = Sensor::start(config, false, rules, stopping)?;
     let mut pause = FIRST_RETRY;
     loop {
         match Live::start(&settings) {
@@ -116,7 +124,12 @@ struct Sensor {
 }
 
 impl Sensor {
-    fn start(config: &Config, is_file: bool, stopping: &Arc<AtomicBool>) -> Result<Self, Stop> {
+    fn start(
+        config: &Config,
+        is_file: bool,
+        rules: Option<RuleBook>,
+        stopping: &Arc<AtomicBool>,
+    ) -> Result<Self, Stop> {
         let directory = config.data_dir.clone();
         let identity = Identity::load_or_create(&directory).map_err(Stop::failed)?;
         log::info!("device {}, boot {}", identity.fingerprint(), identity.boot());
@@ -132,6 +145,12 @@ impl Sensor {
         )
         .map_err(Stop::failed)?;
         let seed = random_seed()?;
+        let mut analysis = Analysis::new(analysis_settings(config, false, seed));
+        if let Some(rules) = rules {
+            log::info!("{} capture rules of a file", rules.len());
+            let ring = ring_of(config, &directory, &identity, is_file)?;
+            analysis.set_keeper(Keeper::new(rules, ring, origin_of(config, &identity)));
+        }
         let host = Arc::new(SensorHost::default());
         let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
         let is_on = config.uplink_on() || has_joined;
@@ -150,7 +169,7 @@ impl Sensor {
             None
         };
         Ok(Self {
-            analysis: Analysis::new(analysis_settings(config, false, seed)),
+            analysis,
             outbox,
             uplink,
             host,
@@ -274,6 +293,11 @@ impl Sensor {
 
     /// Publishes health, and applies the newest lease. A file is not bound by leases.
     fn housekeep(&mut self) {
+        if let Some(ring) = self.analysis.keeper().and_then(Keeper::ring) {
+            for (counter, value) in ring.figures().counters() {
+                self.analysis.counters().set(counter, value);
+            }
+        }
         let channels = self.analysis.table().in_progress();
         self.host.publish(self.analysis.counters(), channels);
         if !self.is_file {

@@ -58,6 +58,12 @@ pub struct Config {
     pub outbox_max_bytes: u64,
     /// `maxpoolsize`, as written, MB.
     pub maxpoolsize_mb: Option<u64>,
+    /// `store_max_bytes`, as written; see [`Config::store_bytes`].
+    pub store_max_bytes: u64,
+    /// `maxpooldays`; `None`: no bound in days.
+    pub max_pool_days: Option<u64>,
+    /// `store_encryption`.
+    pub store_encryption: bool,
     /// `user` to become once the interfaces are open.
     pub user: Option<String>,
     /// `log_level`.
@@ -132,6 +138,9 @@ impl Default for Config {
             data_dir: PathBuf::from("/var/lib/ringside"),
             outbox_max_bytes: 256 << 20,
             maxpoolsize_mb: None,
+            store_max_bytes: 4 << 30,
+            max_pool_days: Some(25),
+            store_encryption: false,
             user: None,
             log_level: LevelFilter::Info,
         }
@@ -139,6 +148,9 @@ impl Default for Config {
 }
 
 impl Config {
+    /// With fewer bytes a store would hold a few seconds.
+    pub(super) const LEAST_STORE_BYTES: u64 = 16 << 20;
+
     /// Holds the largest frame that a kernel with receive offload hands over.
     pub(super) const DEFAULT_SNAPLEN: u32 = 65_535;
 
@@ -175,5 +187,14 @@ impl Config {
     pub fn outbox_bytes(&self) -> u64 {
         let pool = self.maxpoolsize_mb.map_or(u64::MAX, |mb| mb.saturating_mul(1 << 20));
         self.outbox_max_bytes.min(pool)
+    }
+
+    /// Room for packets that rules keep: `store_max_bytes`, or what `maxpoolsize` leaves beside the
+    /// records; `None` where that is too little.
+    #[must_use]
+    pub fn store_bytes(&self) -> Option<u64> {
+        let pool = self.maxpoolsize_mb.map_or(u64::MAX, |mb| mb.saturating_mul(1 << 20));
+        let left = pool.saturating_sub(self.outbox_bytes());
+        Some(self.store_max_bytes.min(left)).filter(|&bytes| bytes >= Self::LEAST_STORE_BYTES)
     }
 }

@@ -98,5 +98,12 @@ fn about(config: &Config) -> Vec<(&'static str, String)> {
         let says = format!("records that wait for the cloud get {} bytes", config.outbox_bytes());
         note("maxpoolsize", &says);
     }
+    match config.store_bytes() {
+        None => note("maxpoolsize", "leaves no room for packets: capture rules keep none"),
+        Some(bytes) if bytes < config.store_max_bytes => {
+            note("maxpoolsize", &format!("packets that rules keep get {bytes} bytes"));
+        }
+        Some(_) => {}
+    }
     notes
 }

@@ -241,8 +241,9 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting {
         name: "maxpoolsize",
         area: Area::Storage,
-        sentence: "An upper bound for everything that is kept in `data_dir`; the smaller of this \
-                   and `outbox_max_bytes` holds.",
+        sentence: "An upper bound for everything that is kept in `data_dir`: records that wait get \
+                   `outbox_max_bytes` of it, packets that rules keep what is left, up to \
+                   `store_max_bytes`.",
         kind: Kind::Number {
             range: 1..=1 << 30,
             unit: "MB",
@@ -250,6 +251,37 @@ pub(super) static SETTINGS: &[Setting] = &[
             set: |config, n| config.maxpoolsize_mb = n,
             get: |config| config.maxpoolsize_mb,
         },
+    },
+    Setting {
+        name: "store_max_bytes",
+        area: Area::Storage,
+        sentence: "Room for the packets of calls that a capture rule keeps; when it is full the \
+                   oldest leave. Without a rule nothing is stored.",
+        kind: Kind::Number {
+            range: Config::LEAST_STORE_BYTES..=1 << 44,
+            unit: "bytes",
+            off: None,
+            set: |config, n| config.store_max_bytes = n.unwrap_or_default(),
+            get: |config| Some(config.store_max_bytes),
+        },
+    },
+    Setting {
+        name: "maxpooldays",
+        area: Area::Storage,
+        sentence: "Packets that are older leave; the cloud shows calls for 25 days.",
+        kind: Kind::Number {
+            range: 1..=3650,
+            unit: "days",
+            off: Some(("0", "no bound in days")),
+            set: |config, n| config.max_pool_days = n,
+            get: |config| config.max_pool_days,
+        },
+    },
+    Setting {
+        name: "store_encryption",
+        area: Area::Storage,
+        sentence: "Encrypt stored packets under a key that only this device has.",
+        kind: Kind::Flag(|config| &mut config.store_encryption),
     },
     Setting {
         name: "user",

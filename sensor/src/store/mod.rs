@@ -1,6 +1,7 @@
 //! What the sensor keeps on disk.
 
 pub mod atomic;
+pub mod export;
 pub mod outbox;
 pub mod ring;
 

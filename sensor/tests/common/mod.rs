@@ -1,5 +1,7 @@
 //! A capture file through the whole analysis, as `ringside-sensor analyze` does it.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use std::path::Path;
 
 use ringside_protocol::cdr::Cdr;

@@ -1,0 +1,177 @@
+//! `ringside-sensor store`: what the ring store has, a call out of it, and whether it is whole.
+//!
+//! All three only read, and work beside a running sensor.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use ringside_protocol::cdr::CallId;
+use ringside_protocol::time::UnixMicros;
+use serde_json::json;
+
+use super::{DONE, FAILED, Stop, load, print};
+use crate::cli::{Format, StoreCommand};
+use crate::config::Config;
+use crate::identity::Identity;
+use crate::store::export::{FileFormat, export};
+use crate::store::ring::FOLDER;
+use crate::store::ring::catalog::Catalog;
+use crate::store::ring::chunk::CallKey;
+use crate::store::ring::facts::Facts;
+use crate::store::ring::key::DeviceKey;
+use crate::terminal::{fit, printable};
+
+pub(super) fn store(
+    command: &StoreCommand,
+    directory: Option<PathBuf>,
+    config: Option<&Path>,
+) -> Result<u8, Stop> {
+    let mut config = load(config)?.config;
+    config.data_dir = directory.unwrap_or(config.data_dir);
+    let directory = config.data_dir.join(FOLDER);
+    if !directory.is_dir() {
+        return Err(Stop::failed(format!(
+            "there is no store in {}: packets are kept once a capture rule matches",
+            config.data_dir.display()
+        )));
+    }
+    let catalog = Catalog::read(&directory, device_key(&config)?.as_ref())
+        .map_err(|error| Stop::failed(format!("{}: {error}", directory.display())))?;
+    match command {
+        StoreCommand::List { format } => list(&catalog, *format),
+        StoreCommand::Export { call, format, output } => {
+            export_call(&catalog, call, *format, output.as_ref())
+        }
+        StoreCommand::Verify => verify(&catalog),
+    }
+}
+
+/// What opens an encrypted store; nothing before the sensor's first start.
+fn device_key(config: &Config) -> Result<Option<DeviceKey>, Stop> {
+    let identity = Identity::load(&config.data_dir).map_err(Stop::failed)?;
+    Ok(identity.map(|identity| DeviceKey::new(identity.storage_secret())))
+}
+
+fn id_of((boot, number): CallKey, facts: &Facts) -> String {
+    CallId { device: facts.device, boot, number }.to_string()
+}
+
+fn list(catalog: &Catalog, format: Format) -> Result<u8, Stop> {
+    let mut calls: Vec<_> = catalog.kept().collect();
+    calls.sort_by_key(|(_, facts, _)| facts.first_at);
+    let mut text = String::new();
+    if format != Format::Json {
+        let _ = writeln!(
+            text,
+            "{}  {}  {}  {}  {}  CALL-ID",
+            fit("FIRST PACKET", 19),
+            fit("FROM", 16),
+            fit("TO", 16),
+            fit("BYTES", 10),
+            fit("RULE", 16),
+        );
+    }
+    for (key, facts, entry) in calls {
+        let first_at = UnixMicros(facts.first_at).to_rfc3339();
+        let _ = match format {
+            Format::Json => writeln!(
+                text,
+                "{}",
+                json!({
+                    "id": id_of(key, facts),
+                    "call_id": facts.call_id,
+                    "caller": facts.caller,
+                    "callee": facts.callee,
+                    "first_at": first_at,
+                    "last_at": UnixMicros(facts.last_at).to_rfc3339(),
+                    "rule_id": facts.rule_id,
+                    "rule": facts.rule,
+                    "packets": facts.packets,
+                    "bytes": facts.bytes,
+                    "dropped": facts.dropped,
+                    "is_over": facts.is_over,
+                    "is_pinned": entry.is_pinned,
+                })
+            ),
+            _ => writeln!(
+                text,
+                "{}  {}  {}  {}  {}  {}",
+                first_at[..19].replace('T', " "),
+                fit(&printable(&facts.caller), 16),
+                fit(&printable(&facts.callee), 16),
+                fit(&facts.bytes.to_string(), 10),
+                fit(&printable(&facts.rule), 16),
+                printable(&facts.call_id),
+            ),
+        };
+    }
+    print(&text)
+}
+
+fn export_call(
+    catalog: &Catalog,
+    call: &str,
+    format: FileFormat,
+    output: Option<&PathBuf>,
+) -> Result<u8, Stop> {
+    let Some((key, facts)) = catalog.find(call) else {
+        return Err(Stop::failed(format!(
+            "the store has no call {call}: `ringside-sensor store list` shows those that it has"
+        )));
+    };
+    let packets = catalog.packets(key).map_err(Stop::failed)?;
+    let ordered = packets.in_order();
+    let id = id_of(key, facts);
+    match output {
+        Some(path) => {
+            let failed = |error: &dyn core::fmt::Display| {
+                Stop::failed(format!("{}: {error}", path.display()))
+            };
+            let mut out = BufWriter::new(File::create(path).map_err(|error| failed(&error))?);
+            export(format, &id, facts, &ordered, &mut out).map_err(|error| failed(&error))?;
+        }
+        None if io::stdout().is_terminal() => {
+            return Err(Stop::wrong(
+                "the packets would go to the terminal: name a file with --output, or redirect",
+            ));
+        }
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            export(format, &id, facts, &ordered, &mut out).map_err(Stop::failed)?;
+        }
+    }
+    let mut missing = String::new();
+    if packets.missing_chunks > 0 {
+        let _ = write!(missing, ", {} damaged pieces left out", packets.missing_chunks);
+    }
+    eprintln!("{} packets of call {id}{missing}", ordered.len());
+    Ok(DONE)
+}
+
+fn verify(catalog: &Catalog) -> Result<u8, Stop> {
+    let mut text = String::new();
+    let mut damaged = 0;
+    for (segment, scan) in &catalog.segments {
+        damaged += scan.damaged;
+        if scan.damaged > 0 {
+            let _ = writeln!(
+                text,
+                "{}: {} damaged places between {} whole chunks",
+                segment.path.display(),
+                scan.damaged,
+                scan.chunks
+            );
+        }
+    }
+    let chunks: u64 = catalog.segments.iter().map(|(_, scan)| scan.chunks).sum();
+    let _ = writeln!(
+        text,
+        "{} segments, {chunks} whole chunks, {damaged} damaged places, {} calls",
+        catalog.segments.len(),
+        catalog.kept().count()
+    );
+    print(&text)?;
+    Ok(if damaged == 0 { DONE } else { FAILED })
+}
