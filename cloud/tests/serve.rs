@@ -215,7 +215,10 @@ fn a_sensor_joins_delivers_and_is_told_of_its_lease_while_it_waits() {
         second.ask("/uplink/enrol", &Enrol { prove: second.prove(), secret: token.secret });
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| -> (Commands, Instant) {
-            let commands = first.ask("/uplink/poll", &Poll { wait_seconds: 50, done: 0 });
+            let commands = first.ask(
+                "/uplink/poll",
+                &Poll { wait_seconds: 50, done: 0, rules: 0, refused_rules: Vec::new() },
+            );
             (commands, Instant::now())
         });
         let accepted = second.connect();

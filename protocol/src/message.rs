@@ -210,6 +210,10 @@ pub struct Poll {
     pub wait_seconds: u16,
     /// The serial of the last command that was carried out.
     pub done: u64,
+    /// The version of the capture rules that are applied; 0: none.
+    pub rules: u64,
+    /// Those of them that this sensor does not apply, by id, and why.
+    pub refused_rules: Vec<(u64, String)>,
 }
 
 /// The longest that a poll waits.
@@ -229,6 +233,26 @@ pub enum Command {
     Lease(Lease),
     /// Send a heartbeat at once.
     HeartbeatNow,
+    /// Apply these capture rules. Its serial is 0: the next poll acknowledges its version.
+    Rules(RuleSet),
+}
+
+/// The capture rules of a sensor, in place of those before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleSet {
+    /// Another for each change, never 0, and never that of another customer.
+    pub version: u64,
+    /// In their given order.
+    pub rules: Vec<RuleText>,
+}
+
+/// One capture rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleText {
+    /// Its number.
+    pub id: u64,
+    /// Its text form ([`crate::rule`]).
+    pub text: String,
 }
 
 /// Ed25519 signatures, which serde's arrays are too short for.

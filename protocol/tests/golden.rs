@@ -343,14 +343,42 @@ fn health_and_commands() {
     );
     pin_both(
         "poll",
-        &Poll { wait_seconds: MAX_POLL_SECONDS, done: 300 },
-        &Poll { wait_seconds: 0, done: 0 },
+        &Poll {
+            wait_seconds: MAX_POLL_SECONDS,
+            done: 300,
+            rules: 1 << 32 | 5,
+            refused_rules: vec![(7, "at character 1: write `keep` or `skip`".to_owned())],
+        },
+        &Poll { wait_seconds: 0, done: 0, rules: 0, refused_rules: Vec::new() },
     );
     let commands = vec![
         (20, Command::Lease(Lease { serial: 10, channels: 1000 })),
         (21, Command::HeartbeatNow),
+        (0, Command::Rules(RuleSet { version: 1 << 32 | 6, rules: rule_texts() })),
     ];
     pin_both("commands", &Commands { commands }, &Commands::default());
+}
+
+fn rule_texts() -> Vec<RuleText> {
+    let text = |(id, text): (u64, &str)| RuleText { id, text: text.to_owned() };
+    let texts = [
+        "\"Berlin\": keep sip, rtp, rtcp masking dtmf until 2026-12-31 at most 100 a day priority 5 \
+         when caller = +4930* and not (domain = *.test.example or agent contains \"sipp\")",
+        "keep sip, rtp headers when mos < 3.50 or loss > 5.00% or one_way",
+        "skip when media address = 2001:db8::/32 or signalling address = 192.0.2.7",
+        "keep sip when header x-trunk ~ /^gate-[0-9]+\\./ and method = REFER and status = 4xx",
+        "keep rtcp when callee = +493010..+493019 or number = \"*9 ?\" or header subject exists",
+    ];
+    (1..).zip(texts).map(text).collect()
+}
+
+/// The canonical text of rules travels and is stored: it is pinned with the messages above.
+#[test]
+fn rules_are_printed_as_they_are_pinned() {
+    for RuleText { text, .. } in rule_texts() {
+        let rule: ringside_protocol::rule::Rule = text.parse().expect("a rule");
+        assert_eq!(rule.to_string(), text);
+    }
 }
 
 /// Every failure, in the order of their numbers.

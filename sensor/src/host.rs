@@ -1,18 +1,33 @@
 //! What analysis and capture tell the uplink, and the lease that it hands back.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use core::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use ringside_protocol::cdr::Cdr;
-use ringside_protocol::message::{InterfaceHealth, Lease};
+use ringside_protocol::message::{InterfaceHealth, Lease, RuleSet};
 
 use crate::counters::Counters;
 use crate::uplink::{Health, Host};
+
+/// How long the uplink waits for the analysis to apply rules before it asks the cloud again.
+const APPLY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Capture rules between the uplink, which brings them, and the analysis, which applies them.
+#[derive(Debug, Default)]
+struct Rules {
+    /// To be applied.
+    brought: Option<RuleSet>,
+    applied: u64,
+    refused: Vec<(u64, String)>,
+}
 
 /// Shared between the analysis thread, which writes figures once a second, and the uplink's.
 #[derive(Debug, Default)]
 pub struct SensorHost {
     health: Mutex<Health>,
     lease: Mutex<Option<Lease>>,
+    rules: Mutex<Rules>,
+    rules_applied: Condvar,
 }
 
 impl SensorHost {
@@ -35,6 +50,20 @@ impl SensorHost {
         health.last_cdr_at = health.last_cdr_at.max(Some(record.ended_at()));
     }
 
+    /// Capture rules that are to be applied, once.
+    #[must_use]
+    pub fn take_rules(&self) -> Option<RuleSet> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).brought.take()
+    }
+
+    /// Notes which rules are applied, and which of them are not.
+    pub fn note_rules(&self, version: u64, refused: Vec<(u64, String)>) {
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.applied = version;
+        rules.refused = refused;
+        self.rules_applied.notify_all();
+    }
+
     /// Channels that may be tracked; `None` as long as nobody has granted any.
     #[must_use]
     pub fn allowance(&self) -> Option<u16> {
@@ -51,6 +80,21 @@ impl Host for Arc<SensorHost> {
 
     fn apply(&self, lease: Lease) {
         *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
+    }
+
+    fn apply_rules(&self, brought: RuleSet) {
+        let version = brought.version;
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.brought = Some(brought);
+        let waited = self
+            .rules_applied
+            .wait_timeout_while(rules, APPLY_PATIENCE, |rules| rules.applied != version);
+        drop(waited);
+    }
+
+    fn rules(&self) -> (u64, Vec<(u64, String)>) {
+        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        (rules.applied, rules.refused.clone())
     }
 }
 

@@ -19,6 +19,7 @@ pub mod customers;
 pub mod fleet;
 pub mod leases;
 pub mod people;
+pub mod rules;
 pub mod sensors;
 pub mod stats;
 pub mod tokens;
@@ -37,7 +38,7 @@ const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
 /// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -191,8 +192,11 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if found < 1 {
         transaction.execute_batch(include_str!("schema.sql"))?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
+    if found < 2 {
+        transaction.execute_batch(include_str!("rules.sql"))?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
     Ok(())
 }

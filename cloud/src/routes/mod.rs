@@ -13,6 +13,7 @@ mod login;
 mod openapi;
 mod query;
 mod reply;
+mod rules;
 mod sensors;
 mod stats;
 mod strangers;
@@ -30,6 +31,7 @@ pub use self::calls::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::changes::MAX_WAIT_SECONDS;
 pub use self::query::MAX_PARAMETERS;
 pub use self::reply::ApiError;
+pub use self::rules::MAX_CALLS_TRIED;
 pub use self::stats::MAX_ROWS_COUNTED;
 pub use self::tokens::MAX_OUTSTANDING_TOKENS;
 use crate::auth::{self, Admin, Caller, Scope};
@@ -79,6 +81,12 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/audit", Handler::Admin(audit::list)),
     route("GET", "/api/v1/calls", Handler::Scope(calls::list)),
     route("GET", "/api/v1/calls/{id}", Handler::Scope(calls::one)),
+    route("GET", "/api/v1/rules", Handler::Scope(rules::list)),
+    route("POST", "/api/v1/rules", Handler::Admin(rules::make)),
+    // Before those with a number, which would match it.
+    route("POST", "/api/v1/rules/dry_run", Handler::Admin(rules::dry_run)),
+    route("POST", "/api/v1/rules/{id}", Handler::Admin(rules::change)),
+    route("POST", "/api/v1/rules/{id}/delete", Handler::Admin(rules::delete)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
     route("GET", "/api/v1/changes", Handler::Scope(changes::changes)),
     route("GET", "/api/v1/openapi.json", Handler::Open(openapi::openapi)),

@@ -7,12 +7,14 @@
 use core::time::Duration;
 
 use ringside_protocol::cdr::Fingerprint;
-use ringside_protocol::message::{Command, Commands, MAX_POLL_SECONDS, Poll};
+use ringside_protocol::message::{Command, Commands, MAX_POLL_SECONDS, Poll, RuleSet};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
 use super::session::Session;
 use super::{Answer, Refusal, Request, Uplink, open, seal};
 use crate::db::leases::Grant;
+use crate::db::rules::Applied;
+use crate::events::Kind;
 use crate::server::Woken;
 
 /// The same commands are not said again within this time, seconds.
@@ -29,22 +31,52 @@ impl Uplink {
     pub(super) fn poll(&self, request: &Request<'_>) -> Result<Answer, Refusal> {
         let (token, session) = self.enter(request)?;
         let poll: Poll = open(request.body)?;
+        let wait_seconds = poll.wait_seconds;
         let key = key(session.device);
         // Before looking: a wake that comes in between must not be lost.
         let generation = self.waker.generation(&key);
         let grant = self.db.grant(session.device)?.unwrap_or_default();
-        let commands = commands(grant, &session, poll.done, request.now);
+        let mut commands = commands(grant, &session, poll.done, request.now);
         if let Some((serial, _)) = commands.commands.last() {
             let told = Some((*serial, request.now));
             self.sessions().update(&token, |session| session.told = told);
+        }
+        if let Some(rules) = self.rules(&session, poll, request)? {
+            let told = Some((rules.version, request.now));
+            self.sessions().update(&token, |session| session.told_rules = told);
+            commands.commands.push((0, Command::Rules(rules)));
+        }
+        if !commands.commands.is_empty() {
             return seal(&commands);
         }
-        let asked = Duration::from_secs(poll.wait_seconds.min(MAX_POLL_SECONDS).into());
+        let asked = Duration::from_secs(wait_seconds.min(MAX_POLL_SECONDS).into());
         let wait = asked.saturating_sub(request.waited);
         if wait.is_zero() || request.woken == Some(Woken::Timeout) {
             return seal(&commands);
         }
         Ok(Answer::Park { key, wait, generation })
+    }
+
+    /// Notes which capture rules a sensor applies, and gives those that it should.
+    fn rules(
+        &self,
+        session: &Session,
+        poll: Poll,
+        request: &Request<'_>,
+    ) -> Result<Option<RuleSet>, Refusal> {
+        let applied = Applied { version: poll.rules, refused: poll.refused_rules };
+        // A poll that was parked says nothing new.
+        if request.woken.is_none() && self.db.note_rules(session.device, &applied, request.now)? {
+            self.events.bump(session.customer, Kind::Sensors);
+        }
+        let due = self.db.rules_for(session.customer, session.device, applied.version)?;
+        let was_told = |rules: &RuleSet| {
+            session.told_rules.is_some_and(|(version, at)| {
+                version == rules.version
+                    && request.now.since(at) < REPEAT_SECONDS * MICROS_PER_SECOND
+            })
+        };
+        Ok(due.filter(|rules| !was_told(rules)))
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Session {
     pub acknowledged: u32,
     /// The last command that a poll answered, and when.
     pub told: Option<(u64, UnixMicros)>,
+    /// The version of the capture rules that a poll answered, and when.
+    pub told_rules: Option<(u64, UnixMicros)>,
     seen_at: UnixMicros,
 }
 
@@ -105,7 +107,15 @@ impl Sessions {
         boot: Boot,
         now: UnixMicros,
     ) {
-        let session = Session { device, customer, boot, acknowledged: 0, told: None, seen_at: now };
+        let session = Session {
+            device,
+            customer,
+            boot,
+            acknowledged: 0,
+            told: None,
+            told_rules: None,
+            seen_at: now,
+        };
         let entry = self.devices.entry(device).or_default();
         if let Some((old, _)) = entry.session.replace((token, session)) {
             self.by_token.remove(&old);

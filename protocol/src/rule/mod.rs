@@ -11,6 +11,7 @@
 //! [`text`] has the grammar. Printing a rule and reading it again gives the same rule.
 
 mod pattern;
+pub mod review;
 pub mod text;
 
 use core::fmt;
@@ -274,6 +275,25 @@ impl Rule {
     #[must_use]
     pub fn is_over(&self, now: UnixMicros) -> bool {
         self.until.is_some_and(|day| now.day() > day)
+    }
+
+    /// Compiles each of its expressions.
+    ///
+    /// # Errors
+    /// What is wrong with the first that cannot be.
+    pub fn check_expressions(&self) -> Result<(), String> {
+        let mut wrong = None;
+        if let Some(when) = &self.when {
+            when.each_test(&mut |test| {
+                if let Test::Header { value: TextTest::Matches(expression), .. }
+                | Test::Agent(TextTest::Matches(expression)) = test
+                    && let Err(says) = expression.compile()
+                {
+                    wrong.get_or_insert_with(|| format!("{expression}: {says}"));
+                }
+            });
+        }
+        wrong.map_or(Ok(()), Err)
     }
 
     /// Whether it asks about quality, so that packets are held until the call's end.

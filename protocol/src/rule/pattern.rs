@@ -4,6 +4,12 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
+/// Bytes that a compiled expression takes, at most, and so many for its search tables.
+pub(super) const MAX_COMPILED: usize = 64 << 10;
+
+/// Parentheses in an expression inside each other, at most.
+pub(super) const MAX_NESTED: u32 = 32;
+
 /// A network: an address of which the first bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
@@ -191,8 +197,7 @@ impl fmt::Display for NumberPattern {
 
 /// A regular expression as people write it, without the slashes around it. `\/` is kept as `/`.
 ///
-/// This crate does not compile it: whether it can be, and at what cost, the sensor and the cloud
-/// find out (`regex` with bounded sizes).
+/// Whether it can be compiled, [`Expression::compile`] finds out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Expression(String);
 
@@ -219,6 +224,27 @@ impl Expression {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Compiles it, over bytes, within [`MAX_COMPILED`] and [`MAX_NESTED`]; searching then takes
+    /// time that is linear in the text.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn compile(&self) -> Result<regex::bytes::Regex, String> {
+        regex::bytes::RegexBuilder::new(&self.0)
+            .unicode(false)
+            .size_limit(MAX_COMPILED)
+            .dfa_size_limit(MAX_COMPILED)
+            .nest_limit(MAX_NESTED)
+            .build()
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(limit) => {
+                    format!("it compiles to more than {limit} bytes: write it simpler")
+                }
+                // The library's text draws the pattern over several lines; its last says why.
+                error => error.to_string().lines().last().unwrap_or_default().trim().to_owned(),
+            })
     }
 }
 

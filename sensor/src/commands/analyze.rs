@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use embassy_time::Instant;
 
-use super::{DONE, FAILED, Stop, analysis_settings, load, origin_of, ring_of, rules_of};
+use super::{DONE, Device, FAILED, Stop, analysis_settings, keeper_of, load, rules_of};
 use crate::analysis::Analysis;
 use crate::capture::file::{FileError, FileSource};
 use crate::cli::Format;
@@ -82,8 +82,7 @@ fn keeper(rules: RuleBook, store: Option<&Path>, config: &Config) -> Result<Keep
         return Ok(Keeper::new(rules, None, Origin::default()));
     };
     let identity = Identity::load_or_create(directory).map_err(Stop::failed)?;
-    let ring = ring_of(config, directory, &identity, true)?;
-    Ok(Keeper::new(rules, ring, origin_of(config, &identity)))
+    keeper_of(rules, config, directory, &Device::of(&identity), true)
 }
 
 /// Opens a capture file.

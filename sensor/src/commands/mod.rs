@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ringside_protocol::cdr::{Boot, Fingerprint};
 use ringside_protocol::rule::text::parse_file;
 
 use crate::analysis::AnalysisSettings;
@@ -19,7 +20,7 @@ use crate::cli::{self, Command};
 use crate::config::{self, Config, Loaded, Ports};
 use crate::decode::{Options, PortSet};
 use crate::identity::Identity;
-use crate::keep::Origin;
+use crate::keep::{Keeper, Origin};
 use crate::rules::{NumberedRule, RuleBook};
 use crate::store::ring::key::DeviceKey;
 use crate::store::ring::{FOLDER, Ring, RingSettings};
@@ -146,11 +147,42 @@ fn rules_of(path: &Path) -> Result<RuleBook, Stop> {
     RuleBook::compile(numbered).map_err(|error| named(&error))
 }
 
-/// The store of a data directory; `None` where the configuration leaves no room for one.
+/// What keeping packets needs to know of the device.
+#[derive(Clone)]
+struct Device {
+    fingerprint: Fingerprint,
+    boot: Boot,
+    secret: zeroize::Zeroizing<[u8; 32]>,
+}
+
+impl Device {
+    fn of(identity: &Identity) -> Self {
+        Self {
+            fingerprint: identity.fingerprint(),
+            boot: identity.boot(),
+            secret: zeroize::Zeroizing::new(identity.storage_secret()),
+        }
+    }
+}
+
+/// Keeps what rules say in the store of a data directory; counts it only where the configuration
+/// leaves no room for one.
+fn keeper_of(
+    rules: RuleBook,
+    config: &Config,
+    directory: &Path,
+    device: &Device,
+    waits: bool,
+) -> Result<Keeper, Stop> {
+    let ring = ring_of(config, directory, device, waits)?;
+    let sensor = config.name_sensor.clone().unwrap_or_else(host_name);
+    Ok(Keeper::new(rules, ring, Origin { device: device.fingerprint, sensor }))
+}
+
 fn ring_of(
     config: &Config,
     directory: &Path,
-    identity: &Identity,
+    device: &Device,
     waits: bool,
 ) -> Result<Option<Ring>, Stop> {
     let Some(max_bytes) = config.store_bytes() else {
@@ -161,18 +193,12 @@ fn ring_of(
         directory: directory.join(FOLDER),
         max_bytes,
         max_days: config.max_pool_days,
-        device: identity.fingerprint(),
-        boot: identity.boot(),
-        device_key: config.store_encryption.then(|| DeviceKey::new(identity.storage_secret())),
+        device: device.fingerprint,
+        boot: device.boot,
+        device_key: config.store_encryption.then(|| DeviceKey::new(*device.secret)),
         waits,
     };
     Ring::open(settings).map(Some).map_err(Stop::failed)
-}
-
-/// Names that go with what is kept.
-fn origin_of(config: &Config, identity: &Identity) -> Origin {
-    let sensor = config.name_sensor.clone().unwrap_or_else(host_name);
-    Origin { device: identity.fingerprint(), sensor }
 }
 
 /// What is read besides SIP and RTP as they are.

@@ -12,11 +12,11 @@ use std::time::Instant as Clock;
 
 use embassy_time::Instant;
 use ringside_protocol::counters::Counter;
-use ringside_protocol::message::InterfaceHealth;
+use ringside_protocol::message::{InterfaceHealth, RuleSet};
 
 use super::{
-    DONE, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings, load,
-    origin_of, port_set, ring_of, rules_of, uplink_settings,
+    DONE, Device, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings,
+    keeper_of, load, port_set, rules_of, uplink_settings,
 };
 use crate::analysis::Analysis;
 use crate::capture::clock::ClockStart;
@@ -32,7 +32,7 @@ use crate::host::SensorHost;
 use crate::identity::{Identity, Trust};
 use crate::keep::Keeper;
 use crate::logging;
-use crate::rules::RuleBook;
+use crate::rules::{RuleBook, pushed};
 use crate::store::outbox::{Outbox, OutboxSettings};
 use crate::uplink::Uplink;
 
@@ -112,6 +112,10 @@ fn live(config: &Config, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) ->
 
 /// The running sensor but for its source of frames.
 struct Sensor {
+    config: Config,
+    device: Device,
+    /// Rules of a file hold in place of the cloud's.
+    has_own_rules: bool,
     analysis: Analysis,
     outbox: Outbox,
     uplink: Option<Uplink>,
@@ -145,13 +149,15 @@ impl Sensor {
         )
         .map_err(Stop::failed)?;
         let seed = random_seed()?;
+        let device = Device::of(&identity);
         let mut analysis = Analysis::new(analysis_settings(config, false, seed));
+        let has_own_rules = rules.is_some();
         if let Some(rules) = rules {
-            log::info!("{} capture rules of a file", rules.len());
-            let ring = ring_of(config, &directory, &identity, is_file)?;
-            analysis.set_keeper(Keeper::new(rules, ring, origin_of(config, &identity)));
+            log::info!("{} capture rules of a file hold, and none of the cloud's", rules.len());
+            analysis.set_keeper(keeper_of(rules, config, &directory, &device, is_file)?);
         }
         let host = Arc::new(SensorHost::default());
+        let remembered = pushed::load(&directory);
         let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
         let is_on = config.uplink_on() || has_joined;
         let uplink = if is_on || !is_file {
@@ -168,7 +174,10 @@ impl Sensor {
             log::warn!("the uplink is off: records stay in {directory}");
             None
         };
-        Ok(Self {
+        let mut sensor = Self {
+            config: config.clone(),
+            device,
+            has_own_rules,
             analysis,
             outbox,
             uplink,
@@ -177,7 +186,36 @@ impl Sensor {
             housekeeping_at: Clock::now(),
             is_file,
             keeps_digits: config.dtmf,
-        })
+        };
+        if let Some(set) = remembered {
+            sensor.apply_rules(&set);
+        }
+        Ok(sensor)
+    }
+
+    /// Puts the cloud's rules in force, for calls in progress, too.
+    fn apply_rules(&mut self, set: &RuleSet) {
+        if self.has_own_rules {
+            let why = "this sensor was started with rules of a file".to_owned();
+            self.host.note_rules(set.version, vec![(0, why)]);
+            return;
+        }
+        let (book, refused) = pushed::compile(set);
+        log::info!("{} capture rules, {} not understood", book.len(), refused.len());
+        if self.analysis.keeper().is_some() {
+            self.analysis.replace_rules(book);
+        } else if !book.is_empty() {
+            let directory = &self.config.data_dir;
+            match keeper_of(book, &self.config, directory, &self.device, self.is_file) {
+                Ok(keeper) => self.analysis.set_keeper(keeper),
+                Err(stop) => {
+                    log::error!("capture rules are not applied: {}", stop.sentence);
+                    self.host.note_rules(set.version, vec![(0, stop.sentence)]);
+                    return;
+                }
+            }
+        }
+        self.host.note_rules(set.version, refused);
     }
 
     /// Analyses what the interfaces see until a signal comes; calls in progress become records.
@@ -297,6 +335,12 @@ impl Sensor {
             for (counter, value) in ring.figures().counters() {
                 self.analysis.counters().set(counter, value);
             }
+        }
+        if let Some(set) = self.host.take_rules() {
+            if let Err(error) = pushed::save(&self.config.data_dir, &set) {
+                log::warn!("capture rules are not kept for the next start: {error}");
+            }
+            self.apply_rules(&set);
         }
         let channels = self.analysis.table().in_progress();
         self.host.publish(self.analysis.counters(), channels);

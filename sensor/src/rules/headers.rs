@@ -1,14 +1,14 @@
 //! Header tests: names by hash; texts by comparison, Aho-Corasick and regular expressions.
 //!
 //! The cost is bounded whatever people write: a value is read up to [`MAX_VALUE`], an expression
-//! compiles to at most [`MAX_COMPILED`] bytes, and both automata take time that is linear in the
-//! value.
+//! compiles within bounds (`Expression::compile`), and both automata take time that is linear in
+//! the value.
 
 use std::collections::HashMap;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use foldhash::fast::FixedState;
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 use ringside_protocol::rule::{TextTest, long_header_name};
 
 use super::TestId;
@@ -19,12 +19,6 @@ const MAX_VALUE: usize = 1024;
 
 /// Bytes of a header's name that are looked at; a longer one is no rule's.
 const MAX_NAME: usize = 64;
-
-/// Bytes that a compiled expression takes, at most; and those of its search tables.
-const MAX_COMPILED: usize = 64 << 10;
-
-/// Parentheses in an expression inside each other, at most.
-const MAX_NESTED: u32 = 32;
 
 /// Header tests by name.
 #[derive(Debug, Default)]
@@ -56,7 +50,7 @@ impl Headers {
             }
             TextTest::Contains(text) => tests.contains.push((text.clone(), id)),
             TextTest::Matches(expression) => {
-                tests.matches.push((compile(expression.as_str())?, id));
+                tests.matches.push((expression.compile()?, id));
             }
         }
         Ok(())
@@ -118,21 +112,4 @@ impl Tests {
             }
         }
     }
-}
-
-/// Compiles an expression, over bytes, within the bounds above.
-fn compile(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(pattern)
-        .unicode(false)
-        .size_limit(MAX_COMPILED)
-        .dfa_size_limit(MAX_COMPILED)
-        .nest_limit(MAX_NESTED)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(limit) => {
-                format!("it compiles to more than {limit} bytes: write it simpler")
-            }
-            // The library's text draws the pattern over several lines; its last says why.
-            error => error.to_string().lines().last().unwrap_or_default().trim().to_owned(),
-        })
 }

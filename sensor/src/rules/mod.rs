@@ -20,6 +20,7 @@ mod decide;
 mod domains;
 mod headers;
 mod numbers;
+pub mod pushed;
 mod shown;
 mod value;
 

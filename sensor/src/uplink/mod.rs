@@ -23,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ringside_protocol::counters::Counter;
-use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease, Refused};
+use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease, Refused, RuleSet};
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
 
@@ -66,6 +66,13 @@ pub trait Host: Send + Sync + 'static {
 
     /// From now on this many channels may be tracked. Acknowledged as applied when it returns.
     fn apply(&self, lease: Lease);
+
+    /// From now on these capture rules hold. What is applied of them, [`Host::rules`] tells.
+    fn apply_rules(&self, rules: RuleSet);
+
+    /// The version of the capture rules that are applied (0: none), and those that are not, by id
+    /// and reason.
+    fn rules(&self) -> (u64, Vec<(u64, String)>);
 }
 
 /// The figures that a [`Host`] gives; clock, uptime and outbox are the uplink's own.

@@ -64,7 +64,8 @@ fn poll_session(shared: &Shared, link: &OpenLink, client: &Client, backoff: &mut
     let mut done = 0;
     while is_open(shared, link) {
         let asked_at = Instant::now();
-        let poll = Poll { wait_seconds: MAX_POLL_SECONDS, done };
+        let (rules, refused_rules) = shared.host.rules();
+        let poll = Poll { wait_seconds: MAX_POLL_SECONDS, done, rules, refused_rules };
         match client.ask_within(&poll, Some(&link.session), patience) {
             Ok(answer) => {
                 backoff.reset();
@@ -72,7 +73,9 @@ fn poll_session(shared: &Shared, link: &OpenLink, client: &Client, backoff: &mut
                     pause(shared, link, SHORTEST_POLL.saturating_sub(asked_at.elapsed()));
                 }
                 for (serial, command) in answer.commands {
-                    if serial > done {
+                    if let Command::Rules(rules) = command {
+                        shared.host.apply_rules(rules);
+                    } else if serial > done {
                         carry_out(shared, command);
                         done = serial;
                     }
@@ -94,7 +97,7 @@ fn poll_session(shared: &Shared, link: &OpenLink, client: &Client, backoff: &mut
 fn carry_out(shared: &Shared, command: Command) {
     match command {
         Command::Lease(lease) => shared.apply(lease, false),
-        Command::HeartbeatNow => {}
+        Command::HeartbeatNow | Command::Rules(_) => {}
     }
     // Both are answered by a heartbeat: it acknowledges the lease.
     shared.handle(Event::HeartbeatWanted);

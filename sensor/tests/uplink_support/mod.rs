@@ -99,6 +99,12 @@ pub(crate) struct TestHost {
 }
 
 impl Host for TestHost {
+    fn apply_rules(&self, _: ringside_protocol::message::RuleSet) {}
+
+    fn rules(&self) -> (u64, Vec<(u64, String)>) {
+        (0, Vec::new())
+    }
+
     fn health(&self) -> Health {
         let is_faulty = self.is_faulty.swap(false, std::sync::atomic::Ordering::SeqCst);
         assert!(!is_faulty, "a fault on purpose");

@@ -11,6 +11,7 @@ use ringside_protocol::time::UnixMicros;
 use serde_json::json;
 
 use self::object::Names;
+pub(super) use self::object::decoded;
 use super::reply::json_response;
 use super::{Answer, ApiError, Context, query};
 use crate::auth::Scope;

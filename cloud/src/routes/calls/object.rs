@@ -97,7 +97,8 @@ fn read(stored: &Stored) -> (Cdr, Vec<Finding>) {
     (from_columns(stored), vec![finding])
 }
 
-fn decoded(stored: &Stored) -> Option<Cdr> {
+/// The record; `None` where this build cannot read it.
+pub(in crate::routes) fn decoded(stored: &Stored) -> Option<Cdr> {
     let version = u8::try_from(stored.version).ok()?;
     if !(OLDEST_PROTOCOL_VERSION..=PROTOCOL_VERSION).contains(&version) {
         return None;

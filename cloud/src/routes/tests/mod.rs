@@ -5,6 +5,7 @@ mod calls;
 mod changes;
 mod description;
 mod fuzz;
+mod rules;
 mod sensors;
 mod site;
 mod stats;
@@ -142,6 +143,15 @@ impl Bench {
             ("x-csrf-token".to_owned(), browser.csrf.clone()),
         ];
         handle(&self.app, &request("POST", target, headers, "{}"))
+    }
+
+    pub(crate) fn post_json(&self, browser: &Browser, target: &str, body: &Value) -> Response {
+        let headers = vec![
+            ("cookie".to_owned(), browser.cookie.clone()),
+            ("x-csrf-token".to_owned(), browser.csrf.clone()),
+            ("content-type".to_owned(), "application/json".to_owned()),
+        ];
+        handle(&self.app, &request("POST", target, headers, &body.to_string()))
     }
 
     /// The JSON of a GET that succeeds.

@@ -38,6 +38,7 @@ impl Sensor {
         for (serial, command) in &commands {
             match command {
                 Command::Lease(lease) => self.apply(*lease),
+                Command::Rules(_) => panic!("nobody has made rules"),
                 Command::HeartbeatNow => self.beat(cloud, channels),
             }
             self.done = *serial;
@@ -120,7 +121,7 @@ fn a_poll_is_parked_with_the_generation_of_before_and_for_the_time_that_is_left(
     assert_eq!(sensor.device.poll(&cloud, 0, None), parked(50, 0));
     cloud.notebook.wake(&key);
     assert_eq!(sensor.device.poll(&cloud, 0, Some(Woken::Yes)), parked(30, 1));
-    let endless = Poll { wait_seconds: u16::MAX, done: 0 };
+    let endless = Poll { wait_seconds: u16::MAX, done: 0, rules: 0, refused_rules: Vec::new() };
     let body = envelope::seal(&endless).expect("seals");
     let session = sensor.device.session.as_deref();
     assert_eq!(cloud.ask("/uplink/poll", session, &body, sensor.device.peer), parked(50, 1));

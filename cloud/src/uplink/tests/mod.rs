@@ -200,7 +200,9 @@ impl Device {
     }
 
     fn poll(&self, cloud: &Cloud, done: u64, woken: Option<Woken>) -> Answer {
-        let body = envelope::seal(&Poll { wait_seconds: 50, done }).expect("seals");
+        let body =
+            envelope::seal(&Poll { wait_seconds: 50, done, rules: 0, refused_rules: Vec::new() })
+                .expect("seals");
         cloud.uplink.handle(&Request {
             path: "/uplink/poll",
             bearer: self.session.as_deref(),
