@@ -99,6 +99,31 @@ export async function startDevServer({
         },
       };
     },
+    "GET /rules": () => ({ body: { rules, sensors: applied() } }),
+    "POST /rules": (_, body) => {
+      rules.push(asRule(++number, body));
+      changed();
+      return { body: rules.at(-1) };
+    },
+    "POST /rules/dry_run": () => {
+      const some = calls.slice(0, 20);
+      return {
+        body: {
+          text: "",
+          tried: calls.length,
+          matched: 12,
+          untold: 3,
+          bytes: 9_100_000,
+          partial: false,
+          calls: some.map(({ id, caller, callee, ended_at }) => ({
+            id,
+            caller: caller.user,
+            callee: callee.user,
+            ended_at,
+          })),
+        },
+      };
+    },
     "GET /calls": (query) => {
       const found = calls.filter((call) => fits(call, query));
       const limit = Math.min(Number(query.get("limit") ?? 50), 500);
@@ -122,6 +147,37 @@ export async function startDevServer({
       return { body: stats(found, sensors, query) };
     },
   };
+
+  const asRule = (id, { text, sensors = null, is_enabled = true }) => ({
+    id,
+    name: /^"([^"]*)":/.exec(text)?.[1] ?? "",
+    text,
+    sensors,
+    is_enabled,
+    created_by: "anna@example.net",
+    created_at: new Date(now - 86_400_000).toISOString(),
+    changed_by: "anna@example.net",
+    changed_at: new Date(now - 7_200_000).toISOString(),
+  });
+  const rules = empty
+    ? []
+    : [
+        asRule(1, { text: '"Berlin office": keep sip, rtp, rtcp masking dtmf until 2026-12-31 when caller = +4930*' }),
+        asRule(2, { text: '"Bad quality": keep sip, rtp, rtcp at most 200 a day when mos < 3.50 or loss > 5.00% or one_way' }),
+        asRule(3, {
+          text: 'skip priority 10 when header x-private exists and not (agent contains "sipp" or domain = *.test.example)',
+          is_enabled: false,
+        }),
+      ];
+  const applied = () =>
+    sensors
+      .filter(({ state }) => state !== "revoked")
+      .map(({ id, name, state }) => ({
+        device: id,
+        name,
+        is_applied: state === "online",
+        refused: state === "refused" ? [{ rule: 2, why: "at character 60: write a test" }] : [],
+      }));
 
   const me = () => ({
     body: {
@@ -155,8 +211,18 @@ export async function startDevServer({
       return { body: { serial } };
     }
     const route = routes[`${request.method} ${path}`];
-    if (route) return route(query);
+    if (route) {
+      const body = path.startsWith("/rules") && request.method === "POST" ? JSON.parse(await text(request)) : null;
+      return route(query, body);
+    }
     const [, kind, id, action] = path.split("/");
+    const at = kind === "rules" ? rules.findIndex((rule) => rule.id === Number(id)) : -1;
+    if (at >= 0) {
+      if (action === "delete") rules.splice(at, 1);
+      else rules[at] = asRule(Number(id), JSON.parse(await text(request)));
+      changed();
+      return { body: rules[at] ?? {} };
+    }
     const sensor = kind === "sensors" && sensors.find((one) => one.id === id);
     if (sensor && action === "revoke") {
       Object.assign(sensor, { state: "revoked", channels: null });

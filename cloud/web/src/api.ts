@@ -1,6 +1,17 @@
 // The one way to the server: JSON under /api/v1, errors as values with a sentence.
 
-import type { Call, CallPage, Me, NewToken, Sensor, Stats, Stranger } from "./types.js";
+import type {
+  Call,
+  CallPage,
+  DryRun,
+  Me,
+  NewToken,
+  Rule,
+  RuleList,
+  Sensor,
+  Stats,
+  Stranger,
+} from "./types.js";
 
 const BASE = "/api/v1";
 
@@ -105,6 +116,12 @@ export const api = {
   strangers: (signal?: AbortSignal) =>
     request<{ strangers: Stranger[] }>("/strangers", { signal }).then((body) => body.strangers),
   newToken: () => request<NewToken>("/tokens", { method: "POST", body: {} }),
+
+  rules: (signal?: AbortSignal) => request<RuleList>("/rules", { signal }),
+  saveRule: (id: number | null, body: Pick<Rule, "text" | "sensors" | "is_enabled">) =>
+    request<Rule>(id === null ? "/rules" : `/rules/${id}`, { method: "POST", body }),
+  deleteRule: (id: number) => request<unknown>(`/rules/${id}/delete`, { method: "POST", body: {} }),
+  dryRun: (text: string) => request<DryRun>("/rules/dry_run", { method: "POST", body: { text } }),
 
   changes: (since: number, wait: number, signal: AbortSignal) =>
     request<{ serial: number }>(`/changes?since=${since}&wait=${wait}`, { signal }),

@@ -12,6 +12,7 @@ import { Call } from "./pages/Call.js";
 import { Calls } from "./pages/Calls.js";
 import { Login } from "./pages/Login.js";
 import { Missing } from "./pages/Missing.js";
+import { Rules } from "./pages/Rules.js";
 import { Sensor } from "./pages/Sensor.js";
 import { Sensors } from "./pages/Sensors.js";
 import { page, place, startRouter } from "./router.js";
@@ -65,6 +66,8 @@ function NamedPage() {
       return <Sensors />;
     case "sensor":
       return <Sensor key={shown.id} id={shown.id} />;
+    case "rules":
+      return <Rules />;
     case "missing":
       return <Missing />;
   }

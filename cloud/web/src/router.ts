@@ -7,6 +7,7 @@ export type Page =
   | { name: "call"; id: string }
   | { name: "sensors" }
   | { name: "sensor"; id: string }
+  | { name: "rules" }
   | { name: "missing" };
 
 /** Which page a path names. */
@@ -18,6 +19,7 @@ export function parsePath(path: string): Page {
   if (first === "" && id === undefined) return { name: "calls" };
   if (first === "calls") return id ? { name: "call", id } : { name: "calls" };
   if (first === "sensors") return id ? { name: "sensor", id } : { name: "sensors" };
+  if (first === "rules" && id === undefined) return { name: "rules" };
   return { name: "missing" };
 }
 

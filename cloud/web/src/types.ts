@@ -234,3 +234,41 @@ export interface NewToken {
   expires_at: string;
   command: string;
 }
+
+/** A capture rule. */
+export interface Rule {
+  id: number;
+  /** May be empty. */
+  name: string;
+  text: string;
+  /** Devices that apply it; null: all. */
+  sensors: string[] | null;
+  is_enabled: boolean;
+  created_by: string;
+  created_at: string;
+  changed_by: string;
+  changed_at: string;
+}
+
+export interface RuleList {
+  rules: Rule[];
+  sensors: {
+    device: string;
+    name: string;
+    /** It has acknowledged the newest version. */
+    is_applied: boolean;
+    refused: { rule: number; why: string }[];
+  }[];
+}
+
+/** What a rule would have kept of yesterday's calls. */
+export interface DryRun {
+  text: string;
+  tried: number;
+  matched: number;
+  /** Only headers could tell, which records do not have. */
+  untold: number;
+  bytes: number;
+  partial: boolean;
+  calls: { id: string; caller: string; callee: string; ended_at: string }[];
+}

@@ -307,12 +307,37 @@ await test("the theme follows the system, can be chosen, and is remembered", asy
 });
 
 const bad = callOf((one) => one.streams.length === 2 && one.mos !== null && one.mos < 3);
+await test("a rule is made as a sentence, tried, changed as text and deleted", async () => {
+  const page = await open({ path: "/rules" });
+  await page.getByRole("button", { name: "New rule" }).click();
+  await page.getByLabel("Name").fill("Trunk");
+  await page.getByLabel("What is looked at").selectOption("header");
+  await page.getByLabel("Header", { exact: true }).fill("X-Trunk");
+  await page.getByLabel("Value").fill("gate-7");
+  await page.getByRole("button", { name: "Try on yesterday" }).click();
+  await page.getByText("would have been kept").waitFor();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText('keep sip, rtp, rtcp when header X-Trunk = "gate-7"').waitFor();
+
+  await page.getByRole("button", { name: "Change Trunk" }).click();
+  await page.getByRole("button", { name: "Text" }).click();
+  await page.getByRole("textbox", { name: "The rule" }).fill("keep sip when caller = 1 and (callee = 2 or callee = 3)");
+  await page.getByRole("button", { name: "Sentence" }).click();
+  await page.getByRole("alert").getByText("parentheses").waitFor();
+  await page.getByRole("button", { name: "Save" }).click();
+  const card = page.locator(".rule", { hasText: "(callee = 2 or callee = 3)" });
+  await card.getByRole("button", { name: "Change" }).click();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await card.waitFor({ state: "detached" });
+});
+
 const PLACES = [
   "/calls?range=25d",
   `/calls/${bad.id}?range=25d`,
   "/sensors",
   `/sensors/${server.sensors[0].id}`,
   `/sensors/${server.sensors[3].id}`,
+  "/rules",
   "/nowhere",
   "/calls?number=99999999",
 ];
@@ -333,16 +358,19 @@ for (const colorScheme of ["light", "dark"]) {
       ...PLACES.map((path) => ({ path })),
       { path: "/calls", loggedIn: false },
       { path: "/sensors", of: empty },
+      { path: "/rules", of: empty },
+      { path: "/rules", click: "Change Bad quality" },
       { path: "/calls", key: "?" },
       { path: "/calls", key: "Control+k" },
       { path: "/calls", key: "/" },
       { path: "/sensors?add=1" },
     ];
     const found = [];
-    for (const { key, ...place } of places) {
+    for (const { key, click, ...place } of places) {
       const page = await open({ ...place, colorScheme, bypassCSP: true, reducedMotion: "reduce" });
       await settled(page);
       if (key) await page.keyboard.press(key);
+      if (click) await page.getByRole("button", { name: click }).click();
       await page.evaluate(axe);
       const { violations } = await page.evaluate(() =>
         globalThis.axe.run(document, {

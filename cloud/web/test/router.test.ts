@@ -8,6 +8,7 @@ test("every page has its path", () => {
   assert.deepEqual(parsePath("/calls/"), { name: "calls" });
   assert.deepEqual(parsePath("/calls/ab-cd-1"), { name: "call", id: "ab-cd-1" });
   assert.deepEqual(parsePath("/sensors"), { name: "sensors" });
+  assert.deepEqual(parsePath("/rules"), { name: "rules" });
   assert.deepEqual(parsePath("/sensors/x%20y"), { name: "sensor", id: "x y" });
 });
 

@@ -33,6 +33,7 @@ function everything(): Item[] {
     },
     { icon: "phone", text: "One-way calls", note: "search", run: () => navigate("/calls?flag=one_way") },
     { icon: "sensor", text: "Sensors", note: "page", run: () => navigate("/sensors") },
+    { icon: "filter", text: "Rules", note: "page", run: () => navigate("/rules") },
     ...(isAdmin()
       ? [{ icon: "plus" as const, text: "Add a sensor", run: () => navigate("/sensors?add=1") }]
       : []),

@@ -42,6 +42,9 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
           <Tab name="sensors" to="/sensors">
             Sensors
           </Tab>
+          <Tab name="rules" to="/rules">
+            Rules
+          </Tab>
         </nav>
         <div class="bar-end">
           <LiveMark />
@@ -77,7 +80,7 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
   );
 }
 
-function Tab({ name, to, children }: { name: "calls" | "sensors"; to: string; children: string }) {
+function Tab({ name, to, children }: { name: "calls" | "sensors" | "rules"; to: string; children: string }) {
   const current = page.value.name === name || page.value.name === name.slice(0, -1);
   return (
     <a href={to} {...(current ? { "aria-current": "page" as const } : {})}>
