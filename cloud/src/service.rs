@@ -62,6 +62,7 @@ impl Service {
         let pages: Arc<dyn Waker> = Arc::new(page_wakes.clone());
         let events = Arc::new(Events::new(now().0 / 1000, Arc::clone(&pages)));
         let waker: Arc<dyn Waker> = Arc::new(sensor_wakes.clone());
+        let polls = Arc::clone(&waker);
         let uplink = Uplink::new(Arc::clone(&db), Arc::clone(&events), waker).map_err(words)?;
         let handler: Arc<Handler> = Arc::new(move |request| uplink.respond(request, now()));
         let sensors = listen(
@@ -74,7 +75,8 @@ impl Service {
 
         let identity = identity_of(settings, &tls, sensors.local_addr());
         identity::remember(&db, &identity).map_err(words)?;
-        let app = App::new(Arc::clone(&db), events, pages, identity.clone(), Box::new(now));
+        let mut app = App::new(Arc::clone(&db), events, pages, identity.clone(), Box::new(now));
+        app.sensors = polls;
         if app.site.is_empty() {
             log::warn!("this build has no pages, only the API: run ci/web and build it again");
         }

@@ -68,13 +68,21 @@ impl Api {
     /// # Panics
     /// Where the answer is none of status 200 or 201.
     pub fn post(&self, path: &str) -> Value {
+        self.post_json(path, &serde_json::json!({}))
+    }
+
+    /// The same, with a body.
+    ///
+    /// # Panics
+    /// Where the answer is none of status 200 or 201.
+    pub fn post_json(&self, path: &str, body: &Value) -> Value {
         let mut answer = self
             .agent
             .post(format!("{}/api/v1{path}", self.base))
             .header("Cookie", &self.cookie)
             .header("X-CSRF-Token", &self.csrf)
             .header("Content-Type", "application/json")
-            .send("{}")
+            .send(body.to_string())
             .expect("the API answers");
         let text = answer.body_mut().read_to_string().expect("the API answers in text");
         assert!(answer.status().is_success(), "{path}: {text}");

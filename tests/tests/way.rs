@@ -148,6 +148,61 @@ fn a_live_call_is_in_the_api_seconds_after_its_end() {
     assert_eq!(seen(&call), both, "{call}");
 }
 
+/// A rule reaches a running sensor within this time, and the page knows.
+const RULE_WITHIN: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_rule_is_applied_to_a_running_sensor_and_its_packets_are_exported() {
+    if !can_capture() {
+        println!("skipped: nothing can be captured on lo here (it takes root and a real kernel)");
+        return;
+    }
+    let (cloud, phones) = (Cloud::start(), Phones::new());
+    let api = cloud.api();
+    let (sensor, _process) = capturing(&cloud, &phones);
+    let mut before = phones.call("before@127.0.0.1");
+    before.talk(5);
+    let _ = before.hang_up();
+    assert_eq!(wait_for_call(&api, "before@127.0.0.1")["stored"], Value::Null);
+
+    let made = Instant::now();
+    let text = "\"alice\": keep sip, rtp when caller = al*";
+    api.post_json("/rules", &serde_json::json!({ "text": text }));
+    wait_for("the rule's acknowledgement", || {
+        let rules = api.get("/rules");
+        let sensors = rules["sensors"].as_array().expect("sensors");
+        sensors.iter().all(|sensor| sensor["is_applied"] == true).then_some(())
+    });
+    let took = made.elapsed();
+    println!("applied and acknowledged after {} ms", took.as_millis());
+    assert!(took < RULE_WITHIN, "{took:?}");
+
+    let mut call = phones.call("kept@127.0.0.1");
+    call.talk(25);
+    let sent = call.hang_up();
+    let call = wait_for_call(&api, "kept@127.0.0.1");
+    assert_eq!(call["stored"]["rule"], "alice", "{call}");
+    // Six messages: INVITE, 180, 200, ACK, BYE, 200; each once, though lo shows both directions.
+    assert_eq!(call["stored"]["packets"], u64::from(sent) * 2 + 6, "{call}");
+    let exported = wait_for("the packets on the disk", || {
+        let said = sensor.said(&["store", "export", "kept@127.0.0.1", "--output", "/dev/null"]);
+        (said.code == Some(0)).then_some(said)
+    });
+    println!("{}", exported.err);
+
+    let id = api.get("/rules")["rules"][0]["id"].clone();
+    api.post(&format!("/rules/{id}/delete"));
+    wait_for("the acknowledgement of no rules", || {
+        let rules = api.get("/rules");
+        let sensors = rules["sensors"].as_array().expect("sensors");
+        sensors.iter().all(|sensor| sensor["is_applied"] == true).then_some(())
+    });
+    let mut after = phones.call("after@127.0.0.1");
+    after.talk(5);
+    let _ = after.hang_up();
+    assert_eq!(wait_for_call(&api, "after@127.0.0.1")["stored"], Value::Null);
+}
+
 #[test]
 fn sigterm_turns_calls_in_progress_into_records_that_are_delivered() {
     if !can_capture() {

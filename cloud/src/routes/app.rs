@@ -23,6 +23,8 @@ pub struct App {
     pub events: Arc<Events>,
     /// Who holds requests that wait.
     pub waker: Arc<dyn Waker>,
+    /// Who holds the polls of sensors, where that is another listener.
+    pub sensors: Arc<dyn Waker>,
     /// Where sensors find us; enrolment tokens carry it.
     pub identity: Identity,
     /// The time.
@@ -70,6 +72,7 @@ impl App {
         Self {
             db,
             events,
+            sensors: Arc::clone(&waker),
             waker,
             identity,
             clock,

@@ -146,7 +146,7 @@ pub(super) fn dry_run(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
 /// Sensors hear of new rules at once, pages of what became of them.
 fn push(context: &Context<'_>, admin: &Admin<'_>) -> Result<(), ApiError> {
     for sensor in fleet::sensors(&context.app.db, admin)? {
-        context.app.waker.wake(&poll::key(sensor.device));
+        context.app.sensors.wake(&poll::key(sensor.device));
     }
     context.app.events.bump(admin.customer(), Kind::Sensors);
     Ok(())

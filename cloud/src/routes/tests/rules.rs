@@ -53,12 +53,12 @@ fn sensors_are_woken_and_told_what_is_for_them() {
     assert_eq!(db.rules_for(customer, device, 0).expect("asked"), None, "nobody has made rules");
     let other = join(db, customer, [9; 32], "other box", bench.now());
     let key = poll::key(device);
-    let before = bench.app.waker.generation(&key);
+    let before = bench.app.sensors.generation(&key);
     let first = make(&bench, &us, &json!({ "text": TEXT }));
     let second = json!({ "text": "keep sip", "sensors": [other.to_string()] });
     let second = make(&bench, &us, &second);
     make(&bench, &us, &json!({ "text": "keep rtcp", "is_enabled": false }));
-    assert_eq!(bench.app.waker.generation(&key), before + 3);
+    assert_eq!(bench.app.sensors.generation(&key), before + 3);
     let told = |device| db.rules_for(customer, device, 0).expect("asked").expect("rules");
     let id = |rule: &Value| rule["id"].as_u64().expect("a number");
     let text = |rule: &Value, text: &str| RuleText { id: id(rule), text: text.to_owned() };

@@ -23,6 +23,7 @@ use crate::server::Woken;
 mod handshake;
 mod ingest;
 mod leases;
+mod rules;
 
 /// 2026-11-18, 13:46:40 UTC.
 const START: UnixMicros = UnixMicros(1_795_009_600 * MICROS_PER_SECOND);
@@ -200,9 +201,12 @@ impl Device {
     }
 
     fn poll(&self, cloud: &Cloud, done: u64, woken: Option<Woken>) -> Answer {
-        let body =
-            envelope::seal(&Poll { wait_seconds: 50, done, rules: 0, refused_rules: Vec::new() })
-                .expect("seals");
+        let poll = Poll { wait_seconds: 50, done, rules: 0, refused_rules: Vec::new() };
+        self.poll_with(cloud, &poll, woken)
+    }
+
+    fn poll_with(&self, cloud: &Cloud, poll: &Poll, woken: Option<Woken>) -> Answer {
+        let body = envelope::seal(poll).expect("seals");
         cloud.uplink.handle(&Request {
             path: "/uplink/poll",
             bearer: self.session.as_deref(),

@@ -1,0 +1,72 @@
+//! Capture rules, from the sensor's side.
+
+use ringside_protocol::message::{RuleSet, RuleText};
+
+use super::*;
+
+fn poll(rules: u64) -> Poll {
+    Poll { wait_seconds: 50, done: 0, rules, refused_rules: Vec::new() }
+}
+
+/// As the API makes one.
+fn make_rule(cloud: &Cloud, text: &str) {
+    let writer = cloud.db.writer();
+    let (customer,): (i64,) = writer
+        .query_row("SELECT customer FROM customer LIMIT 1", [], |row| Ok((row.get(0)?,)))
+        .expect("a customer");
+    writer
+        .execute(
+            "INSERT INTO rule (customer, text, created_by, created_at, changed_by, changed_at) \
+             VALUES (?1, ?2, 'test', 0, 'test', 0)",
+            rusqlite::params![customer, text],
+        )
+        .expect("made");
+    writer
+        .execute(
+            "INSERT INTO rule_changes VALUES (?1, 1) ON CONFLICT DO UPDATE SET changes = changes + 1",
+            [customer],
+        )
+        .expect("counted");
+}
+
+fn told(answer: Answer) -> Option<RuleSet> {
+    let Answer::Message(_) = answer else { return None };
+    let commands = super::answer::<Commands>(answer).expect("commands").commands;
+    commands.into_iter().find_map(|(_, command)| match command {
+        Command::Rules(rules) => Some(rules),
+        _ => None,
+    })
+}
+
+#[test]
+fn rules_are_told_once_and_again_when_they_are_not_acknowledged() {
+    let mut cloud = Cloud::new();
+    let device = Device::connected(&cloud, "gate-1");
+    device.beat(&cloud, 0, 1).expect("noted");
+    assert_eq!(told(device.poll_with(&cloud, &poll(0), None)), None, "nobody has made rules");
+    make_rule(&cloud, "keep sip");
+    let rules = told(device.poll_with(&cloud, &poll(0), Some(Woken::Yes))).expect("rules");
+    let texts: Vec<&RuleText> = rules.rules.iter().collect();
+    assert_eq!(texts[0].text, "keep sip");
+    // The sensor is busy and asks again too soon.
+    assert_eq!(told(device.poll_with(&cloud, &poll(0), None)), None);
+    cloud.wait(11);
+    assert_eq!(told(device.poll_with(&cloud, &poll(0), None)).as_ref(), Some(&rules));
+    assert_eq!(told(device.poll_with(&cloud, &poll(rules.version), None)), None);
+    let applied = cloud.db.rules_of(device.fingerprint()).expect("asked").expect("noted");
+    assert_eq!(applied.version, rules.version);
+
+    make_rule(&cloud, "skip");
+    let next = told(device.poll_with(&cloud, &poll(rules.version), None)).expect("rules");
+    assert_eq!((next.rules.len(), next.version), (2, rules.version + 1));
+}
+
+#[test]
+fn a_sensor_that_brings_rules_of_another_customer_gets_its_own() {
+    let cloud = Cloud::new();
+    let device = Device::connected(&cloud, "gate-1");
+    device.beat(&cloud, 0, 1).expect("noted");
+    let foreign = 99 << 32 | 1;
+    let rules = told(device.poll_with(&cloud, &poll(foreign), None)).expect("an empty list");
+    assert_eq!(rules, RuleSet { version: 0, rules: Vec::new() });
+}
