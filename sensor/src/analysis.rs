@@ -75,6 +75,9 @@ impl Analysis {
         decoder.handle_frame(frame, counters, &mut |datagram, counters| {
             calls.handle_datagram(datagram, Some(frame), counters);
         });
+        if let Some(keeper) = &mut calls.keeper {
+            keeper.end_frame(frame, decoder.took_piece());
+        }
     }
 
     /// Lets time pass, for the moments in which the wire is silent.

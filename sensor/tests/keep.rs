@@ -2,6 +2,7 @@
 //! those of the capture, to the byte and the microsecond, and only the call's.
 
 mod common;
+mod network;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -320,4 +321,55 @@ fn new_rules_take_effect_for_calls_in_progress() {
         .collect();
     assert_eq!(found.len(), expected.len());
     assert!(found == expected);
+}
+
+/// A rule keeps a call whose INVITE came in three fragments, and one that came in TCP segments.
+#[test]
+fn messages_in_several_frames_are_kept_with_all_of_them() {
+    let folder = Folder::new("pieces");
+    let mut tap = network::Tap::new("");
+    tap.analysis.set_keeper(keeper(&folder.0, &["keep sip when caller = ann"]));
+    let (a, b) = (network::address([192, 0, 2, 1], 5060), network::address([192, 0, 2, 2], 5060));
+    let padding: String = (0..300).map(|number| format!("{number:05}")).collect();
+    let long = |id: &str, cseq: &str, start: &str| {
+        let padded = format!("X-Pad: {padding}\r\nCall-ID");
+        network::sip(start, id, cseq, "", "").replace("Call-ID", &padded)
+    };
+    let invite = "INVITE sip:bob@example.net SIP/2.0";
+    let mut expected = [Vec::new(), Vec::new()];
+
+    let fragments = network::fragments(a, b, long("one", "1 INVITE", invite).as_bytes(), 7, 800);
+    assert!(fragments.len() > 2);
+    let answer = network::sip("SIP/2.0 486 Busy", "one", "1 INVITE", ";tag=b", "");
+    let answer = network::udp(b, a, answer.as_bytes());
+    // Between them, parts of a message of nobody.
+    let strange = network::fragments(b, a, &[b'y'; 2000], 8, 800);
+    for frame in [&fragments[0], &strange[0], &fragments[1], &strange[1], &fragments[2], &answer] {
+        tap.frame(frame);
+        tap.now += 1000;
+    }
+    expected[0].extend(fragments);
+    expected[0].push(answer);
+
+    let cancel = "CANCEL sip:bob@example.net SIP/2.0";
+    let both = long("two", "1 INVITE", invite) + &long("two", "1 CANCEL", cancel);
+    let segment = |sequence_number, syn, payload| {
+        network::tcp(a, b, network::Segment { sequence_number, syn, fin: false, payload })
+    };
+    tap.frame(&segment(99, true, &[]));
+    let mut at = 100;
+    for part in both.as_bytes().chunks(700) {
+        let frame = segment(at, false, part);
+        tap.frame(&frame);
+        tap.now += 1000;
+        expected[1].push(frame);
+        at += u32::try_from(part.len()).unwrap();
+    }
+    tap.finish();
+    drop(tap);
+    for (number, expected) in (1..).zip(expected) {
+        let found: Vec<_> = exported(&folder.0, number).into_iter().map(|it| it.2).collect();
+        assert_eq!(found.len(), expected.len(), "call {number}");
+        assert!(found == expected, "call {number}");
+    }
 }

@@ -93,6 +93,7 @@ impl Decoder {
                 carrier_ports,
                 hep_ports: options.hep_ports,
                 websocket_ports: options.websocket_ports,
+                has_piece: false,
             },
         }
     }
@@ -116,6 +117,12 @@ impl Decoder {
         if let Err(reject) = self.read(frame, counters, sink) {
             count(reject, is_cut, counters);
         }
+    }
+
+    /// Whether the last frame held a fragment, or a segment of a TCP stream that is followed: it may
+    /// be a part of a message that becomes whole later.
+    pub const fn took_piece(&mut self) -> bool {
+        core::mem::replace(&mut self.upper.has_piece, false)
     }
 
     /// Lets go of what has waited too long, and hands on SIP messages that stood behind a gap.
@@ -233,6 +240,7 @@ impl Decoder {
         counters: &mut Counters,
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) -> Result<(), Reject> {
+        self.upper.has_piece = true;
         let whole = self.fragments.handle(packet, fragment, context.vlan, context.at, counters);
         let Some(whole) = whole else { return Ok(()) };
         let (whole, None) = ip::past_extensions(whole)? else { return Err(Reject::BadIp) };
@@ -283,6 +291,8 @@ struct UpperLayer {
     carrier_ports: PortSet,
     hep_ports: PortSet,
     websocket_ports: PortSet,
+    /// See [`Decoder::took_piece`].
+    has_piece: bool,
 }
 
 impl UpperLayer {
@@ -353,7 +363,8 @@ impl UpperLayer {
         } else {
             return;
         };
-        let Self { tcp, copies, .. } = self;
+        let Self { tcp, copies, has_piece, .. } = self;
+        *has_piece = true;
         tcp.handle(addresses, segment, carries, context, counters, &mut |datagram, counters| {
             if carries == Carries::Hep && copies.is_copy(datagram) {
                 counters.add(Counter::HepCopies);

@@ -11,6 +11,9 @@ use crate::decode::Datagram;
 use crate::wire::rtp;
 use crate::wire::sip::{Message, StartLine};
 
+/// Link, IP and transport headers that every frame has at least: Ethernet, IPv4, UDP.
+const HEADERS: u32 = 14 + 20 + 8;
+
 /// What is overwritten of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Mask {
@@ -40,13 +43,21 @@ impl Mask {
         datagram: &Datagram<'_>,
         frame: &Frame<'_>,
     ) -> Self {
-        let is_info = matches!(message.start_line, StartLine::Request { method: Method::Info, .. });
-        if !is_info || message.body.is_empty() {
+        if Self::of_piece(message) == Self::Nothing {
             return Self::Nothing;
         }
         let inside = message.body.as_ptr() as usize - datagram.payload.as_ptr() as usize;
-        // A message that stands in several frames has its body in the last ones.
-        place(Some(inside), datagram, frame).map_or(Self::Digits(0), Self::Digits)
+        let at = place(Some(inside), datagram, frame).or_else(|| {
+            // A TCP segment that holds the whole body.
+            u32::try_from(memchr::memmem::find(frame.bytes, message.body)?).ok()
+        });
+        at.map_or_else(|| Self::of_piece(message), Self::Digits)
+    }
+
+    /// Of a frame that holds a part of a message.
+    pub(super) fn of_piece(message: &Message<'_>) -> Self {
+        let is_info = matches!(message.start_line, StartLine::Request { method: Method::Info, .. });
+        if is_info && !message.body.is_empty() { Self::Digits(HEADERS) } else { Self::Nothing }
     }
 
     /// Itself, if digits are to be masked.

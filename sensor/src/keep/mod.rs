@@ -11,11 +11,12 @@
 //! of fixed size ([`hold`]); when that is full, it goes to the store sealed where a rule asks for
 //! it. With no rules there is no keeper at all.
 //!
-//! A frame is kept as it was captured. A SIP message that came in several (fragments, a TCP stream)
-//! is kept with the frame that completed it.
+//! A frame is kept as it was captured. Of a SIP message that came in several (fragments, a TCP
+//! stream) all are, as long as the newest few frames hold them ([`pieces`]).
 
 mod hold;
 mod mask;
+mod pieces;
 mod track;
 
 use std::collections::HashMap;
@@ -43,7 +44,8 @@ use crate::store::ring::{Order, Ring};
 use crate::wire::sip::{Message, StartLine, Uri};
 use hold::Hold;
 use mask::Mask;
-use track::{Track, rtp_header_len};
+use pieces::{Pieces, is_part};
+use track::{Track, payload_offset, rtp_header_len};
 
 /// Packets are handed to the store at most so much later, microseconds.
 const FLUSH_AFTER: u64 = 2_000_000;
@@ -72,6 +74,9 @@ pub struct Keeper {
     /// Calls that a rule has kept on a day, by rule id.
     kept_of_day: HashMap<u64, (u64, u32)>,
     scratch: Vec<u8>,
+    pieces: Pieces,
+    /// The end of the present frame stands in a message that is whole.
+    is_used_up: bool,
     frames: u64,
     flush_at: u64,
 }
@@ -88,6 +93,8 @@ impl Keeper {
             hold: Hold::new(),
             kept_of_day: HashMap::new(),
             scratch: Vec::new(),
+            pieces: Pieces::default(),
+            is_used_up: false,
             frames: 0,
             flush_at: 0,
         }
@@ -126,7 +133,16 @@ impl Keeper {
     /// A frame comes; what it holds is handed over next.
     #[inline]
     pub const fn begin_frame(&mut self) {
+        self.is_used_up = false;
         self.frames += 1;
+    }
+
+    /// What a frame held has been handed over; it may be a part of something more.
+    #[inline]
+    pub fn end_frame(&mut self, frame: &Frame<'_>, is_piece: bool) {
+        if is_piece && !core::mem::take(&mut self.is_used_up) {
+            self.pieces.hold(self.frames, frame);
+        }
     }
 
     /// A SIP message of the call in `slot`.
@@ -154,6 +170,18 @@ impl Keeper {
         let now = datagram.at.as_micros();
         if track.shown.take_changed() || is_new_phase {
             self.decide(slot, &mut track, table, now, counters);
+        }
+        let is_whole = frame.is_some_and(|frame| payload_offset(datagram, frame).is_some());
+        if !is_whole {
+            let pieces = core::mem::take(&mut self.pieces);
+            let ends = (datagram.src, datagram.dst);
+            for (number, piece) in pieces.of(datagram.payload, ends, track.newest_frame()) {
+                track.is_new_frame(number);
+                self.take_sip(&piece, Mask::of_piece(message), &mut track, counters);
+            }
+            self.pieces = pieces;
+            self.pieces.forget(datagram.payload, ends);
+            self.is_used_up |= frame.is_some_and(|it| is_part(it.bytes, datagram.payload, ends));
         }
         if let Some(frame) = frame.filter(|_| track.is_new_frame(self.frames)) {
             let mask = Mask::of_message(message, datagram, frame);

@@ -74,6 +74,11 @@ impl Track {
         self.packets
     }
 
+    /// The newest frame that was taken.
+    pub(super) const fn newest_frame(&self) -> u64 {
+        self.newest_frame
+    }
+
     /// Whether a frame was not taken yet: it may hold several messages.
     pub(super) const fn is_new_frame(&mut self, frame: u64) -> bool {
         core::mem::replace(&mut self.newest_frame, frame) != frame

@@ -177,7 +177,8 @@ impl CallPackets {
             }
         }
         // Of a packet that is there with its headers only, too, the whole one comes first.
-        packets.sort_by_key(|packet| (packet.number, core::cmp::Reverse(packet.bytes.len())));
+        let whole_first = |packet: &Packet<'_>| core::cmp::Reverse(packet.bytes.len());
+        packets.sort_by_key(|packet| (packet.at, packet.number, whole_first(packet)));
         packets.dedup_by_key(|packet| packet.number);
         packets
     }
