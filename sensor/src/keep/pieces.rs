@@ -128,7 +128,7 @@ mod tests {
             pieces.hold(number, &frame(text(number).as_bytes()));
         }
         pieces.hold(101, &frame(&[7; MAX_PIECE_BYTES + 1]));
-        let message: String = [100, 90, 95, 10].map(|number| text(number)).concat();
+        let message: String = [100, 90, 95, 10].map(text).concat();
         let numbers = |pieces: &Pieces, ends, after| -> Vec<u64> {
             pieces.of(message.as_bytes(), ends, after).map(|(number, _)| number).collect()
         };

@@ -45,6 +45,9 @@ pub(super) struct Track {
     newest_frame: u64,
 }
 
+// ARCHITECTURE.md, "Memory".
+const _: () = assert!(size_of::<Track>() <= 640);
+
 impl Track {
     pub(super) fn new(call: &Call, shown: Shown) -> Self {
         Self {
