@@ -67,7 +67,7 @@ pub const SYNC_EVERY: Duration = Duration::from_secs(2);
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Bytes of a segment, unless the quota asks for smaller ones.
-const SEGMENT_BYTES: u64 = 16 << 20;
+const SEGMENT_BYTES: u64 = 64 << 20;
 
 /// The smallest segment that is used.
 const MIN_SEGMENT_BYTES: u64 = 1 << 20;
