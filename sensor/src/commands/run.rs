@@ -5,7 +5,7 @@
 //! ```
 
 use core::time::Duration;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant as Clock;
@@ -61,8 +61,18 @@ pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> R
         log::info!("configuration: {note}");
     }
     let signals = Signals::register()?;
-    if let Launch::Ended(code) = launch(&loaded.config, &signals)? {
-        return Ok(code);
+    let launcher = Launcher {
+        // Asked now: an upgrade puts another file under this name.
+        executable: std::env::current_exe().map_err(Stop::failed)?,
+        arguments: std::env::args_os().skip(1).collect(),
+        data_dir: &loaded.config.data_dir,
+        trial: loaded.config.upgrade_trial,
+        stopping: &signals.stopping,
+    };
+    match launcher.launch() {
+        Ok(Launch::Myself) => {}
+        Ok(Launch::Ended(code)) => return Ok(code),
+        Err(error) => return Err(Stop::failed(format!("the other slot's program: {error}"))),
     }
     let ended = match read {
         Some(path) => {
@@ -74,7 +84,7 @@ pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> R
         None => live(&loaded.config, &signals.stopping),
     };
     match signals.starts_again.load(Ordering::Relaxed) {
-        true => start_again(&loaded.config),
+        true => start_again(&launcher, &loaded.config),
         false => ended,
     }
 }
@@ -101,22 +111,8 @@ impl Signals {
     }
 }
 
-/// Lets another slot's program be the sensor where it is its turn.
-fn launch(config: &Config, signals: &Signals) -> Result<Launch, Stop> {
-    let launcher = Launcher {
-        executable: std::env::current_exe().map_err(Stop::failed)?,
-        arguments: std::env::args_os().skip(1).collect(),
-        data_dir: &config.data_dir,
-        trial: config.upgrade_trial,
-        stopping: &signals.stopping,
-    };
-    launcher.launch().map_err(|error| {
-        Stop::failed(format!("the state of upgrades in {}: {error}", config.data_dir.display()))
-    })
-}
-
 /// Begins again after SIGHUP.
-fn start_again(config: &Config) -> Result<u8, Stop> {
+fn start_again(launcher: &Launcher<'_>, config: &Config) -> Result<u8, Stop> {
     if launch::is_child() {
         return Ok(launch::START_AGAIN);
     }
@@ -126,9 +122,7 @@ fn start_again(config: &Config) -> Result<u8, Stop> {
         return Ok(FAILED);
     }
     log::info!("starting again");
-    let executable = std::env::current_exe().map_err(Stop::failed)?;
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    Err(Stop::failed(launch::start_again(&executable, &arguments)))
+    Err(Stop::failed(launcher.start_again()))
 }
 
 /// Captures until a signal ends it. Rights are given up before the first thread starts.
@@ -177,6 +171,7 @@ struct Sensor {
     is_file: bool,
     /// `dtmf2db`.
     keeps_digits: bool,
+    data_dir: PathBuf,
     teller: Teller,
     watchdog: Option<Watchdog>,
 }
@@ -199,11 +194,7 @@ impl Sensor {
         .map_err(Stop::failed)?;
         let seed = random_seed()?;
         let host = Arc::new(SensorHost::default());
-        let upgrade = report::load(&directory);
-        if let Some(report) = upgrade.as_ref().filter(|report| report.failure.is_some()) {
-            log::warn!("{}", report.sentence());
-        }
-        host.publish_upgrade(upgrade);
+        host.publish_upgrade(report::load(&directory));
         let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
         let is_on = config.uplink_on() || has_joined;
         let uplink = if is_on || !is_file {
@@ -229,6 +220,7 @@ impl Sensor {
             housekeeping_at: Clock::now(),
             is_file,
             keeps_digits: config.dtmf,
+            data_dir: config.data_dir.clone(),
             teller: Teller::new(&config.data_dir),
             watchdog: None,
         })
@@ -343,6 +335,8 @@ impl Sensor {
     /// Tells whoever judges this start what it has come to, and feeds the watchdog: the analysis
     /// has come round.
     fn show_progress(&mut self, capture_fault: Option<String>) {
+        // Whoever has started this program on trial writes the report when it has proved itself.
+        self.host.publish_upgrade(report::load(&self.data_dir));
         let status = self.uplink.as_ref().map(Uplink::status);
         if let Err(error) = self.teller.tell(Signs::of(capture_fault, status.as_ref())) {
             log::debug!("health could not be written: {error}");
