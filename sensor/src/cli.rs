@@ -7,6 +7,7 @@ use lexopt::prelude::*;
 use ringside_protocol::slot::Slot;
 
 use crate::commands::{SlotsAsked, Upgrade};
+use crate::upgrade::setup::Wish;
 
 /// Printed by `--help` and after a wrong usage.
 pub const USAGE: &str = "\
@@ -17,6 +18,7 @@ usage:
   ringside-sensor analyze FILE... [--format table|json|csv] [--config FILE]
   ringside-sensor doctor [--config FILE] [--format table|json]
   ringside-sensor enrol --server HOST[:PORT] --token TOKEN [--config FILE]
+  ringside-sensor install [--no-start | --take-over]
   ringside-sensor upgrade FILE [--allow-downgrade] [--config FILE]
   ringside-sensor upgrade --forget [--config FILE]
   ringside-sensor config check [FILE] [--format table|json]
@@ -104,6 +106,8 @@ pub enum Command {
         /// `--config`.
         config: Option<PathBuf>,
     },
+    /// A service of this machine.
+    Install(Wish),
     /// A box's slots.
     Slots {
         /// What exactly.
@@ -173,6 +177,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             },
             config: options.config.take(),
         },
+        "install" => {
+            let take = core::mem::take::<bool>;
+            let wishes = (take(&mut options.no_start), take(&mut options.takes_over));
+            Command::Install(match wishes {
+                (false, false) => Wish::Start,
+                (true, false) => Wish::Install,
+                (false, true) => Wish::TakeOver,
+                (true, true) => return Err("--take-over starts the sensor".to_owned()),
+            })
+        }
         "slots" => options.slots()?,
         "provision" => {
             if options.values.len() != 1 {
@@ -209,6 +223,8 @@ struct Options {
     token: Option<String>,
     allows_downgrade: bool,
     forgets: bool,
+    no_start: bool,
+    takes_over: bool,
     into: Option<PathBuf>,
     blocks: Vec<PathBuf>,
     running: Option<Slot>,
@@ -243,6 +259,8 @@ impl Options {
                 Long("server") => options.server = Some(text(parser, "--server")?),
                 Long("token") => options.token = Some(text(parser, "--token")?),
                 Long("allow-downgrade") => options.allows_downgrade = true,
+                Long("no-start") => options.no_start = true,
+                Long("take-over") => options.takes_over = true,
                 Long("forget") => options.forgets = true,
                 Long("into") => options.into = Some(parser.value().map_err(sentence)?.into()),
                 Long("block") => options.blocks.push(parser.value().map_err(sentence)?.into()),
@@ -298,6 +316,8 @@ impl Options {
             ("--token", self.token.is_some()),
             ("--allow-downgrade", self.allows_downgrade),
             ("--forget", self.forgets),
+            ("--no-start", self.no_start),
+            ("--take-over", self.takes_over),
             ("--into", self.into.is_some()),
             ("--block", !self.blocks.is_empty()),
             ("--running", self.running.is_some()),
@@ -378,6 +398,8 @@ mod tests {
             ("slots show --block a --block b --running C", "A or B"),
             ("provision a", "--into DIR"),
             ("run --forget", "takes no --forget"),
+            ("run --take-over", "takes no --take-over"),
+            ("install --no-start --take-over", "starts the sensor"),
             ("run --nonsense", "nonsense"),
         ] {
             let error = parse_words(words).expect_err(words);

@@ -3,6 +3,7 @@
 mod analyze;
 mod check;
 mod enrol;
+mod install;
 mod provision;
 mod run;
 mod upgrade;
@@ -83,6 +84,7 @@ fn dispatch(command: Command) -> Result<u8, Stop> {
         Command::Doctor { config, format } => check::doctor(config.as_deref(), format),
         Command::ConfigCheck { file, format } => check::config(file.as_deref(), format),
         Command::Upgrade { asked, config } => upgrade::upgrade(&asked, config.as_deref()),
+        Command::Install(wish) => install::install(wish),
         Command::Slots { asked, config } => upgrade::slots(&asked, config.as_deref()),
         Command::Provision { file, into } => provision::provision(&file, &into),
         Command::Enrol { server, token, config } => {
