@@ -159,6 +159,66 @@ fn a_stranger_s_release_changes_nothing() {
     assert!(fs::read_link(host.folder.join("ringside-sensor")).is_err(), "still a plain file");
 }
 
+/// A `systemctl` for which the unit is active, and that restarts the sensor as systemd would: it ends
+/// the main process, waits for that, and starts what the link leads to.
+fn fake_systemctl(host: &Host) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = host.folder.join("systemctl");
+    let start = host.sensor.command(&["run".to_owned()]);
+    let words: Vec<_> = start.get_args().map(|word| format!("'{}'", word.display())).collect();
+    let (program, folder) = (start.get_program().display(), host.folder.path().display());
+    let script = format!(
+        "#!/bin/sh\n\
+         echo \"$*\" >>'{folder}/told'\n\
+         [ \"$1\" = restart ] || exit 0\n\
+         kill -TERM $(cat '{folder}/main-pid')\n\
+         while kill -0 $(cat '{folder}/main-pid'); do sleep 0.05; done 2>/dev/null\n\
+         setsid '{program}' {} </dev/null >'{folder}/log' 2>&1 &\n\
+         echo $! >'{folder}/main-pid'\n",
+        words.join(" ")
+    );
+    fs::write(&path, script).expect("a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a script");
+    path
+}
+
+#[test]
+fn a_unit_of_systemd_is_restarted_by_systemd() {
+    if !can_capture() {
+        return;
+    }
+    let (cloud, phones) = (Cloud::start(), Phones::new());
+    let host = Host::new(&cloud, 60, &phones);
+    fake_systemctl(&host);
+    let mut first = host.start();
+    fs::write(host.folder.join("main-pid"), first.id().to_string()).expect("a file");
+    // A process that has ended is there until its parent has looked.
+    let reaper = std::thread::spawn(move || first.wait().success());
+    let release = host.release("good", &program("ringside-sensor"), "9.9.9");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let words = ["upgrade".to_owned(), release.display().to_string()];
+    let output = host
+        .sensor
+        .command(&words)
+        .env("PATH", format!("{}:{path}", host.folder.path().display()))
+        .output()
+        .expect("it starts");
+    let log = fs::read_to_string(host.folder.join("log")).unwrap_or_default();
+    assert!(output.status.success(), "{output:?}\n{log}");
+    assert!(reaper.join().expect("no panic"), "the old program ends in order");
+    let told = fs::read_to_string(host.folder.join("told")).expect("it was asked");
+    assert_eq!(
+        told,
+        "is-active --quiet ringside-sensor.service\nrestart --no-block ringside-sensor.service\n"
+    );
+    assert!(log.contains("upgraded to 9.9.9"), "{log}");
+    assert_eq!(host.link(), Path::new("ringside-sensor.B"));
+    let pid = fs::read_to_string(host.folder.join("main-pid")).expect("a process id");
+    let pid = pid.trim().parse().ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.expect("an id"), rustix::process::Signal::TERM)
+        .expect("it runs");
+}
+
 /// SIGKILL for everything that runs, at another moment of the upgrade each time.
 #[test]
 fn killed_at_any_moment_one_of_the_two_runs_at_the_next_start() {
