@@ -7,7 +7,7 @@ use std::time::Duration;
 use ringside_tests::cloud::Cloud;
 use ringside_tests::folder::Folder;
 use ringside_tests::live_call::Phones;
-use ringside_tests::processes::{Process, program, wait_until};
+use ringside_tests::processes::{Process, program, wait_for, wait_until};
 use ringside_tests::sensor::{Said, Sensor};
 use ringside_tests::signer::Signer;
 
@@ -43,16 +43,17 @@ impl Host {
         self.sensor.said(&["upgrade", &release.display().to_string()])
     }
 
+    /// Starts what the link leads to, and again if it ends: the last sensor may be ending still.
     fn start(&self) -> Process {
-        // A program on trial ends a moment after the one that has started it.
-        wait_until("the end of the last sensor", || {
-            let lock = fs::File::open(self.sensor.data().join("sensor.lock"));
-            lock.map_or(true, |lock| lock.try_lock().is_ok())
-        });
-        let process = self.sensor.run(None, "");
-        _ = process.wait_for_line("accepted: connected to");
-        _ = process.wait_for_line("capturing from lo");
-        process
+        wait_for("a sensor that captures and is accepted", || {
+            let mut process = self.sensor.run(None, "");
+            let is_up = |process: &Process| {
+                let written = process.written();
+                written.contains("accepted: connected to") && written.contains("capturing from lo")
+            };
+            wait_until("its start or end", || is_up(&process) || !process.is_running());
+            process.is_running().then_some(process)
+        })
     }
 
     /// What the link leads to.
@@ -228,11 +229,11 @@ fn killed_at_any_moment_one_of_the_two_runs_at_the_next_start() {
     let (cloud, phones) = (Cloud::start(), Phones::new());
     let host = Host::new(&cloud, 60, &phones);
     let release = host.release("good", &program("ringside-sensor"), "9.9.9");
-    for kill in 0..6 {
+    for kill in 0..12 {
         let mut process = host.start();
         let command = ["upgrade", &release.display().to_string()].map(str::to_owned);
         let mut upgrade = Process::start("upgrade", &mut host.sensor.command(&command));
-        let after = Duration::from_millis(60 * kill * kill);
+        let after = Duration::from_millis(20 * kill * kill);
         wait_until("the moment", || upgrade.age() >= after || !upgrade.is_running());
         if upgrade.is_running() {
             upgrade.kill();

@@ -80,7 +80,7 @@ pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> R
     let ended = match read {
         Some(path) => {
             let source = analyze::open(path)?;
-            launch::end_with_parent();
+            launch::end_with_parent().map_err(Stop::failed)?;
             let sensor = Sensor::start(&loaded.config, read.is_some(), &signals.stopping)?;
             sensor.read(source, speed)
         }
@@ -145,7 +145,7 @@ fn live(loaded: &Loaded, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
         })?;
         privileges::drop_to(user).map_err(Stop::failed)?;
     }
-    launch::end_with_parent();
+    launch::end_with_parent().map_err(Stop::failed)?;
     let settings = live_settings(config);
     let mut sensor = Sensor::start(config, false, stopping)?;
     sensor.watchdog = watchdog;
