@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use ringside_protocol::PROTOCOL_VERSION;
 use ringside_protocol::cdr::*;
-use ringside_protocol::counters::Counter;
 use ringside_protocol::columns;
+use ringside_protocol::counters::Counter;
 use ringside_protocol::envelope::{EnvelopeError, HEADER_LEN, Message, open, seal};
 use ringside_protocol::message::*;
 use ringside_protocol::step::Failure;
@@ -317,6 +317,7 @@ fn health_and_commands() {
             },
         ],
         last_cdr_at: Some(AT),
+        is_leaving: true,
     };
     let quiet = Heartbeat {
         sensor_time: UnixMicros(0),
@@ -329,6 +330,7 @@ fn health_and_commands() {
         memory_bytes: 0,
         interfaces: Vec::new(),
         last_cdr_at: None,
+        is_leaving: false,
     };
     pin_both("heartbeat", &heartbeat, &quiet);
     pin_both(
