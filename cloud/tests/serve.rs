@@ -175,6 +175,7 @@ impl Sensor {
             interfaces: Vec::new(),
             last_cdr_at: None,
             upgrade: None,
+            is_leaving: false,
         };
         self.ask("/uplink/heartbeat", &heartbeat)
     }

@@ -14,6 +14,7 @@
 //! Wire structs only ever gain fields at their end; `tests/golden` pins their bytes.
 
 pub mod cdr;
+pub mod columns;
 pub mod counters;
 pub mod diagnosis;
 pub mod envelope;

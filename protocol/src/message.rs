@@ -179,6 +179,8 @@ pub struct Heartbeat {
     pub interfaces: Vec<InterfaceHealth>,
     /// When the newest call ended, if one did.
     pub last_cdr_at: Option<UnixMicros>,
+    /// The sensor is being stopped: this is its last word, and ends its session.
+    pub is_leaving: bool,
     /// How the last upgrade ended, if there was one.
     pub upgrade: Option<UpgradeReport>,
 }

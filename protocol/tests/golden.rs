@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use ringside_protocol::PROTOCOL_VERSION;
 use ringside_protocol::cdr::*;
+use ringside_protocol::columns;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::envelope::{EnvelopeError, HEADER_LEN, Message, open, seal};
 use ringside_protocol::message::*;
@@ -37,9 +38,12 @@ fn golden(name: &str, present: &[u8]) -> Vec<u8> {
 
 /// The envelope without compression: deflate's output may change with its library.
 fn plain<M: Message>(message: &M) -> Vec<u8> {
-    let mut bytes = vec![b'R', b'S', PROTOCOL_VERSION, M::KIND, 0];
-    bytes.extend(postcard::to_stdvec(message).expect("encodes"));
-    bytes
+    let (flags, body) = if M::IN_COLUMNS {
+        (2, columns::to_vec(message).expect("encodes"))
+    } else {
+        (0, postcard::to_stdvec(message).expect("encodes"))
+    };
+    [&[b'R', b'S', PROTOCOL_VERSION, M::KIND, flags], &body[..]].concat()
 }
 
 fn pin<M: Message + PartialEq + Debug>(name: &str, message: &M) {
@@ -61,7 +65,7 @@ fn pin<M: Message + PartialEq + Debug>(name: &str, message: &M) {
     // Half a message is none.
     if pinned.len() > HEADER_LEN {
         let half = &pinned[..pinned.len() - 1];
-        assert_eq!(open::<M>(half), Err(EnvelopeError::Postcard), "{name}, cut short");
+        assert_eq!(open::<M>(half), Err(EnvelopeError::Body), "{name}, cut short");
     }
 }
 
@@ -73,7 +77,7 @@ fn pin_both<M: Message + PartialEq + Debug>(name: &str, rich: &M, minimal: &M) {
 fn deflated(envelope: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut header = envelope[..HEADER_LEN].to_vec();
-    header[4] = 1;
+    header[4] |= 1;
     let mut encoder = flate2::write::DeflateEncoder::new(header, flate2::Compression::default());
     encoder.write_all(&envelope[HEADER_LEN..]).expect("compresses");
     encoder.finish().expect("compresses")
@@ -319,6 +323,7 @@ fn health_and_commands() {
             running: "0.1.0".to_owned(),
             failure: Some("it did not reach the cloud".to_owned()),
         }),
+        is_leaving: true,
     };
     let quiet = Heartbeat {
         sensor_time: UnixMicros(0),
@@ -332,6 +337,7 @@ fn health_and_commands() {
         interfaces: Vec::new(),
         last_cdr_at: None,
         upgrade: None,
+        is_leaving: false,
     };
     pin_both("heartbeat", &heartbeat, &quiet);
     pin_both(

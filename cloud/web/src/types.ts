@@ -168,7 +168,7 @@ export interface Stats {
   partial?: boolean;
 }
 
-export type SensorState = "online" | "offline" | "refused" | "revoked" | "never";
+export type SensorState = "online" | "offline" | "stopped" | "refused" | "revoked" | "never";
 export type StepState = "ok" | "failed" | "waiting";
 
 export interface Step {
@@ -185,6 +185,8 @@ export interface Failure {
 }
 
 export interface Sensor {
+  /** The last failure that it told of when it had come back. */
+  reported: Failure | null;
   id: string;
   id_sensor: number | null;
   name: string;

@@ -56,7 +56,11 @@ use session::{Event, Session};
 use status::RunLock;
 use tls::Roots;
 
-/// How long [`Uplink::stop`] waits for the threads; a connection attempt cannot be hurried.
+/// How long [`Uplink::stop`] leaves the session open for what is under way and a last heartbeat.
+pub const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long [`Uplink::stop`] waits for the threads after that; a connection attempt cannot be
+/// hurried.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A thread `uplink` that has begun and ended nothing for so long hangs: every wait and every
@@ -278,7 +282,8 @@ impl Uplink {
         self.shared.outbox.wait_until(patience, |figures| figures.outstanding() == 0)
     }
 
-    /// Ends both threads; what is under way is broken off. Waits at most [`STOP_PATIENCE`].
+    /// Ends both threads, and tells the cloud so. What is still under way after [`LEAVE_PATIENCE`]
+    /// is broken off, and waited for at most [`STOP_PATIENCE`].
     pub fn stop(mut self) {
         self.end();
     }
@@ -305,13 +310,10 @@ impl Uplink {
             return;
         }
         self.shared.stop();
-        let ended =
-            self.shared.end.wait_timeout_while(lock(&self.shared.ended), STOP_PATIENCE, |ended| {
-                *ended < threads.len()
-            });
-        let (ended, _) = ended.unwrap_or_else(PoisonError::into_inner);
-        let have_all_ended = *ended == threads.len();
-        drop(ended);
+        let have_all_ended = self.shared.have_ended(threads.len(), LEAVE_PATIENCE) || {
+            self.shared.shut(Role::Sender);
+            self.shared.have_ended(threads.len(), STOP_PATIENCE)
+        };
         if have_all_ended {
             for thread in threads {
                 if thread.join().is_err() {
@@ -385,7 +387,7 @@ impl Shared {
         }
     }
 
-    fn heartbeat(&self) -> Heartbeat {
+    fn heartbeat(&self, is_leaving: bool) -> Heartbeat {
         let health = self.host.health();
         let figures = self.outbox.figures();
         let own = figures.counters();
@@ -403,6 +405,7 @@ impl Shared {
             interfaces: health.interfaces,
             last_cdr_at: health.last_cdr_at,
             upgrade: health.upgrade,
+            is_leaving,
         }
     }
 
@@ -416,12 +419,23 @@ impl Shared {
 
     fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        for client in lock(&self.clients).iter().flatten() {
-            client.shut_down();
-        }
+        self.shut(Role::Poller);
         // Whoever looks at `stopping` and then waits holds this lock in between.
         drop(lock(&self.session));
         self.wake.notify_all();
+    }
+
+    fn shut(&self, role: Role) {
+        if let Some(client) = &lock(&self.clients)[role as usize] {
+            client.shut_down();
+        }
+    }
+
+    /// Waits until `count` threads have ended; false when `patience` was over first.
+    fn have_ended(&self, count: usize, patience: Duration) -> bool {
+        let ended = lock(&self.ended);
+        let waited = self.end.wait_timeout_while(ended, patience, |ended| *ended < count);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 == count
     }
 }
 

@@ -6,7 +6,7 @@ use ringside_protocol::message::Heartbeat;
 use ringside_protocol::step::{Failure, MAX_CLOCK_SKEW_SECONDS, Step};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
-use super::steps::sentence;
+use super::steps::{sentence, stopped};
 use super::{Line, State, clock_offset_ms, counter, second};
 use crate::db::sensors::Sensor;
 
@@ -39,6 +39,9 @@ fn link(sensor: &Sensor, state: State, failure: Option<&Failure>, now: UnixMicro
     let seen = sensor.seen_at.max(sensor.failure.as_ref().map(|(at, _)| *at));
     match (state, seen) {
         (State::Online, _) => Line::ok(name, format!("Connected from {}.", sensor.address)),
+        (State::Stopped, _) => {
+            Line::waiting(name, "No connection is open: it was stopped, and said so.")
+        }
         (State::Offline, Some(seen)) => Line::failed(
             name,
             format!(
@@ -89,6 +92,7 @@ fn cloud(sensor: &Sensor, state: State, failure: Option<&Failure>) -> Line {
             Line::ok(name, format!("Its session is open since {since}."))
         }
         (State::Revoked, _) => Line::failed(name, sentence(&Failure::Revoked)),
+        (State::Stopped, _) => Line::failed(name, stopped(sensor)),
         (_, Some(failure)) if failure.step() > Step::Tcp => Line::failed(name, sentence(failure)),
         (State::Offline, _) => {
             Line::failed(name, "Its session is over: see the tick of its link first.")

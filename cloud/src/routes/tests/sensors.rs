@@ -24,6 +24,7 @@ fn heartbeat(bench: &Bench, counters: &[(Counter, u64)]) -> Heartbeat {
         }],
         last_cdr_at: None,
         upgrade: None,
+        is_leaving: false,
     }
 }
 
@@ -118,6 +119,18 @@ fn a_silent_sensor_is_offline_and_its_figures_are_not_shown_as_present() {
     let stats = bench.json(&us, "/api/v1/stats");
     assert_eq!(stats["channels"]["now"], Value::Null);
     assert_eq!(stats["sensors"], serde_json::json!({ "online": 0, "total": 1 }));
+}
+
+#[test]
+fn a_sensor_that_has_taken_its_leave_is_stopped_at_once() {
+    let bench = Bench::new();
+    beat(&bench, &Heartbeat { is_leaving: true, ..heartbeat(&bench, &[]) });
+    let us = bench.log_in(&bench.ours.viewer);
+    let sensor = sensor(&bench, &us);
+    assert_eq!((&sensor["state"], &sensor["channels"]), (&"stopped".into(), &Value::Null));
+    let (state, sentence) = tick(&sensor, "cloud");
+    assert!(state == "failed" && sentence.contains("start ringside-sensor"), "{sentence}");
+    assert_eq!(tick(&sensor, "link").0, "waiting");
 }
 
 #[test]

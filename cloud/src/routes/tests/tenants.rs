@@ -77,7 +77,7 @@ fn strangers_are_shown_to_those_who_are_near() {
     let failure = ringside_protocol::step::Failure::TokenUnknown;
     let note = |key: u8, address: &str| {
         let hello = hello([key; 32], address, bench.now());
-        bench.app.db.note_stranger(&hello, address, &failure, bench.now()).expect("noted");
+        bench.app.db.note_stranger(&hello, address, Some(&failure), bench.now()).expect("noted");
     };
     note(10, "192.0.2.1:50000");
     note(11, "203.0.113.9:50000");

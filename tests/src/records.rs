@@ -1,40 +1,28 @@
-//! What a call costs on the wire: batches of 100 calls with random identities.
-//!
-//! TLS records and HTTP heads are added as they are on the uplink: one request of one batch.
+//! Records of calls as an office has them, with random identities: what cannot be compressed away.
 
 use core::net::SocketAddr;
 
-use ringside_protocol::cdr::*;
-use ringside_protocol::envelope::seal;
-use ringside_protocol::message::Batch;
+use ringside_protocol::cdr::{
+    Cdr, Direction, EndedBy, INTERVAL_SECONDS, Interval, Method, Party, Rtcp, Scale, Score,
+    SipEvent, SipMessage, Status, Stream, flags,
+};
 use ringside_protocol::time::UnixMicros;
 
-/// Request and response heads, and TLS records around both: measured on the uplink's own requests
-/// and rounded up.
-const HTTP_AND_TLS_BYTES: usize = 700;
+use crate::generate::Noise;
 
-/// SplitMix64: the test needs noise that is the same everywhere, not secrecy.
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn narrow(&mut self, bound: u16) -> u16 {
-        u16::try_from(self.below(u64::from(bound))).expect("below a u16")
-    }
+/// `count` answered calls of `seconds`, one every 15 ms from `began` on: 2 streams, 10 SIP messages,
+/// user agents and display names; random 128-bit Call-IDs, numbers, SSRCs, ports and times.
+#[must_use]
+pub fn calls(count: u64, seconds: u64, began: UnixMicros) -> Vec<Cdr> {
+    let mut noise = Noise(seconds);
+    (1..=count).map(|number| call(&mut noise, began, number, seconds)).collect()
 }
 
-fn call(noise: &mut Noise, number: u64, seconds: u64) -> Cdr {
+fn narrow(noise: &mut Noise, bound: u16) -> u16 {
+    u16::try_from(noise.below(u64::from(bound))).expect("below a u16")
+}
+
+fn call(noise: &mut Noise, began: UnixMicros, number: u64, seconds: u64) -> Cdr {
     let address = |noise: &mut Noise, port: u16| {
         let host = u8::try_from(noise.below(200)).expect("below 200");
         SocketAddr::from(([192, 0, 2, host], port))
@@ -44,9 +32,9 @@ fn call(noise: &mut Noise, number: u64, seconds: u64) -> Cdr {
     let party = |noise: &mut Noise| Party {
         user: format!("+4930{:07}", noise.below(10_000_000)),
         host: "pbx.example.net".to_owned(),
-        display: Some(names[usize::from(noise.narrow(4))].to_owned()),
+        display: Some(names[usize::from(narrow(noise, 4))].to_owned()),
     };
-    let media_port = |noise: &mut Noise| 10_000 + 2 * noise.narrow(10_000);
+    let media_port = |noise: &mut Noise| 10_000 + 2 * narrow(noise, 10_000);
     let (a, b) = (media_port(noise), media_port(noise));
     let addresses =
         vec![address(noise, 5060), address(noise, 5060), address(noise, a), address(noise, b)];
@@ -57,7 +45,7 @@ fn call(noise: &mut Noise, number: u64, seconds: u64) -> Cdr {
         let message = code.map_or(SipMessage::Request, SipMessage::Response);
         SipEvent { after, src, dst, message, cseq, method }
     };
-    let cseq = 1 + u32::from(noise.narrow(30_000));
+    let cseq = 1 + u32::from(narrow(noise, 30_000));
     let ringing = 300_000 + noise.below(900_000);
     let trying = 500 + noise.below(9_000);
     let sip = vec![
@@ -73,11 +61,11 @@ fn call(noise: &mut Noise, number: u64, seconds: u64) -> Cdr {
         event(700 + noise.below(9_000), Some(200), cseq + 2, Method::Bye),
     ];
     let score = |noise: &mut Noise| {
-        Some(Score { mos: 380 + noise.narrow(60), r: 800 + noise.narrow(130), discarded: 0 })
+        Some(Score { mos: 380 + narrow(noise, 60), r: 800 + narrow(noise, 130), discarded: 0 })
     };
     let mut stream = |src, dst, direction| {
-        let packets = u32::try_from(seconds * 50).expect("hours") - u32::from(noise.narrow(9));
-        let lost = u32::from(noise.narrow(9));
+        let packets = u32::try_from(seconds * 50).expect("hours") - u32::from(narrow(noise, 9));
+        let lost = u32::from(narrow(noise, 9));
         Stream {
             src,
             dst,
@@ -92,9 +80,9 @@ fn call(noise: &mut Noise, number: u64, seconds: u64) -> Cdr {
             bytes: u64::from(packets) * 160,
             expected: packets + lost,
             lost,
-            jitter_mean: Some(100 + u32::from(noise.narrow(4_000))),
-            jitter_max: Some(900 + u32::from(noise.narrow(20_000))),
-            delta_max: Some(20_000 + u32::from(noise.narrow(60_000))),
+            jitter_mean: Some(100 + u32::from(narrow(noise, 4_000))),
+            jitter_max: Some(900 + u32::from(narrow(noise, 20_000))),
+            delta_max: Some(20_000 + u32::from(narrow(noise, 60_000))),
             burst_r: Some(100),
             adaptive: score(noise),
             fixed_50: score(noise),
@@ -103,16 +91,16 @@ fn call(noise: &mut Noise, number: u64, seconds: u64) -> Cdr {
             rtcp: Some(Rtcp {
                 reports: u32::try_from(seconds / 5).expect("hours"),
                 fraction_lost: 0,
-                cumulative_lost: i32::from(noise.narrow(9)),
-                interarrival_jitter: u32::from(noise.narrow(400)),
-                round_trip: Some(u32::from(noise.narrow(60_000))),
+                cumulative_lost: i32::from(narrow(noise, 9)),
+                interarrival_jitter: u32::from(narrow(noise, 400)),
+                round_trip: Some(u32::from(narrow(noise, 60_000))),
             }),
             intervals: (0..seconds / INTERVAL_SECONDS)
                 .map(|_| Interval {
-                    packets: 498 + noise.narrow(3),
-                    lost: noise.narrow(2),
-                    jitter: 1 + noise.narrow(40),
-                    mos: 420 + noise.narrow(20),
+                    packets: 498 + narrow(noise, 3),
+                    lost: narrow(noise, 2),
+                    jitter: 1 + narrow(noise, 40),
+                    mos: 420 + narrow(noise, 20),
                 })
                 .collect(),
             dscp: 46,
@@ -127,9 +115,7 @@ fn call(noise: &mut Noise, number: u64, seconds: u64) -> Cdr {
     Cdr {
         number,
         flags: flags::AUTHENTICATED,
-        first_at: UnixMicros(
-            1_795_420_859_000_000 + number * 15_000_000 / 1000 + noise.below(9_999),
-        ),
+        first_at: began.plus(number * 15_000 + noise.below(9_999)),
         start: Some(0),
         ringing: Some(ringing),
         answered: Some(answered),
@@ -144,31 +130,10 @@ fn call(noise: &mut Noise, number: u64, seconds: u64) -> Cdr {
         dst: 1,
         status: Some(Status { code: 200, reason_phrase: String::new() }),
         ended_by: EndedBy::Caller,
-        caller_agent: Some(agents[usize::from(noise.narrow(3))].to_owned()),
-        callee_agent: Some(agents[usize::from(noise.narrow(3))].to_owned()),
+        caller_agent: Some(agents[usize::from(narrow(noise, 3))].to_owned()),
+        callee_agent: Some(agents[usize::from(narrow(noise, 3))].to_owned()),
         sip,
         streams,
         ..Cdr::default()
     }
-}
-
-fn bytes_a_call(seconds: u64) -> usize {
-    let mut noise = Noise(seconds);
-    let cdrs = (1..=100).map(|number| call(&mut noise, number, seconds)).collect();
-    let sealed = seal(&Batch { boot: Boot([7; 16]), cdrs }).expect("seals");
-    (sealed.len() + HTTP_AND_TLS_BYTES).div_ceil(100)
-}
-
-#[test]
-fn a_call_of_thirty_seconds_takes_at_most_400_bytes() {
-    let bytes = bytes_a_call(30);
-    println!("30 s calls: {bytes} bytes a call");
-    assert!(bytes <= 400, "{bytes} bytes a call");
-}
-
-#[test]
-fn an_hour_with_all_its_intervals_takes_at_most_4_kib() {
-    let bytes = bytes_a_call(3600);
-    println!("1 h calls: {bytes} bytes a call");
-    assert!(bytes <= 4096, "{bytes} bytes a call");
 }
