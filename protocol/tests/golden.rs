@@ -163,6 +163,22 @@ fn rich_stream() -> Stream {
         intervals: vec![Interval { packets: 500, lost: 2, jitter: 13, mos: 428 }; 2],
         dscp: 46,
         ptime: Some(20),
+        observed: observed::NOT_PREFERRED | observed::BEFORE_SDP,
+        level: Some(Level { active: 41, dbm0: Some(-19), clipped: 3 }),
+        drift_ppm: Some(-140),
+        described: Some(3),
+        preferred: Some("opus".to_owned()),
+        cname: Some("a1b2@192.0.2.10".to_owned()),
+        voip_metrics: Some(VoipMetrics {
+            reports: 4,
+            loss_rate: 2,
+            burst_duration: 300,
+            signal_level: -21,
+            mos_lq: 41,
+            mos_cq: 127,
+            jb_abs_max: 500,
+            ..VoipMetrics::default()
+        }),
     }
 }
 
@@ -213,6 +229,7 @@ fn rich_cdr() -> Cdr {
         streams_omitted: 3,
         vlan: Some(100),
         q850_cause: Some(16),
+        sip_dscp: [Some(24), None],
     }
 }
 
