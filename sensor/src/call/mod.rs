@@ -7,6 +7,7 @@
 pub mod cdr;
 pub mod codec;
 pub mod dialog;
+pub mod drift;
 pub mod dtmf;
 pub mod entry;
 pub mod flows;
@@ -16,6 +17,8 @@ pub mod jitter;
 pub mod ladder;
 pub mod level;
 mod media;
+#[cfg(test)]
+mod media_tests;
 mod meter;
 pub mod offer;
 pub mod places;
@@ -23,10 +26,12 @@ pub mod playout;
 #[cfg(test)]
 mod proptests;
 pub mod quality;
+mod reports;
 mod restart;
 pub mod room;
 pub mod sequence;
 pub mod slab;
+mod strays;
 pub mod stream;
 pub mod table;
 #[cfg(test)]

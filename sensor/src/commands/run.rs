@@ -174,10 +174,8 @@ impl Sensor {
             if Clock::now() >= self.housekeeping_at {
                 live.count(self.analysis.counters());
                 let lost_now = captured_without(self.analysis.counters());
-                if lost_now > lost {
-                    lost = lost_now;
-                    self.analysis.table().note_capture_loss();
-                }
+                self.analysis.table().note_capture(lost_now > lost);
+                lost = lost_now;
                 self.host.publish_interfaces(live.stats().into_iter().map(health).collect());
             }
             self.housekeep_if_due();

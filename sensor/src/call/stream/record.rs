@@ -1,11 +1,11 @@
 //! A stream's figures and scores, as its record has them.
 
-use super::super::codec::{Impairment, Kind};
+use super::super::codec::{Codec, Impairment, Kind};
 use super::super::interval::IntervalPool;
 use super::super::playout::Buffer;
 use super::super::quality::{Heard, burst_ratio, rounded_u16, rounded_u32, score};
 use super::{Report, Stream};
-use ringside_protocol::cdr::{self, Scale, Score};
+use ringside_protocol::cdr::{self, Scale, Score, observed};
 
 /// Packets below which a stream has no score.
 pub const MIN_SCORED_PACKETS: u32 = 10;
@@ -19,6 +19,12 @@ impl Stream {
     #[must_use]
     pub fn silence(&self) -> Option<bool> {
         self.level.silence()
+    }
+
+    /// What most packets carry.
+    #[must_use]
+    pub const fn codec(&self) -> &Codec {
+        &self.codec
     }
 
     /// The score so far, with the adaptive jitter buffer.
@@ -62,6 +68,9 @@ impl Stream {
             intervals: self.meter.intervals(&self.adaptive, impairment, intervals),
             dscp: self.dscp.winner(),
             ptime: self.ptime(),
+            observed: if self.silence() == Some(true) { observed::SILENT } else { 0 },
+            level: self.level.record(),
+            drift_ppm: self.drift.ppm(),
             ..cdr::Stream::default()
         }
     }
