@@ -174,6 +174,7 @@ impl Sensor {
             memory_bytes: 1,
             interfaces: Vec::new(),
             last_cdr_at: None,
+            live: ringside_protocol::live::Live::default(),
         };
         self.ask("/uplink/heartbeat", &heartbeat)
     }

@@ -17,6 +17,7 @@ pub mod counters;
 pub mod diagnosis;
 pub mod envelope;
 pub mod json;
+pub mod live;
 pub mod message;
 pub mod step;
 pub mod time;

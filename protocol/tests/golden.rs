@@ -12,6 +12,7 @@ use ringside_protocol::PROTOCOL_VERSION;
 use ringside_protocol::cdr::*;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::envelope::{EnvelopeError, HEADER_LEN, Message, open, seal};
+use ringside_protocol::live::{Live, LiveCall};
 use ringside_protocol::message::*;
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
@@ -329,6 +330,25 @@ fn health_and_commands() {
                 fault: Some("eth2 is down: plug its cable in".to_owned()),
             },
         ],
+        live: Live {
+            at: Some(AT),
+            bad: 1,
+            fair: 2,
+            good: 300,
+            unrated: 4,
+            worst: vec![LiveCall {
+                number: 300,
+                caller: "+4930123456".to_owned(),
+                callee: "200".to_owned(),
+                first_at: AT,
+                answered_at: Some(AT),
+                mos: 212,
+                expected: 1300,
+                lost: 120,
+                jitter_max: Some(18_400),
+                is_unreliable: true,
+            }],
+        },
         last_cdr_at: Some(AT),
     };
     let quiet = Heartbeat {
@@ -342,6 +362,7 @@ fn health_and_commands() {
         memory_bytes: 0,
         interfaces: Vec::new(),
         last_cdr_at: None,
+        live: Live::default(),
     };
     pin_both("heartbeat", &heartbeat, &quiet);
     pin_both(

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ringside_protocol::cdr::Cdr;
+use ringside_protocol::live::Live;
 use ringside_protocol::message::{InterfaceHealth, Lease};
 
 use crate::counters::Counters;
@@ -27,6 +28,11 @@ impl SensorHost {
     /// Replaces the capture's figures.
     pub fn publish_interfaces(&self, interfaces: Vec<InterfaceHealth>) {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).interfaces = interfaces;
+    }
+
+    /// Replaces what is known of the calls in progress.
+    pub fn publish_live(&self, live: Live) {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).live = live;
     }
 
     /// Notes when the newest call ended.

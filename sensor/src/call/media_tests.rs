@@ -35,6 +35,16 @@ impl Lab {
         self.pass(20_000);
     }
 
+    /// Both directions at their proper pace.
+    fn steady(&mut self, a_port: u16, b_port: u16, packets: u16) {
+        let (a, b) = (format!("192.0.2.1:{a_port}"), format!("192.0.2.2:{b_port}"));
+        for number in 0..packets {
+            self.media((&a, &b), 8, 1, number);
+            self.now -= 20_000;
+            self.media((&b, &a), 8, 2, number);
+        }
+    }
+
     fn rtcp(&mut self, src: &str, dst: &str, packet: &[u8]) -> &mut Self {
         let datagram = self.datagram(src, dst, packet);
         self.table.handle_media(&datagram, &mut self.counters);
@@ -355,4 +365,47 @@ fn the_dscp_of_each_side_s_sip_is_kept() {
     let mut lab = Lab::new();
     lab.invite("c", 4000).answer("c", 200, 6000);
     assert_eq!(lab.end("c").sip_dscp, [Some(0), Some(0)]);
+}
+
+#[test]
+fn live_figures_are_those_that_the_record_will_have() {
+    let mut lab = Lab::new();
+    for (id, a, b) in [("good", 4000, 6000), ("worse", 4002, 6002), ("ringing", 4004, 6004)] {
+        lab.invite(id, a);
+        if id != "ringing" {
+            lab.answer(id, 200, b);
+        }
+    }
+    let (a, b) = ("192.0.2.1:4002", "192.0.2.2:6002");
+    lab.steady(4000, 6000, 100);
+    for number in (0..200).filter(|number| number % 3 != 0) {
+        lab.media((a, b), 8, 5, number);
+    }
+    let now = embassy_time::Instant::from_micros(lab.now);
+    let live = lab.table.live(now);
+    assert_eq!((live.good, live.fair + live.bad, live.unrated), (1, 1, 1));
+    assert_eq!(live.at.map(|at| at.0), Some(lab.now));
+    let numbers: Vec<_> = live.worst.iter().map(|call| call.number).collect();
+    assert_eq!(numbers, [2, 1], "the worst first");
+    lab.bye("worse").pass(SECOND);
+    let record = lab.only_record();
+    let worst = &live.worst[0];
+    assert_eq!(record.worst(|stream| stream.adaptive).map(|(score, _)| score.mos), Some(worst.mos));
+    let stream = &record.streams[0];
+    assert_eq!((stream.lost, stream.expected), (worst.lost, worst.expected));
+    assert_eq!((stream.jitter_max, record.caller.user), (worst.jitter_max, worst.caller.clone()));
+}
+
+#[test]
+fn a_heartbeat_names_no_more_than_its_limit_of_calls() {
+    use ringside_protocol::live::MAX_LIVE_CALLS;
+    let mut lab = Lab::new();
+    for call in 0..u16::try_from(MAX_LIVE_CALLS).unwrap() + 3 {
+        let (a, b) = (4000 + 2 * call, 6000 + 2 * call);
+        lab.invite(&format!("c{call}"), a).answer(&format!("c{call}"), 200, b);
+        lab.steady(a, b, 50);
+    }
+    let live = lab.table.live(embassy_time::Instant::from_micros(lab.now));
+    assert_eq!(usize::from(live.good), MAX_LIVE_CALLS + 3);
+    assert_eq!(live.worst.len(), MAX_LIVE_CALLS);
 }

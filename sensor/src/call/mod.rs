@@ -16,6 +16,7 @@ pub mod interval;
 pub mod jitter;
 pub mod ladder;
 pub mod level;
+mod live;
 mod media;
 #[cfg(test)]
 mod media_tests;

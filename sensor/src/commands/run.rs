@@ -37,6 +37,9 @@ use crate::uplink::Uplink;
 /// Between two looks at health, signals and the lease.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
 
+/// Between two looks at how good the calls in progress are.
+const LIVE_EVERY: Duration = Duration::from_secs(10);
+
 /// How long the analysis waits for frames before it looks at deadlines.
 const POLL_FOR: Duration = Duration::from_millis(100);
 
@@ -110,6 +113,7 @@ struct Sensor {
     host: Arc<SensorHost>,
     stopping: Arc<AtomicBool>,
     housekeeping_at: Clock,
+    live_at: Clock,
     is_file: bool,
     /// `dtmf2db`.
     keeps_digits: bool,
@@ -156,6 +160,7 @@ impl Sensor {
             host,
             stopping: Arc::clone(stopping),
             housekeeping_at: Clock::now(),
+            live_at: Clock::now(),
             is_file,
             keeps_digits: config.dtmf,
         })
@@ -274,6 +279,11 @@ impl Sensor {
     fn housekeep(&mut self) {
         let channels = self.analysis.table().in_progress();
         self.host.publish(self.analysis.counters(), channels);
+        let now = Clock::now();
+        if now >= self.live_at {
+            self.live_at = now + LIVE_EVERY;
+            self.host.publish_live(self.analysis.live());
+        }
         if !self.is_file {
             self.analysis.table().set_allowance(self.host.allowance());
         }

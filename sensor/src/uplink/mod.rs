@@ -23,6 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ringside_protocol::counters::Counter;
+use ringside_protocol::live::Live;
 use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease, Refused};
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
@@ -81,6 +82,8 @@ pub struct Health {
     pub interfaces: Vec<InterfaceHealth>,
     /// When the newest call ended, if one did.
     pub last_cdr_at: Option<UnixMicros>,
+    /// How good the calls in progress are.
+    pub live: Live,
 }
 
 /// What to do when neither configuration nor enrolment names a server.
@@ -363,6 +366,7 @@ impl Shared {
             memory_bytes: health.memory_bytes,
             interfaces: health.interfaces,
             last_cdr_at: health.last_cdr_at,
+            live: health.live,
         }
     }
 

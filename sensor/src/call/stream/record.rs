@@ -33,6 +33,18 @@ impl Stream {
         self.score(&self.adaptive, self.scale().ok()?)
     }
 
+    /// Sequence numbers that should have come, and those that did not.
+    #[must_use]
+    pub const fn losses(&self) -> (u32, u32) {
+        (self.sequence.expected(), self.sequence.lost())
+    }
+
+    /// The greatest interarrival jitter, microseconds; `None` without a clock rate.
+    #[must_use]
+    pub fn jitter_max(&self) -> Option<u32> {
+        self.timeline.map(|_| rounded_u32(self.jitter.max()))
+    }
+
     /// The figures so far. `first`, `src`, `dst` and `direction` are the caller's to fill in.
     #[must_use]
     pub fn record(&self, intervals: &IntervalPool) -> cdr::Stream {
@@ -57,7 +69,7 @@ impl Stream {
             reordered: self.sequence.reordered(),
             capture_lost: None,
             jitter_mean: self.timeline.map(|_| rounded_u32(self.jitter.mean())),
-            jitter_max: self.timeline.map(|_| rounded_u32(self.jitter.max())),
+            jitter_max: self.jitter_max(),
             delta_max: (self.packets > 1).then_some(self.delta_max),
             burst_r: self.burst_r(),
             adaptive: score(&self.adaptive),
