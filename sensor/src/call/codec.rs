@@ -15,6 +15,11 @@
 //! | AMR-WB at 23.05 kbit/s | 8 | 4.6 | the same, wideband scale |
 //! | AMR-WB at 23.85 kbit/s | 10 | 4.9 | the same: worse than 23.05, as published |
 //!
+//! The recommendation itself is not at hand to everybody, so each value was compared with what others
+//! took from it: G.711, G.729 and G.723.1 with OPAL (`src/rtp/metrics.cxx`), AMR-WB with sipnab
+//! (its notes quote tables IV.3 and IV.4: these three modes and no others, for uniform loss), GSM-EFR
+//! with a third E-model that marks it "G.113 provisional value". All agree to the digit.
+//!
 //! G.711 has two values of Bpl: 25.1 with the concealment of its appendix I, 4.3 without any. The
 //! first is used, because every receiver of today conceals losses in some way.
 //!
