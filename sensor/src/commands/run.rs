@@ -178,6 +178,9 @@ impl Sensor {
             self.store_records();
             if Clock::now() >= self.housekeeping_at {
                 live.count(self.analysis.counters());
+                if self.analysis.counters().of(Counter::SipMessages) > 0 {
+                    live.note_sip();
+                }
                 let lost_now = captured_without(self.analysis.counters());
                 self.analysis.table().note_capture(lost_now > lost);
                 lost = lost_now;
