@@ -265,3 +265,35 @@ export interface NewToken {
   expires_at: string;
   command: string;
 }
+
+/** A call in progress, with the figures that its record would have if it ended now. */
+export interface LiveCall {
+  id: string | null;
+  caller: string;
+  callee: string;
+  first_at: string;
+  answered_at: string | null;
+  mos: number;
+  expected: number;
+  lost: number;
+  jitter_max_ms: number | null;
+  mos_unreliable: boolean;
+}
+
+interface LiveCounts {
+  bad: number;
+  fair: number;
+  good: number;
+  unrated: number;
+}
+
+export interface LiveSensor extends LiveCounts {
+  sensor: SensorRef;
+  at: string | null;
+  channels: number;
+  calls: LiveCall[];
+}
+
+export interface LiveCalls extends LiveCounts {
+  sensors: LiveSensor[];
+}
