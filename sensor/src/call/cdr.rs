@@ -72,7 +72,7 @@ pub fn record(
     for stream in call.streams.clone() {
         let Some(flow) = flows.get(stream) else { continue };
         let mut of_flow = stream_record(call, (slot, stream), flow, flows, places);
-        of_flow.capture_lost = missed.map(|_| flow.stream.capture_lost());
+        of_flow.capture_lost = missed.map(|_| flow.capture_lost());
         record.streams.push(of_flow);
         silences.push(flow.stream.silence());
     }

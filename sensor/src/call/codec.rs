@@ -31,6 +31,8 @@
 //! any loss, and an average over those would flatter. For Opus, EVS (on the wideband scale),
 //! iLBC, Speex and the other modes of AMR nothing is published.
 
+use core::num::NonZeroU32;
+
 use super::level::Law;
 use crate::wire::rtp::{RtpMap, static_payload_type};
 
@@ -66,7 +68,7 @@ pub const MAX_NAME: usize = 23;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Codec {
     name: Name,
-    clock_rate: Option<u32>,
+    clock_rate: Option<NonZeroU32>,
     channels: u8,
     encrypted: bool,
 }
@@ -215,7 +217,7 @@ impl Codec {
     pub fn from_rtpmap(map: RtpMap<'_>) -> Self {
         Self {
             name: Name::of(map.encoding_name),
-            clock_rate: (map.clock_rate > 0).then_some(map.clock_rate),
+            clock_rate: NonZeroU32::new(map.clock_rate),
             channels: map.channels,
             encrypted: false,
         }
@@ -225,7 +227,7 @@ impl Codec {
     #[must_use]
     pub fn from_name(encoding_name: &str) -> Self {
         let name = Name::of(encoding_name);
-        let clock_rate = name.row().map(|row| row.clock_rate);
+        let clock_rate = name.row().and_then(|row| NonZeroU32::new(row.clock_rate));
         Self { name, clock_rate, ..Self::UNKNOWN }
     }
 
@@ -255,7 +257,7 @@ impl Codec {
     /// Hz, of the RTP timestamp.
     #[must_use]
     #[inline]
-    pub const fn clock_rate(&self) -> Option<u32> {
+    pub const fn clock_rate(&self) -> Option<NonZeroU32> {
         self.clock_rate
     }
 
@@ -361,7 +363,10 @@ mod tests {
         assert_eq!(Codec::from_name("pcmu"), Codec::from_payload_type(0));
         assert_eq!(Codec::from_name("OPUS").encoding_name(), "opus");
         let own = Codec::from_rtpmap(RtpMap { encoding_name: "X-own", clock_rate: 7, channels: 2 });
-        assert_eq!((own.encoding_name(), own.clock_rate(), own.channels()), ("X-own", Some(7), 2));
+        assert_eq!(
+            (own.encoding_name(), own.clock_rate(), own.channels()),
+            ("X-own", NonZeroU32::new(7), 2)
+        );
         assert_eq!(own.kind(), Kind::Unknown);
     }
 

@@ -6,6 +6,7 @@ use super::codec::Codec;
 use super::dialog::Side;
 use super::hash::Keyed;
 use super::interval::IntervalPool;
+use super::own_loss::OwnLoss;
 use super::slab::{Index, Slab, Slot};
 use super::stream::{Arrival, Fit, Held, Stream};
 use crate::decode::Datagram;
@@ -28,6 +29,8 @@ pub struct Flow {
     pub sender_reports: [(u32, Instant); 2],
     /// Timestamp of the newest RFC 4733 event.
     pub event_timestamp: Option<u32>,
+    /// Its losses while the sensor missed packets.
+    pub own_loss: OwnLoss,
     /// It began before a description named its address.
     pub is_adopted: bool,
     /// Its source said BYE.
@@ -38,6 +41,19 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Brings [`Self::own_loss`] up to date; see [`OwnLoss::note`].
+    pub fn note_capture(&mut self, is_lossy: bool, was_lossy: bool) {
+        let (_, lost) = self.stream.losses();
+        self.own_loss.note(lost, is_lossy, was_lossy);
+    }
+
+    /// Of its losses, those that may be the sensor's own.
+    #[must_use]
+    pub fn capture_lost(&self) -> u32 {
+        let (_, lost) = self.stream.losses();
+        self.own_loss.of(lost)
+    }
+
     /// Keyed hash of its addresses and SSRC; a restarted sequence has the same.
     #[must_use]
     pub const fn hash(&self) -> u64 {
@@ -150,6 +166,7 @@ impl Flows {
             stream,
             sender_reports: [(0, Instant::MIN); 2],
             event_timestamp: None,
+            own_loss: OwnLoss::default(),
             is_adopted: false,
             has_left: false,
             ssrc,

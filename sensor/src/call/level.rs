@@ -61,15 +61,16 @@ impl Level {
             Law::Mu => &MU_SQUARES,
             Law::A => &A_SQUARES,
         };
-        let (mut sum, mut count) = (0_u64, 0_u32);
         let first = usize::from(sequence_number) % STRIDE;
-        for &byte in payload.iter().skip(first).step_by(STRIDE) {
-            sum += squares[usize::from(byte)];
-            count += 1;
-        }
-        if count == 0 {
+        let Some(samples) = payload.get(first..).filter(|samples| !samples.is_empty()) else {
             return;
-        }
+        };
+        let square = |byte: &u8| squares[usize::from(*byte)];
+        // Whole strides first: their loop needs no test of its end but one.
+        let strides = samples.chunks_exact(STRIDE);
+        let last = strides.remainder().first().map_or(0, square);
+        let sum = strides.map(|stride| square(&stride[0])).sum::<u64>() + last;
+        let count = u32::try_from(samples.len().div_ceil(STRIDE)).unwrap_or(u32::MAX);
         self.packets += 1;
         let squares = sum & (RAIL - 1);
         if squares > SILENCE_MEAN_SQUARE * u64::from(count) {

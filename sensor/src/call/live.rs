@@ -7,8 +7,8 @@ use ringside_protocol::live::{Band, Live, LiveCall, MAX_LIVE_CALLS};
 use ringside_protocol::time::UnixMicros;
 
 use super::entry::{Call, PartyText};
+use super::flows::Flow;
 use super::slab::Slot;
-use super::stream::Stream;
 use super::table::CallTable;
 
 impl CallTable {
@@ -37,21 +37,21 @@ impl CallTable {
 
     /// The stream with the lowest MOS: [`ringside_protocol::cdr::Cdr::worst`] of a call that has
     /// not ended.
-    fn worst(&self, call: &Call) -> Option<(Score, &Stream)> {
+    fn worst(&self, call: &Call) -> Option<(Score, &Flow)> {
         let streams = call.streams.iter().filter_map(|&slot| self.flows.get(slot));
         streams
-            .filter_map(|flow| Some((flow.stream.live_score()?, &flow.stream)))
+            .filter_map(|flow| Some((flow.stream.live_score()?, flow)))
             .min_by_key(|(score, _)| (score.mos, score.r))
     }
 
     fn live_call(&self, slot: Slot) -> Option<LiveCall> {
         let call = self.calls.get(slot)?;
-        let (score, stream) = self.worst(call)?;
+        let (score, flow) = self.worst(call)?;
         let name = |party: PartyText| {
             let user = call.texts.string(party.user);
             if user.is_empty() { call.texts.string(party.host) } else { user }
         };
-        let (expected, lost) = stream.losses();
+        let (expected, lost) = flow.stream.losses();
         Some(LiveCall {
             number: call.number,
             caller: name(call.caller),
@@ -61,8 +61,8 @@ impl CallTable {
             mos: score.mos,
             expected,
             lost,
-            jitter_max: stream.jitter_max(),
-            is_unreliable: stream.capture_lost() > 0,
+            jitter_max: flow.stream.jitter_max(),
+            is_unreliable: flow.capture_lost() > 0,
         })
     }
 }

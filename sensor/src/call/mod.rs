@@ -22,6 +22,7 @@ mod media;
 mod media_tests;
 mod meter;
 pub mod offer;
+pub mod own_loss;
 pub mod places;
 pub mod playout;
 #[cfg(test)]

@@ -7,7 +7,6 @@
 //! [`Stream::record`] makes figures and scores ([`super::quality`]) of them at any time.
 
 use embassy_time::{Duration, Instant};
-use ringside_protocol::cdr;
 
 use super::codec::{Codec, Kind};
 use super::drift::Drift;
@@ -96,10 +95,9 @@ pub struct Stream {
     step: Vote<u32>,
     payload_len: Vote<u32>,
     level: Level,
-    own_loss: OwnLoss,
 }
 
-const _: () = assert!(size_of::<Stream>() <= 700);
+const _: () = assert!(size_of::<Stream>() <= 640);
 
 /// A packet that was kept back: its number does not fit, or it is the first of its kind, until the
 /// next one tells whether it began a sequence.
@@ -114,20 +112,13 @@ pub struct Held {
     dscp: u8,
 }
 
-/// Numbers that were lost while the sensor itself missed packets.
-#[derive(Clone, Copy, Debug, Default)]
-struct OwnLoss {
-    lost: u32,
-    /// Lost since the last second in which nothing was missed, should the next one tell otherwise.
-    open: u32,
-    /// The stream's losses when it was last asked.
-    known: u32,
-}
-
 /// What RTCP said.
 #[derive(Clone, Copy, Debug, Default)]
 struct Report {
-    last: cdr::Rtcp,
+    reports: u32,
+    fraction_lost: u8,
+    cumulative_lost: i32,
+    interarrival_jitter: u32,
     round_trips: u32,
     round_trip_sum: u64,
 }
@@ -168,7 +159,6 @@ impl Stream {
             step: Vote::default(),
             payload_len: Vote::new(packet.payload_len),
             level: Level::default(),
-            own_loss: OwnLoss::default(),
         };
         stream.count(arrival, codec, Arrived::Ahead(0), intervals);
         stream
@@ -434,14 +424,14 @@ impl Stream {
 
     /// A receiver reported about this stream; the round trip if LSR and DLSR gave one.
     pub fn handle_report(&mut self, block: &ReportBlock, round_trip_us: Option<u32>) {
-        let Report { last, round_trips, round_trip_sum } = &mut self.report;
-        last.reports += 1;
-        last.fraction_lost = last.fraction_lost.max(block.fraction_lost);
-        last.cumulative_lost = block.cumulative_lost;
-        last.interarrival_jitter = last.interarrival_jitter.max(block.interarrival_jitter);
+        let report = &mut self.report;
+        report.reports += 1;
+        report.fraction_lost = report.fraction_lost.max(block.fraction_lost);
+        report.cumulative_lost = block.cumulative_lost;
+        report.interarrival_jitter = report.interarrival_jitter.max(block.interarrival_jitter);
         if let Some(round_trip) = round_trip_us {
-            *round_trips += 1;
-            *round_trip_sum += u64::from(round_trip);
+            report.round_trips += 1;
+            report.round_trip_sum += u64::from(round_trip);
         }
     }
 
@@ -456,28 +446,6 @@ impl Stream {
     #[inline]
     pub fn usual_codec(&self, payload_type: u8) -> Option<Codec> {
         (payload_type == self.payload_type.winner()).then_some(self.codec)
-    }
-
-    /// A second has passed; whether the sensor missed packets in it, and in the one before.
-    pub fn note_capture(&mut self, is_lossy: bool, was_lossy: bool) {
-        let lost = self.sequence.lost();
-        let own = &mut self.own_loss;
-        let new = lost.saturating_sub(own.known);
-        own.known = lost;
-        if is_lossy {
-            own.lost += core::mem::take(&mut own.open) + new;
-        } else if was_lossy {
-            own.lost += new;
-        } else {
-            own.open = new;
-        }
-    }
-
-    /// Of its losses, those that may be the sensor's own.
-    #[must_use]
-    pub fn capture_lost(&self) -> u32 {
-        // A number that came late after all is neither's loss.
-        self.own_loss.lost.min(self.sequence.lost())
     }
 
     /// When the last packet came.

@@ -122,7 +122,7 @@ impl CallTable {
         let missed = self.missed.get_or_insert(0);
         *missed += u64::from(is_lossy);
         for flow in self.flows.iter_mut() {
-            flow.stream.note_capture(is_lossy, self.was_lossy);
+            flow.note_capture(is_lossy, self.was_lossy);
         }
         self.was_lossy = is_lossy;
     }

@@ -1,5 +1,7 @@
 //! A stream's figures and scores, as its record has them.
 
+use core::num::NonZeroU32;
+
 use super::super::codec::{Codec, Impairment, Kind};
 use super::super::interval::IntervalPool;
 use super::super::playout::Buffer;
@@ -59,7 +61,7 @@ impl Stream {
             ssrc: self.ssrc,
             payload_type: self.payload_type.winner(),
             encoding_name: self.codec.encoding_name().to_owned(),
-            clock_rate: self.codec.clock_rate(),
+            clock_rate: self.codec.clock_rate().map(NonZeroU32::get),
             length: self.last_at().saturating_duration_since(self.first_at).as_micros(),
             packets: self.packets(),
             bytes: self.bytes + self.suspect.map_or(0, |suspect| u64::from(suspect.payload_len)),
@@ -127,7 +129,7 @@ impl Stream {
 
     pub(super) fn step_micros(&self) -> Option<u64> {
         let step = u64::from(self.step.winner());
-        let clock_rate = u64::from(self.codec.clock_rate()?);
+        let clock_rate = u64::from(self.codec.clock_rate()?.get());
         let micros = step * 1_000_000 / clock_rate;
         (step > 0 && micros <= MAX_PTIME).then_some(micros)
     }
@@ -139,7 +141,14 @@ impl Stream {
     }
 
     fn rtcp(&self) -> Option<cdr::Rtcp> {
-        (self.report.last.reports > 0)
-            .then(|| cdr::Rtcp { round_trip: self.round_trip(), ..self.report.last })
+        let Report { reports, fraction_lost, cumulative_lost, interarrival_jitter, .. } =
+            self.report;
+        (reports > 0).then(|| cdr::Rtcp {
+            reports,
+            fraction_lost,
+            cumulative_lost,
+            interarrival_jitter,
+            round_trip: self.round_trip(),
+        })
     }
 }
