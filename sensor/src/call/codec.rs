@@ -114,7 +114,7 @@ const PCMU: u8 = 0;
 const PCMA: u8 = 1;
 
 /// Encodings by name, with the clock rate that their payload format fixes or that is usual.
-static TABLE: [Row; 66] = [
+static TABLE: [Row; 88] = [
     speech("PCMU", 8_000, 8, 1_000),
     speech("PCMA", 8_000, 8, 1_000),
     // It samples at 16 kHz; its RTP clock is 8 kHz for historical reasons (RFC 3551 §4.5.2).
@@ -147,7 +147,16 @@ static TABLE: [Row; 66] = [
     variable("EVRC0", 8_000),
     variable("EVRCB", 8_000),
     variable("EVRCWB", 16_000),
+    variable("EVRC1", 8_000),
+    variable("EVRCB0", 8_000),
+    variable("EVRCB1", 8_000),
+    variable("EVRCWB0", 16_000),
+    variable("EVRCWB1", 16_000),
+    variable("EVRCNW", 16_000),
+    variable("EVRCNW0", 16_000),
+    variable("EVRCNW1", 16_000),
     variable("SMV", 8_000),
+    variable("SMV0", 8_000),
     variable("AMR", 8_000),
     variable("AMR-WB", 16_000),
     variable("AMR-WB+", 72_000),
@@ -158,6 +167,17 @@ static TABLE: [Row; 66] = [
     variable("SILK", 8_000),
     variable("opus", 48_000),
     variable("G7221", 16_000),
+    variable("G719", 48_000),
+    // G.711.1 (RFC 5391): a core of G.711 and layers above it.
+    variable("PCMU-WB", 16_000),
+    variable("PCMA-WB", 16_000),
+    variable("L20", 48_000),
+    variable("MELP", 8_000),
+    variable("MELP600", 8_000),
+    variable("MELP1200", 8_000),
+    variable("MELP2400", 8_000),
+    // Redundant audio (RFC 2198): what is inside has a payload type of its own.
+    variable("red", 8_000),
     speech("BV16", 8_000, 10, 5_000),
     speech("BV32", 16_000, 20, 5_000),
     variable("MPA", 90_000),
@@ -182,6 +202,10 @@ static TABLE: [Row; 66] = [
     other("MP2T", 90_000, Kind::Other),
     other("VP8", 90_000, Kind::Other),
     other("VP9", 90_000, Kind::Other),
+    other("AV1", 90_000, Kind::Other),
+    other("rtx", 90_000, Kind::Other),
+    other("ulpfec", 90_000, Kind::Other),
+    other("flexfec-03", 90_000, Kind::Other),
 ];
 
 /// A pair of published impairment values and the scale they belong to.
@@ -386,6 +410,27 @@ mod tests {
             }
         }
         assert_eq!(Codec::from_payload_type(96), Codec::UNKNOWN);
+    }
+
+    #[test]
+    fn dynamic_encodings_have_the_clock_of_their_payload_format() {
+        for (name, clock_rate) in [
+            ("opus", 48_000),
+            ("G722", 8_000),
+            ("AMR", 8_000),
+            ("AMR-WB", 16_000),
+            ("iLBC", 8_000),
+            ("GSM-HR-08", 8_000),
+            ("speex", 8_000),
+            ("EVS", 16_000),
+            ("EVRCNW", 16_000),
+            ("PCMA-WB", 16_000),
+            ("G719", 48_000),
+        ] {
+            let codec = Codec::from_name(name);
+            assert_eq!(codec.clock_rate(), NonZeroU32::new(clock_rate), "{name}");
+            assert_eq!(codec.kind(), Kind::Speech, "{name}");
+        }
     }
 
     #[test]
