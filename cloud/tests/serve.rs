@@ -176,6 +176,7 @@ impl Sensor {
             last_cdr_at: None,
             upgrade: None,
             is_leaving: false,
+            live: ringside_protocol::live::Live::default(),
         };
         self.ask("/uplink/heartbeat", &heartbeat)
     }

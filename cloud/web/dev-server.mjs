@@ -115,6 +115,7 @@ export async function startDevServer({
       const next = start + limit < found.length ? page.at(-1).id : null;
       return { body: { calls: page.map(summary), next, newest: page[0]?.id ?? null } };
     },
+    "GET /live": () => ({ body: inProgress(calls, sensors) }),
     "GET /stats": (query) => {
       const found = calls.filter((call) =>
         fits(call, new URLSearchParams({ from: query.get("from") ?? "", to: query.get("to") ?? "" })),
@@ -241,6 +242,48 @@ async function file(path, response) {
     response.writeHead(404);
     response.end();
   }
+}
+
+/** As if some of the newest calls were still in progress. */
+function inProgress(calls, sensors) {
+  const bands = (of) => ({
+    bad: of.filter(({ mos }) => mos <= 3).length,
+    fair: of.filter(({ mos }) => mos > 3 && mos <= 3.6).length,
+    good: of.filter(({ mos }) => mos > 3.6).length,
+    unrated: Math.ceil(of.length / 8),
+  });
+  const bySensor = sensors
+    .filter(({ state }) => state === "online")
+    .map((sensor) => {
+      const mine = calls.filter((call) => call.sensor?.id === sensor.id && call.mos !== null).slice(0, 30);
+      const worst = [...mine].sort((a, b) => a.mos - b.mos).slice(0, 5);
+      return {
+        ...bands(mine),
+        sensor: { id: sensor.id, name: sensor.name, id_sensor: sensor.id_sensor },
+        at: new Date().toISOString(),
+        channels: sensor.channels,
+        calls: worst.map((call) => ({
+          id: call.id,
+          caller: call.caller.user,
+          callee: call.callee.user,
+          first_at: call.first_at,
+          answered_at: call.answered_at,
+          mos: call.mos,
+          expected: call.streams[0]?.expected ?? 0,
+          lost: call.streams[0]?.lost ?? 0,
+          jitter_max_ms: call.streams[0]?.jitter_max_ms ?? null,
+          mos_unreliable: call.mos_unreliable,
+        })),
+      };
+    });
+  const sum = (field) => bySensor.reduce((total, one) => total + one[field], 0);
+  return {
+    bad: sum("bad"),
+    fair: sum("fair"),
+    good: sum("good"),
+    unrated: sum("unrated"),
+    sensors: bySensor,
+  };
 }
 
 function stats(found, sensors, query) {

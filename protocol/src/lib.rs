@@ -19,6 +19,7 @@ pub mod counters;
 pub mod diagnosis;
 pub mod envelope;
 pub mod json;
+pub mod live;
 pub mod message;
 pub mod slot;
 pub mod step;

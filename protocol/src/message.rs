@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cdr::{Boot, Cdr};
 use crate::counters::Counter;
+use crate::live::Live;
 use crate::step::Failure;
 use crate::time::UnixMicros;
 
@@ -179,6 +180,8 @@ pub struct Heartbeat {
     pub interfaces: Vec<InterfaceHealth>,
     /// When the newest call ended, if one did.
     pub last_cdr_at: Option<UnixMicros>,
+    /// How good the calls in progress are.
+    pub live: Live,
     /// The sensor is being stopped: this is its last word, and ends its session.
     pub is_leaving: bool,
     /// How the last upgrade ended, if there was one.

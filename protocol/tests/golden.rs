@@ -13,6 +13,7 @@ use ringside_protocol::cdr::*;
 use ringside_protocol::columns;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::envelope::{EnvelopeError, HEADER_LEN, Message, open, seal};
+use ringside_protocol::live::{Live, LiveCall};
 use ringside_protocol::message::*;
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
@@ -167,6 +168,22 @@ fn rich_stream() -> Stream {
         intervals: vec![Interval { packets: 500, lost: 2, jitter: 13, mos: 428 }; 2],
         dscp: 46,
         ptime: Some(20),
+        observed: observed::NOT_PREFERRED | observed::BEFORE_SDP,
+        level: Some(Level { active: 41, dbm0: Some(-19), clipped: 3 }),
+        drift_ppm: Some(-140),
+        described: Some(3),
+        preferred: Some("opus".to_owned()),
+        cname: Some("a1b2@192.0.2.10".to_owned()),
+        voip_metrics: Some(VoipMetrics {
+            reports: 4,
+            loss_rate: 2,
+            burst_duration: 300,
+            signal_level: -21,
+            mos_lq: 41,
+            mos_cq: 127,
+            jb_abs_max: 500,
+            ..VoipMetrics::default()
+        }),
     }
 }
 
@@ -217,6 +234,7 @@ fn rich_cdr() -> Cdr {
         streams_omitted: 3,
         vlan: Some(100),
         q850_cause: Some(16),
+        sip_dscp: [Some(24), None],
     }
 }
 
@@ -287,7 +305,7 @@ fn a_compressed_envelope_of_the_first_release_still_opens() {
     } else {
         std::fs::read(path(name)).expect("the golden folder")
     };
-    assert_eq!(pinned[4], 1);
+    assert_eq!(pinned[4], 3);
     assert_eq!(open(&pinned), Ok(batch));
 }
 
@@ -316,6 +334,25 @@ fn health_and_commands() {
                 fault: Some("eth2 is down: plug its cable in".to_owned()),
             },
         ],
+        live: Live {
+            at: Some(AT),
+            bad: 1,
+            fair: 2,
+            good: 300,
+            unrated: 4,
+            worst: vec![LiveCall {
+                number: 300,
+                caller: "+4930123456".to_owned(),
+                callee: "200".to_owned(),
+                first_at: AT,
+                answered_at: Some(AT),
+                mos: 212,
+                expected: 1300,
+                lost: 120,
+                jitter_max: Some(18_400),
+                is_unreliable: true,
+            }],
+        },
         last_cdr_at: Some(AT),
         upgrade: Some(UpgradeReport {
             at: AT,
@@ -338,6 +375,7 @@ fn health_and_commands() {
         last_cdr_at: None,
         upgrade: None,
         is_leaving: false,
+        live: Live::default(),
     };
     pin_both("heartbeat", &heartbeat, &quiet);
     pin_both(

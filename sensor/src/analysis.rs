@@ -3,6 +3,7 @@
 use embassy_time::{Duration, Instant};
 use ringside_protocol::cdr::Cdr;
 use ringside_protocol::counters::Counter;
+use ringside_protocol::live::Live;
 
 use crate::call::{CallSettings, CallTable};
 use crate::capture::Frame;
@@ -32,6 +33,8 @@ pub struct Analysis {
     calls: Calls,
     counters: Counters,
     decoder_timeout_at: Instant,
+    /// The newest moment that it was told.
+    now: Instant,
 }
 
 /// What a datagram is handed to.
@@ -56,7 +59,13 @@ impl Analysis {
             sip_ports: settings.sip_ports,
             is_sip_anywhere: settings.is_sip_anywhere,
         };
-        Self { decoder, calls, counters: Counters::default(), decoder_timeout_at: Instant::MIN }
+        Self {
+            decoder,
+            calls,
+            counters: Counters::default(),
+            decoder_timeout_at: Instant::MIN,
+            now: Instant::MIN,
+        }
     }
 
     /// Takes one frame; what is over by its time ends first.
@@ -72,6 +81,7 @@ impl Analysis {
     /// Lets time pass, for the moments in which the wire is silent.
     #[inline]
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
         if self.calls.table.poll_timeout().is_some_and(|at| at <= now) {
             self.calls.table.handle_timeout(now, &mut self.counters);
         }
@@ -99,6 +109,12 @@ impl Analysis {
     /// The next record. Drain to `None` after every `handle_*`.
     pub fn poll_record(&mut self) -> Option<Cdr> {
         self.calls.table.poll_record()
+    }
+
+    /// How good the calls in progress are, as of the newest frame.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        self.calls.table.live(self.now)
     }
 
     /// The table of calls.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use ringside_protocol::cdr::Cdr;
+use ringside_protocol::live::Live;
 use ringside_protocol::message::{InterfaceHealth, Lease, UpgradeReport};
 
 use crate::counters::Counters;
@@ -45,6 +46,11 @@ impl SensorHost {
     /// Tells the cloud how the last upgrade ended.
     pub fn publish_upgrade(&self, report: Option<UpgradeReport>) {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).upgrade = report;
+    }
+
+    /// Replaces what is known of the calls in progress.
+    pub fn publish_live(&self, live: Live) {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).live = live;
     }
 
     /// Notes when the newest call ended.

@@ -15,6 +15,16 @@ pub const MAX_TOMBSTONES: usize = 4096;
 /// Streams of one call in its record; further ones are counted.
 pub const MAX_STREAMS_PER_CALL: usize = 16;
 
+/// Streams of one call whose CNAME and VoIP metrics are kept.
+pub const MAX_REPORTED_STREAMS: usize = 4;
+
+/// Streams that no session description has named yet; of those silent for two seconds the one silent
+/// longest leaves, and while none is, further ones are not followed.
+pub const MAX_STRAYS: usize = 128;
+
+/// First packets of flows that nobody claimed (64 bytes each); a newer one takes its place.
+pub const MAX_STRAY_PACKETS: usize = 1024;
+
 /// Streams of all calls together.
 pub const MAX_STREAMS: usize = 16_384;
 

@@ -42,14 +42,16 @@ const MAX_PROCESS: u64 = 48 << 10;
 /// with zeros; a release build does not touch them.
 const MAX_DEBUG_PROCESS: u64 = 72 << 10;
 
-/// RssAnon of the analysis, KiB.
-const MAX_ANALYSIS: u64 = 24 << 10;
+/// RssAnon of the analysis, KiB. A debug build fills the decoder's tables, 20 MiB, which a release
+/// build leaves to the system's zeros.
+const MAX_ANALYSIS: u64 = if cfg!(debug_assertions) { 46 << 10 } else { 24 << 10 };
 
 /// One test, because others would run beside it in the same process.
 #[test]
 fn two_thousand_calls_in_progress_fit_in_48_mib() {
-    reserved();
+    // First, because what others free stays touched in the allocator's hands.
     let analysis = analysis();
+    reserved();
     println!("{:<44}{analysis:>9} KiB", "analysis with 2000 calls, touched");
     assert!(analysis <= MAX_ANALYSIS, "the analysis takes {analysis} KiB");
     let outbox = outbox();

@@ -9,6 +9,7 @@ mod audit;
 mod calls;
 mod changes;
 mod health;
+mod live;
 mod login;
 mod openapi;
 mod query;
@@ -79,6 +80,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/audit", Handler::Admin(audit::list)),
     route("GET", "/api/v1/calls", Handler::Scope(calls::list)),
     route("GET", "/api/v1/calls/{id}", Handler::Scope(calls::one)),
+    route("GET", "/api/v1/live", Handler::Scope(live::live)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
     route("GET", "/api/v1/changes", Handler::Scope(changes::changes)),
     route("GET", "/api/v1/openapi.json", Handler::Open(openapi::openapi)),

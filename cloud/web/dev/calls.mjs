@@ -125,6 +125,8 @@ export function makeCall(random, sensor, endedAt, number) {
     mos_fixed_200: scored[0]?.mos_fixed_200 ?? null,
     mos_scale: scored[0]?.mos_scale ?? null,
     mos_reason: scored[0] ? null : (streams[0]?.mos_reason ?? "no media"),
+    mos_unreliable: flags.includes("capture_loss"),
+    sip_dscp: [24, 24],
     sensor: { id: sensor.id, name: sensor.name, id_sensor: sensor.id_sensor },
   };
   return {

@@ -1,6 +1,6 @@
 // The one way to the server: JSON under /api/v1, errors as values with a sentence.
 
-import type { Call, CallPage, Me, NewToken, Sensor, Stats, Stranger } from "./types.js";
+import type { Call, CallPage, LiveCalls, Me, NewToken, Sensor, Stats, Stranger } from "./types.js";
 
 const BASE = "/api/v1";
 
@@ -98,6 +98,7 @@ export const api = {
   /** Where the same calls come as CSV. */
   csvAddress: (query: URLSearchParams) => `${BASE}/calls?${query}&format=csv`,
 
+  live: (signal?: AbortSignal) => request<LiveCalls>("/live", { signal }),
   sensors: (signal?: AbortSignal) =>
     request<{ sensors: Sensor[] }>("/sensors", { signal }).then((body) => body.sensors),
   sensor: (id: string, signal?: AbortSignal) => request<Sensor>(`/sensors/${item(id)}`, { signal }),

@@ -10,6 +10,7 @@ import { forgetList } from "./list.js";
 import { startLive } from "./live.js";
 import { Call } from "./pages/Call.js";
 import { Calls } from "./pages/Calls.js";
+import { Live } from "./pages/Live.js";
 import { Login } from "./pages/Login.js";
 import { Missing } from "./pages/Missing.js";
 import { Sensor } from "./pages/Sensor.js";
@@ -61,6 +62,8 @@ function NamedPage() {
       return <Calls />;
     case "call":
       return <Call id={shown.id} />;
+    case "live":
+      return <Live />;
     case "sensors":
       return <Sensors />;
     case "sensor":

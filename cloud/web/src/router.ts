@@ -5,6 +5,7 @@ import { computed, signal } from "@preact/signals";
 export type Page =
   | { name: "calls" }
   | { name: "call"; id: string }
+  | { name: "live" }
   | { name: "sensors" }
   | { name: "sensor"; id: string }
   | { name: "missing" };
@@ -17,6 +18,7 @@ export function parsePath(path: string): Page {
   if (id === null) return { name: "missing" };
   if (first === "" && id === undefined) return { name: "calls" };
   if (first === "calls") return id ? { name: "call", id } : { name: "calls" };
+  if (first === "live" && id === undefined) return { name: "live" };
   if (first === "sensors") return id ? { name: "sensor", id } : { name: "sensors" };
   return { name: "missing" };
 }

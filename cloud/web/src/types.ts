@@ -63,6 +63,9 @@ export interface CallSummary {
   mos_fixed_200: number | null;
   mos_scale: MosScale | null;
   mos_reason: string | null;
+  /** The sensor itself missed packets: the scores are no judgement. */
+  mos_unreliable: boolean;
+  sip_dscp: (number | null)[];
   sensor: SensorRef | null;
   verdict: { severity: Severity; sentence: string };
 }
@@ -83,6 +86,25 @@ export interface Rtcp {
   interarrival_jitter: number;
   interarrival_jitter_ms: number | null;
   round_trip_ms: number | null;
+}
+
+/** How loud a stream of G.711 is. */
+export interface Level {
+  active_percent: number;
+  speech_dbm0: number | null;
+  clipped_packets: number;
+}
+
+/** What the receiver measured (RFC 3611 §4.7), as far as it is shown. */
+export interface VoipMetrics {
+  reports: number;
+  loss_rate: number;
+  discard_rate: number;
+  round_trip_delay_ms: number | null;
+  r_factor: number | null;
+  mos_lq: number | null;
+  mos_cq: number | null;
+  jb_nominal_ms: number;
 }
 
 /** Ten seconds of a stream. */
@@ -127,6 +149,15 @@ export interface Stream {
   discarded_fixed_50: number | null;
   discarded_fixed_200: number | null;
   rtcp: Rtcp | null;
+  network_lost: number;
+  delta_mean_ms: number | null;
+  observed: string[];
+  level: Level | null;
+  drift_ppm: number | null;
+  described: string | null;
+  preferred: string | null;
+  cname: string | null;
+  voip_metrics: VoipMetrics | null;
   intervals: Interval[];
 }
 
@@ -236,4 +267,36 @@ export interface NewToken {
   token: string;
   expires_at: string;
   command: string;
+}
+
+/** A call in progress, with the figures that its record would have if it ended now. */
+export interface LiveCall {
+  id: string | null;
+  caller: string;
+  callee: string;
+  first_at: string;
+  answered_at: string | null;
+  mos: number;
+  expected: number;
+  lost: number;
+  jitter_max_ms: number | null;
+  mos_unreliable: boolean;
+}
+
+interface LiveCounts {
+  bad: number;
+  fair: number;
+  good: number;
+  unrated: number;
+}
+
+export interface LiveSensor extends LiveCounts {
+  sensor: SensorRef;
+  at: string | null;
+  channels: number;
+  calls: LiveCall[];
+}
+
+export interface LiveCalls extends LiveCounts {
+  sensors: LiveSensor[];
 }

@@ -310,6 +310,7 @@ const bad = callOf((one) => one.streams.length === 2 && one.mos !== null && one.
 const PLACES = [
   "/calls?range=25d",
   `/calls/${bad.id}?range=25d`,
+  "/live",
   "/sensors",
   `/sensors/${server.sensors[0].id}`,
   `/sensors/${server.sensors[3].id}`,

@@ -124,6 +124,9 @@ pub fn rtcp(bytes: &[u8]) {
         match packet {
             Ok(rtcp::Packet::SenderReport(report)) => assert!(report.reports.count() <= 31),
             Ok(rtcp::Packet::ReceiverReport(report)) => assert!(report.reports.count() <= 31),
+            Ok(rtcp::Packet::SourceDescription(cnames)) => assert!(cnames.count() <= 31),
+            Ok(rtcp::Packet::Bye(sources)) => assert!(sources.count() <= 31),
+            Ok(rtcp::Packet::ExtendedReport(blocks)) => assert!(blocks.count() <= bytes.len() / 36),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use ringside_protocol::cdr::{Method, flags};
+use ringside_protocol::cdr::{Method, VoipMetrics, flags};
 
 use super::dialog::{Dialog, Effect, Side, Signal};
 use super::dtmf;
@@ -12,7 +12,7 @@ use super::offer::Media;
 use super::slab::Slot;
 use super::text::{Text, Texts};
 use crate::decode::Datagram;
-use crate::limits::{MAX_DTMF, MAX_MEDIA_PER_CALL, MAX_STREAMS_PER_CALL};
+use crate::limits::{MAX_DTMF, MAX_MEDIA_PER_CALL, MAX_REPORTED_STREAMS, MAX_STREAMS_PER_CALL};
 use crate::wire::sip::{HeaderName, Message, NameAddr, StartLine, Uri, parameter};
 
 /// One side of a call as its From or To header names it.
@@ -79,6 +79,14 @@ pub struct Call {
     pub event_flows: [Option<u64>; 2],
     /// The newest round trip from the tap to each side, microseconds.
     pub round_trips: [Option<u32>; 2],
+    /// Each side that reports hearing a source of which no packet was seen.
+    pub hears_unseen: [bool; 2],
+    /// Canonical names of its streams' sources.
+    pub cnames: heapless::Vec<(Slot, Text), MAX_REPORTED_STREAMS, u8>,
+    /// What receivers measured of its streams.
+    pub voip_metrics: heapless::Vec<(Slot, VoipMetrics), MAX_REPORTED_STREAMS, u8>,
+    /// DSCP of each side's first message.
+    pub sip_dscp: [Option<u8>; 2],
     /// Capture losses that had been noted when the call began.
     pub loss_epoch: u64,
     caller_tag: u64,
@@ -138,6 +146,10 @@ impl Call {
             digits: heapless::String::new(),
             event_flows: [None; 2],
             round_trips: [None; 2],
+            hears_unseen: [false; 2],
+            cnames: heapless::Vec::new(),
+            voip_metrics: heapless::Vec::new(),
+            sip_dscp: [None; 2],
             loss_epoch: 0,
             caller_tag: tag(message.from(), keyed).unwrap_or_default(),
             info_cseq: [None; 2],
@@ -160,6 +172,7 @@ impl Call {
             self.flags |= flags::TRUNCATED;
         }
         let side = self.side_of(message, keyed);
+        self.sip_dscp[side as usize].get_or_insert(datagram.dscp);
         let effect = self.dialog.handle(self.signal(message, side, keyed), now);
         if effect == Effect::IsFinal
             && let StartLine::Response { reason_phrase, .. } = message.start_line
@@ -277,6 +290,12 @@ impl Call {
                 self.q850_cause = text.and_then(|text| text.parse().ok()).or(self.q850_cause);
             }
         }
+    }
+
+    /// A stream is the call's no longer.
+    pub fn forget_stream(&mut self, slot: Slot) {
+        self.cnames.retain(|&(known, _)| known != slot);
+        self.voip_metrics.retain(|&(known, _)| known != slot);
     }
 
     /// Adds a digit, as long as there is room for it.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use embassy_time::Instant;
-use ringside_protocol::cdr::{Cdr, EndedBy, flags};
+use ringside_protocol::cdr::{Cdr, EndedBy, Method, flags};
 use ringside_protocol::counters::Counter;
 
 use super::cdr;
@@ -11,16 +11,18 @@ use super::dialog::State;
 use super::entry::{Call, is_initial_invite, shows_a_call};
 use super::flows::Flows;
 use super::hash::Keyed;
+use super::offer::Role;
 use super::places::{Claim, Places};
 use super::room::Room;
 use super::slab::{Index, Slab, Slot};
+use super::strays::Strays;
 use super::tombstone::Tombstones;
 use super::wheel::Wheel;
 use crate::counters::Counters;
 use crate::decode::Datagram;
 use crate::limits::MAX_CALLS;
 use crate::wire::sdp::Session;
-use crate::wire::sip::Message;
+use crate::wire::sip::{Message, StartLine};
 
 /// How calls that nobody hangs up are ended. Microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,7 @@ pub struct CallTable {
     pub(super) flows: Flows,
     pub(super) places: Places,
     pub(super) room: Room,
+    pub(super) strays: Strays,
     index: Index,
     wheel: Wheel,
     tombstones: Tombstones,
@@ -70,7 +73,9 @@ pub struct CallTable {
     in_progress: u16,
     /// Channels that may be tracked at once; `None`: as many as the table holds.
     allowance: Option<u16>,
-    losses: u64,
+    /// Seconds in which the capture lost packets; `None` where nobody watches it (a file).
+    missed: Option<u64>,
+    was_lossy: bool,
 }
 
 impl CallTable {
@@ -84,6 +89,7 @@ impl CallTable {
             flows: Flows::default(),
             places: Places::default(),
             room: Room::default(),
+            strays: Strays::default(),
             index: Index::new(MAX_CALLS),
             wheel: Wheel::new(MAX_CALLS),
             tombstones: Tombstones::default(),
@@ -92,7 +98,8 @@ impl CallTable {
             next_number: 1,
             in_progress: 0,
             allowance: None,
-            losses: 0,
+            missed: None,
+            was_lossy: false,
         }
     }
 
@@ -107,9 +114,17 @@ impl CallTable {
         self.allowance = channels;
     }
 
-    /// Notes that the capture lost packets: the records of all present calls will say so.
-    pub const fn note_capture_loss(&mut self) {
-        self.losses += 1;
+    /// Notes, each second of a live capture, whether the sensor missed packets since the last time.
+    /// If so, the records of all present calls will say it, and what their streams lost in that
+    /// second, the one before and the one after counts as the sensor's own loss: drops are
+    /// counted a little before or after their gap is seen.
+    pub fn note_capture(&mut self, is_lossy: bool) {
+        let missed = self.missed.get_or_insert(0);
+        *missed += u64::from(is_lossy);
+        for flow in self.flows.iter_mut() {
+            flow.note_capture(is_lossy, self.was_lossy);
+        }
+        self.was_lossy = is_lossy;
     }
 
     /// Takes one SIP message.
@@ -230,7 +245,7 @@ impl CallTable {
         let patience = self.settings.no_response_timeout;
         let number = self.next_number;
         let mut call = Call::new(number, message, datagram, &self.keyed, hash, patience);
-        call.loss_epoch = self.losses;
+        call.loss_epoch = self.missed.unwrap_or(0);
         let slot = self.calls.insert(call).ok()?;
         self.index.insert(hash, slot);
         self.tombstones.remove(hash);
@@ -264,7 +279,7 @@ impl CallTable {
         let side = call.side_of(message, &self.keyed);
         let at = call.dialog.last_at;
         let is_answered = call.dialog.answered.is_some();
-        let description = call.media.describe(&session, side, is_answered);
+        let description = call.media.describe(&session, side, role(message), is_answered);
         call.flags |= description.flags;
         for &address in &description.receivers {
             let place = self.places.claim(address, Claim { call: slot, side, at }, &self.keyed);
@@ -276,6 +291,9 @@ impl CallTable {
                 counters.add(Counter::MediaTableFull);
                 self.places.release(place, slot, &self.keyed);
             }
+        }
+        for &address in &description.receivers {
+            self.adopt_strays(slot, side, address, counters);
         }
     }
 
@@ -314,7 +332,13 @@ impl CallTable {
             let last_media = media.map(|flow| flow.stream.last_at().as_micros()).max();
             call.dialog.handle_deadline(call.dialog.last_at.max(last_media.unwrap_or(0)));
         }
-        self.records.push_back(cdr::record(&mut call, slot, &self.flows, self.losses));
+        self.records.push_back(cdr::record(
+            &mut call,
+            slot,
+            &self.flows,
+            &self.places,
+            self.missed,
+        ));
         counters.add(Counter::CallsEnded);
         self.wheel.cancel(slot);
         self.index.remove(call.call_id_hash, slot);
@@ -326,5 +350,14 @@ impl CallTable {
         }
         let cseq = call.dialog.invite_cseq().unwrap_or(0);
         self.tombstones.add(call.call_id_hash, cseq, call.dialog.last_at);
+    }
+}
+
+/// What a message's session description is to offer and answer (RFC 3264, RFC 3262 §5).
+fn role(message: &Message<'_>) -> Role {
+    match message.start_line {
+        StartLine::Request { method: Method::Ack | Method::Prack, .. } => Role::Answer,
+        StartLine::Request { .. } => Role::Offer,
+        StartLine::Response { .. } => Role::Response,
     }
 }

@@ -9,6 +9,7 @@ mod handover;
 pub mod interface;
 pub mod live;
 mod merge;
+mod others;
 mod pcap;
 mod pcapng;
 pub mod privileges;

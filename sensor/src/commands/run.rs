@@ -44,6 +44,9 @@ use crate::watchdog::Watchdog;
 /// Between two looks at health, signals and the lease.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
 
+/// Between two looks at how good the calls in progress are.
+const LIVE_EVERY: Duration = Duration::from_secs(10);
+
 /// How long the analysis waits for frames before it looks at deadlines.
 const POLL_FOR: Duration = Duration::from_millis(100);
 
@@ -174,6 +177,7 @@ struct Sensor {
     host: Arc<SensorHost>,
     stopping: Arc<AtomicBool>,
     housekeeping_at: Clock,
+    live_at: Clock,
     is_file: bool,
     /// `dtmf2db`.
     keeps_digits: bool,
@@ -225,6 +229,7 @@ impl Sensor {
             host,
             stopping: Arc::clone(stopping),
             housekeeping_at: Clock::now(),
+            live_at: Clock::now(),
             is_file,
             keeps_digits: config.dtmf,
             data_dir: config.data_dir.clone(),
@@ -246,11 +251,12 @@ impl Sensor {
             self.store_records();
             if Clock::now() >= self.housekeeping_at {
                 live.count(self.analysis.counters());
-                let lost_now = captured_without(self.analysis.counters());
-                if lost_now > lost {
-                    lost = lost_now;
-                    self.analysis.table().note_capture_loss();
+                if self.analysis.counters().of(Counter::SipMessages) > 0 {
+                    live.note_sip();
                 }
+                let lost_now = captured_without(self.analysis.counters());
+                self.analysis.table().note_capture(lost_now > lost);
+                lost = lost_now;
                 let interfaces: Vec<_> = live.stats().into_iter().map(health).collect();
                 let fault = interfaces.iter().find_map(|interface| interface.fault.clone());
                 self.host.publish_interfaces(interfaces);
@@ -402,6 +408,11 @@ impl Sensor {
     fn housekeep(&mut self) {
         let channels = self.analysis.table().in_progress();
         self.host.publish(self.analysis.counters(), channels);
+        let now = Clock::now();
+        if now >= self.live_at {
+            self.live_at = now + LIVE_EVERY;
+            self.host.publish_live(self.analysis.live());
+        }
         if !self.is_file {
             self.analysis.table().set_allowance(self.host.allowance());
         }

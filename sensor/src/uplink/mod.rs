@@ -23,6 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ringside_protocol::counters::Counter;
+use ringside_protocol::live::Live;
 use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease, Refused, UpgradeReport};
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
@@ -91,6 +92,8 @@ pub struct Health {
     pub last_cdr_at: Option<UnixMicros>,
     /// How the last upgrade ended, if there was one.
     pub upgrade: Option<UpgradeReport>,
+    /// How good the calls in progress are.
+    pub live: Live,
 }
 
 /// What to do when neither configuration nor enrolment names a server.
@@ -406,6 +409,7 @@ impl Shared {
             last_cdr_at: health.last_cdr_at,
             upgrade: health.upgrade,
             is_leaving,
+            live: health.live,
         }
     }
 

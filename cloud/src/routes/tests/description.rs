@@ -54,6 +54,7 @@ fn answers_are_as_described() {
         ("/api/v1/calls", "/api/v1/calls?limit=2".to_owned()),
         ("/api/v1/calls/{id}", format!("/api/v1/calls/{}", bench.ours.id(1))),
         ("/api/v1/sensors", "/api/v1/sensors".to_owned()),
+        ("/api/v1/live", "/api/v1/live".to_owned()),
         ("/api/v1/stats", "/api/v1/stats".to_owned()),
         ("/api/v1/changes", "/api/v1/changes".to_owned()),
         ("/api/v1/tokens", "/api/v1/tokens".to_owned()),

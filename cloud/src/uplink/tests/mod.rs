@@ -227,6 +227,7 @@ fn heartbeat(cloud: &Cloud, channels: u16, lease_serial: u32) -> Heartbeat {
         last_cdr_at: None,
         upgrade: None,
         is_leaving: false,
+        live: ringside_protocol::live::Live::default(),
     }
 }
 

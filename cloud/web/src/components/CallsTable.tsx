@@ -175,7 +175,12 @@ function Row({ call, shows, list, fresh, current }: RowProps) {
       )}
       {shows("mos") && (
         <td role="cell" class="c-mos">
-          <Mos mos={call.mos} scale={call.mos_scale} reason={call.mos_reason} />
+          <Mos
+            mos={call.mos}
+            scale={call.mos_scale}
+            reason={call.mos_reason}
+            unreliable={call.mos_unreliable}
+          />
         </td>
       )}
       {shows("sensor") && (

@@ -32,6 +32,7 @@ function everything(): Item[] {
       run: () => navigate("/calls?answered=false"),
     },
     { icon: "phone", text: "One-way calls", note: "search", run: () => navigate("/calls?flag=one_way") },
+    { icon: "phone", text: "Calls in progress", note: "page", run: () => navigate("/live") },
     { icon: "sensor", text: "Sensors", note: "page", run: () => navigate("/sensors") },
     ...(isAdmin()
       ? [{ icon: "plus" as const, text: "Add a sensor", run: () => navigate("/sensors?add=1") }]

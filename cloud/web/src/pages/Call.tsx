@@ -235,7 +235,12 @@ function CallHead({ call }: { call: CallData }) {
         <div>
           <dt>MOS, worse direction</dt>
           <dd>
-            <Mos mos={call.mos} scale={call.mos_scale} reason={call.mos_reason} />{" "}
+            <Mos
+              mos={call.mos}
+              scale={call.mos_scale}
+              reason={call.mos_reason}
+              unreliable={call.mos_unreliable}
+            />{" "}
             <span class="muted">{call.mos === null ? call.mos_reason : mosBasis(call.mos_scale)}</span>
           </dd>
         </div>
