@@ -142,4 +142,12 @@ counters! {
     WebSocketBad = "websocket_bad",
     /// Packets that the mirror port sent twice.
     MirroredTwice = "mirrored_twice",
+    /// REGISTER requests and their responses.
+    RegisterMessages = "register_messages",
+    /// Records of registrations made.
+    RegistrationRecords = "registration_records",
+    /// Registrations not followed because the table was full.
+    RegistrationsRefused = "registrations_refused",
+    /// Registrations that were never granted and left without a record.
+    RegistrationsUntold = "registrations_untold",
 }

@@ -2,12 +2,26 @@
 //!
 //! A thing that did not happen is null, never 0; times are RFC 3339 in UTC with microseconds.
 
+mod registration;
+
+pub use registration::registration;
+
 use serde_json::{Map, Value, json};
 
 use crate::cdr::{
     CallId, Cdr, Direction, EndedBy, INTERVAL_SECONDS, Interval, Offset, Party, Rtcp, Scale, Score,
     SipMessage, Stream, flags,
 };
+use crate::record::Record;
+
+/// A record of any kind. `id` is left out where there is none, as in `analyze`.
+#[must_use]
+pub fn record(record: &Record, id: Option<CallId>) -> Value {
+    match record {
+        Record::Call(cdr) => call(cdr, id),
+        Record::Registration(it) => Value::Object(registration(it, id)),
+    }
+}
 
 /// The whole call. `id` is left out where there is none, as in `analyze`.
 #[must_use]

@@ -154,8 +154,8 @@ fn call(noise: &mut Noise, number: u64, seconds: u64) -> Cdr {
 
 fn bytes_a_call(seconds: u64) -> usize {
     let mut noise = Noise(seconds);
-    let cdrs = (1..=100).map(|number| call(&mut noise, number, seconds)).collect();
-    let sealed = seal(&Batch { boot: Boot([7; 16]), cdrs }).expect("seals");
+    let cdrs = (1..=100).map(|number| call(&mut noise, number, seconds));
+    let sealed = seal(&Batch::new(Boot([7; 16]), cdrs)).expect("seals");
     (sealed.len() + HTTP_AND_TLS_BYTES).div_ceil(100)
 }
 

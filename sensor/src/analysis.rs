@@ -1,13 +1,15 @@
 //! The analysis: frames in, records out. One thread owns it, live and with a file alike.
 
 use embassy_time::{Duration, Instant};
-use ringside_protocol::cdr::Cdr;
+use ringside_protocol::cdr::Method;
 use ringside_protocol::counters::Counter;
+use ringside_protocol::record::Record;
 
 use crate::call::{CallSettings, CallTable};
 use crate::capture::Frame;
 use crate::counters::Counters;
 use crate::decode::{Datagram, Decoder, DecoderSettings, Options, PortSet, Transport};
+use crate::registration::RegistrationTable;
 use crate::wire::{rtp, sip};
 
 /// Between two looks at fragments and TCP connections that wait for more.
@@ -24,6 +26,8 @@ pub struct AnalysisSettings {
     pub decode: Options,
     /// When calls end that nobody hangs up.
     pub call: CallSettings,
+    /// Whether registrations become records.
+    pub has_registrations: bool,
 }
 
 /// Everything between a frame and a record.
@@ -32,11 +36,14 @@ pub struct Analysis {
     calls: Calls,
     counters: Counters,
     decoder_timeout_at: Instant,
+    /// The newest frame, or moment of silence.
+    now: Instant,
 }
 
 /// What a datagram is handed to.
 struct Calls {
     table: CallTable,
+    registrations: Option<RegistrationTable>,
     sip_ports: PortSet,
     is_sip_anywhere: bool,
 }
@@ -51,12 +58,20 @@ impl Analysis {
             framing: sip::framing,
             seed: settings.call.seed,
         });
+        let has_registrations = settings.has_registrations;
         let calls = Calls {
+            registrations: has_registrations.then(|| RegistrationTable::new(settings.call.seed)),
             table: CallTable::new(settings.call),
             sip_ports: settings.sip_ports,
             is_sip_anywhere: settings.is_sip_anywhere,
         };
-        Self { decoder, calls, counters: Counters::default(), decoder_timeout_at: Instant::MIN }
+        Self {
+            decoder,
+            calls,
+            counters: Counters::default(),
+            decoder_timeout_at: Instant::MIN,
+            now: Instant::MIN,
+        }
     }
 
     /// Takes one frame; what is over by its time ends first.
@@ -72,8 +87,14 @@ impl Analysis {
     /// Lets time pass, for the moments in which the wire is silent.
     #[inline]
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
         if self.calls.table.poll_timeout().is_some_and(|at| at <= now) {
             self.calls.table.handle_timeout(now, &mut self.counters);
+        }
+        if let Some(registrations) = &mut self.calls.registrations
+            && registrations.poll_timeout().is_some_and(|at| at <= now)
+        {
+            registrations.handle_timeout(now, &mut self.counters);
         }
         // A clock that went back makes nothing wait for it.
         let is_due =
@@ -94,11 +115,28 @@ impl Analysis {
             calls.handle_datagram(datagram, counters);
         });
         self.calls.table.finish(&mut self.counters);
+        if let Some(registrations) = &mut self.calls.registrations {
+            registrations.finish(self.now, &mut self.counters);
+        }
     }
 
     /// The next record. Drain to `None` after every `handle_*`.
-    pub fn poll_record(&mut self) -> Option<Cdr> {
-        self.calls.table.poll_record()
+    pub fn poll_record(&mut self) -> Option<Record> {
+        let Calls { table, registrations, .. } = &mut self.calls;
+        if let Some(cdr) = table.poll_record() {
+            return Some(cdr.into());
+        }
+        let mut registration = registrations.as_mut()?.poll_record()?;
+        registration.number = table.take_number();
+        Some(registration.into())
+    }
+
+    /// Notes that the capture lost packets: what is followed now will say so.
+    pub const fn note_capture_loss(&mut self) {
+        self.calls.table.note_capture_loss();
+        if let Some(registrations) = &mut self.calls.registrations {
+            registrations.note_capture_loss();
+        }
     }
 
     /// The table of calls.
@@ -145,7 +183,12 @@ impl Calls {
         match sip::Message::parse(datagram.payload) {
             Ok(message) => {
                 counters.add(Counter::SipMessages);
-                self.table.handle_sip(&message, datagram, counters);
+                match &mut self.registrations {
+                    Some(registrations) if message.cseq().method == Method::Register => {
+                        registrations.handle_sip(&message, datagram, counters);
+                    }
+                    _ => self.table.handle_sip(&message, datagram, counters),
+                }
             }
             Err(_) => counters.add(Counter::SipBad),
         }

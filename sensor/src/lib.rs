@@ -23,6 +23,7 @@ pub mod host;
 pub mod identity;
 pub mod limits;
 pub mod logging;
+pub mod registration;
 pub mod report;
 pub mod store;
 pub mod terminal;

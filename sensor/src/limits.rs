@@ -134,6 +134,22 @@ pub const CAPTURE_BLOCKS: usize = 32;
 /// Of those, blocks that only SIP may use.
 pub const CAPTURE_BLOCKS_FOR_SIP: usize = 4;
 
+/// Registrations followed at once, by registrar, address-of-record and contact address (3.6 MiB,
+/// touched as used). When full, one that never was granted leaves; those that were stay, and a new
+/// one is counted and not followed.
+pub const MAX_REGISTRATIONS: usize = 4096;
+
+/// Bytes of all texts that one registration's REGISTER gives (address-of-record, registrar,
+/// contact, agent, Call-ID); what comes after that is left empty.
+pub const MAX_REGISTRATION_TEXT: usize = 448;
+
+/// Bytes of the texts of its responses (reason phrase, registrar's agent).
+pub const MAX_REGISTRATION_REPLY_TEXT: usize = 128;
+
+/// Records of registrations that were never granted, at once; after that one a second. Somebody
+/// who tries accounts by the thousand fills neither outbox nor uplink.
+pub const MAX_UNGRANTED_RECORDS: u32 = 256;
+
 /// Bytes of a text field (user, host, agent, Call-ID) in a record; the rest is cut.
 pub const MAX_TEXT: usize = 255;
 

@@ -176,8 +176,13 @@ pub fn analysis(bytes: &[u8]) {
     sip_ports.insert(5060);
     let call = CallSettings { seed: 1, ..CallSettings::default() };
     let decode = Options { deduplicate: true, ..Options::default() };
-    let mut analysis =
-        Analysis::new(AnalysisSettings { sip_ports, is_sip_anywhere: true, decode, call });
+    let mut analysis = Analysis::new(AnalysisSettings {
+        sip_ports,
+        is_sip_anywhere: true,
+        decode,
+        call,
+        has_registrations: true,
+    });
     let (mut left, mut at) = (bytes, 0);
     while let Some((time, rest)) = left.split_first_chunk::<2>() {
         at += u64::from(u16::from_be_bytes(*time)) * 10_000;
@@ -185,13 +190,13 @@ pub fn analysis(bytes: &[u8]) {
         left = rest.get(2 + frame.len()..).unwrap_or_default();
         analysis.handle_frame(&ethernet(at, frame));
         while let Some(record) = analysis.poll_record() {
-            let _ = json::call(&record, None);
+            let _ = json::record(&record, None);
         }
     }
     analysis.finish();
     assert_eq!(analysis.table().in_progress(), 0);
     while let Some(record) = analysis.poll_record() {
-        let _ = json::call(&record, None);
+        let _ = json::record(&record, None);
     }
 }
 

@@ -102,6 +102,13 @@ impl CallTable {
         self.in_progress
     }
 
+    /// The next number, for a record that is no call.
+    pub const fn take_number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
+    }
+
     /// Applies a lease: further calls are counted, not tracked, while so many are in progress.
     pub const fn set_allowance(&mut self, channels: Option<u16>) {
         self.allowance = channels;

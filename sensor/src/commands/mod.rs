@@ -72,8 +72,8 @@ fn dispatch(command: Command) -> Result<u8, Stop> {
     match command {
         Command::Help => print(cli::USAGE),
         Command::Version => print(&(version::line() + "\n")),
-        Command::Analyze { files, format, config } => {
-            analyze::analyze(&files, format, config.as_deref())
+        Command::Analyze { files, format, records, config } => {
+            analyze::analyze(&files, format, records, config.as_deref())
         }
         Command::Run { config, read, speed } => run::run(config.as_deref(), read.as_deref(), speed),
         Command::Doctor { config, format } => check::doctor(config.as_deref(), format),
@@ -117,6 +117,7 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
             sip_without_rtp_timeout: micros(config.timeouts.sip_without_rtp),
             seed,
         },
+        has_registrations: config.registrations,
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Instant as Clock;
 use embassy_time::Instant;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::message::InterfaceHealth;
+use ringside_protocol::record::Record;
 
 use super::{
     DONE, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings, load,
@@ -176,7 +177,7 @@ impl Sensor {
                 let lost_now = captured_without(self.analysis.counters());
                 if lost_now > lost {
                     lost = lost_now;
-                    self.analysis.table().note_capture_loss();
+                    self.analysis.note_capture_loss();
                 }
                 self.host.publish_interfaces(live.stats().into_iter().map(health).collect());
             }
@@ -252,8 +253,10 @@ impl Sensor {
 
     fn store_records(&mut self) {
         while let Some(mut record) = self.analysis.poll_record() {
-            if !self.keeps_digits {
-                record.dtmf.clear();
+            if let Record::Call(cdr) = &mut record
+                && !self.keeps_digits
+            {
+                cdr.dtmf.clear();
             }
             self.host.note_record(&record);
             self.outbox.push(record);

@@ -40,6 +40,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// `dtmf2db`: whether digits go into records.
     pub dtmf: bool,
+    /// `sip-register`: whether registrations become records.
+    pub registrations: bool,
     /// `packetbuffer_sender`, as written; see [`Config::uplink_on`].
     pub packetbuffer_sender: bool,
     /// `server_destination`, as written; see [`Config::servers`].
@@ -123,6 +125,7 @@ impl Default for Config {
             ringbuffer_mb: 50,
             timeouts: Timeouts::default(),
             dtmf: true,
+            registrations: true,
             packetbuffer_sender: false,
             server_destination: Vec::new(),
             server_destination_port: None,

@@ -120,7 +120,6 @@ pub(super) fn warning(name: &str, value: &str) -> Option<&'static str> {
             "it is not applied: write it as a BPF expression in filter"
         }
         "skinny" | "mgcp" | "ss7" | "diameter" => "only SIP calls are seen",
-        "sip-register" => "registrations are only counted",
         _ => return None,
     })
 }

@@ -168,6 +168,13 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::Flag(|config| &mut config.dtmf),
     },
     Setting {
+        name: "sip-register",
+        area: Area::Calls,
+        sentence: "Make records of registrations: who registers where, and why it fails \
+                   (VoIPmonitor's default is no).",
+        kind: Kind::Flag(|config| &mut config.registrations),
+    },
+    Setting {
         name: "packetbuffer_sender",
         area: Area::Cloud,
         sentence: "Send call records to the cloud. Unlike VoIPmonitor, raw packets are never sent.",

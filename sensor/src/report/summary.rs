@@ -39,11 +39,21 @@ const NOT_READ: &[Counter] = &[
     Counter::StreamsRefused,
     Counter::SipEventsOmitted,
     Counter::MediaTableFull,
+    Counter::RegistrationsRefused,
+    Counter::RegistrationsUntold,
 ];
 
-pub(super) fn of(calls: u64, streams: u64, counters: &Counters) -> String {
+/// `registrations`: records of them, where they were asked for.
+pub(super) fn of(
+    calls: u64,
+    streams: u64,
+    registrations: Option<u64>,
+    counters: &Counters,
+) -> String {
+    let registrations =
+        registrations.map_or_else(String::new, |many| count(many, "registration record") + ", ");
     let mut text = format!(
-        "{}, {}, {}.\n",
+        "{}, {}, {registrations}{}.\n",
         count(calls, "call"),
         count(streams, "stream"),
         count(counters.of(Counter::FramesSeen), "frame")

@@ -1,42 +1,14 @@
 //! A stored call as JSON.
 
-use std::collections::HashMap;
-
-use ringside_protocol::cdr::{Cdr, Fingerprint, Party, Status};
+use ringside_protocol::cdr::{Cdr, Party, Status};
 use ringside_protocol::diagnosis::{self, Finding, Severity};
 use ringside_protocol::json;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 use serde_json::{Map, Value, json};
 
 use crate::db::calls::Stored;
-use crate::db::sensors::Sensor;
 use crate::filter::ENDED_BY;
-
-/// What the customer's sensors are called.
-pub(super) struct Names(HashMap<Fingerprint, (String, Option<u16>)>);
-
-impl Names {
-    pub(super) fn new(sensors: &[Sensor]) -> Self {
-        let name = |it: &Sensor| (it.device, (it.name.clone(), it.id_sensor));
-        Self(sensors.iter().map(name).collect())
-    }
-
-    /// The device with this number.
-    pub(super) fn device(&self, id_sensor: u64) -> Option<Fingerprint> {
-        let wanted = u16::try_from(id_sensor).ok()?;
-        self.0.iter().find(|(_, (_, number))| *number == Some(wanted)).map(|(device, _)| *device)
-    }
-
-    /// A sensor that was removed since has only its id.
-    fn object(&self, device: Fingerprint) -> Value {
-        let known = self.0.get(&device);
-        json!({
-            "id": device.to_string(),
-            "name": known.map(|(name, _)| name),
-            "id_sensor": known.and_then(|(_, number)| *number),
-        })
-    }
-}
+use crate::routes::names::Names;
 
 /// A call as lists show it.
 pub(super) fn summary(stored: &Stored, names: &Names) -> Value {
@@ -61,14 +33,14 @@ pub(super) fn whole(stored: &Stored, names: &Names) -> Value {
     Value::Object(object)
 }
 
-fn verdict(findings: &[Finding]) -> Value {
+pub(in crate::routes) fn verdict(findings: &[Finding]) -> Value {
     let (severity, sentence) = findings
         .first()
         .map_or((Severity::Ok, ""), |first| (first.severity, first.sentence.as_str()));
     json!({ "severity": severity.name(), "sentence": sentence })
 }
 
-fn finding(finding: &Finding) -> Value {
+pub(in crate::routes) fn finding(finding: &Finding) -> Value {
     json!({
         "severity": finding.severity.name(),
         "sentence": finding.sentence,

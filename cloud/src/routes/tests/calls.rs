@@ -4,7 +4,8 @@ use ringside_protocol::cdr::{EndedBy, flags};
 
 use super::synthetic::{Noise, answered, call, cancelled, rejected};
 use super::*;
-use crate::db::calls::{self, Bounds, Row};
+use crate::db::calls::{Calls, Row};
+use crate::db::search::{Bounds, search, visible};
 use crate::routes::{DEFAULT_LIMIT, MAX_LIMIT};
 
 fn ids(page: &Value) -> Vec<String> {
@@ -176,7 +177,7 @@ fn a_search_stops_at_its_limit_of_rows_and_goes_on_where_it_stopped() {
     let cdrs = (1..=100).map(|number| call(noise, number, NOON - number * HOUR)).collect();
     bench.store(&bench.ours, cdrs);
     let scope = crate::auth::scope_of_test(bench.ours.customer);
-    let span = calls::visible(bench.now());
+    let span = visible(bench.now());
     let wanted = bench.ours.id(95);
     let wanted: CallId = wanted.parse().expect("an id");
     let late = |row: &Row<'_>| row.device == wanted.device && row.call_id.contains("0000005f@");
@@ -184,9 +185,9 @@ fn a_search_stops_at_its_limit_of_rows_and_goes_on_where_it_stopped() {
     loop {
         let bounds = Bounds { matches: 10, rows: 30 };
         let page =
-            calls::search(&bench.app.db, &scope, span, after, bounds, &late).expect("a page");
+            search::<Calls>(&bench.app.db, &scope, span, after, bounds, &late).expect("a page");
         pages += 1;
-        found.extend(page.calls.iter().map(|call| call.id));
+        found.extend(page.records.iter().map(|call| call.id));
         assert_eq!(page.partial, page.next.is_some());
         after = page.next;
         if after.is_none() {

@@ -125,6 +125,17 @@ export const COUNTERS: Record<string, Counter> = {
     means: "WebSocket frames that contradict themselves, or whose beginning was lost.",
   },
   mirrored_twice: { group: "Capture", means: "Packets that the mirror port sent twice." },
+  register_messages: { group: "SIP", means: "REGISTER requests and their responses." },
+  registration_records: { group: "Records", means: "Records of registrations made." },
+  registrations_refused: {
+    group: "SIP",
+    means: "Registrations not followed because the table was full.",
+    loss: true,
+  },
+  registrations_untold: {
+    group: "SIP",
+    means: "Registrations that were never granted and left without a record.",
+  },
 };
 
 const UPPER = new Set(["sip", "sdp", "rtp", "rtcp", "tcp", "ip", "hep"]);

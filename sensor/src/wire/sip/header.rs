@@ -35,6 +35,14 @@ pub enum HeaderName {
     ReferTo,
     /// RFC 3891.
     Replaces,
+    /// §20.19.
+    Expires,
+    /// §20.23.
+    MinExpires,
+    /// §20.44.
+    WwwAuthenticate,
+    /// §20.27.
+    ProxyAuthenticate,
     /// Any other.
     Other,
 }
@@ -67,6 +75,10 @@ impl HeaderName {
             (b"refer-to", HeaderName::ReferTo),
             (b"r", HeaderName::ReferTo),
             (b"replaces", HeaderName::Replaces),
+            (b"expires", HeaderName::Expires),
+            (b"min-expires", HeaderName::MinExpires),
+            (b"www-authenticate", HeaderName::WwwAuthenticate),
+            (b"proxy-authenticate", HeaderName::ProxyAuthenticate),
         ];
         NAMES
             .iter()

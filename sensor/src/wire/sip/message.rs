@@ -89,6 +89,18 @@ impl<'a> Message<'a> {
         self.headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value)
     }
 
+    /// Every value of a header that may stand several times.
+    pub fn headers(&self, wanted: HeaderName) -> impl Iterator<Item = &'a [u8]> {
+        let named = self.headers.iter().filter(move |(name, _)| *name == wanted);
+        named.map(|(_, value)| *value)
+    }
+
+    /// A header whose value is a number, such as Expires.
+    #[must_use]
+    pub fn number(&self, wanted: HeaderName) -> Option<u32> {
+        self.header(wanted).and_then(number)
+    }
+
     /// Whether it is a request.
     #[must_use]
     pub const fn is_request(&self) -> bool {
@@ -206,6 +218,13 @@ pub(super) const fn is_token_byte(byte: &u8) -> bool {
 /// A Content-Length; garbage is as good as none.
 pub(super) fn content_length(value: &[u8]) -> Option<usize> {
     core::str::from_utf8(trim(value)).ok()?.parse().ok()
+}
+
+/// Digits at the start of a value; what follows (a parameter, a comment) does not matter.
+pub(crate) fn number(value: &[u8]) -> Option<u32> {
+    let value = trim(value);
+    let digits = value.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(value.len());
+    core::str::from_utf8(&value[..digits]).ok()?.parse().ok()
 }
 
 /// Goes on after CRLF keep-alives (RFC 5626 §3.5.1) before a message.
