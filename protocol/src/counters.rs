@@ -106,7 +106,7 @@ counters! {
     SipEventsOmitted = "sip_events_omitted",
     /// Media addresses beyond the table's limit.
     MediaTableFull = "media_table_full",
-    /// SIP messages that belong to no call (REGISTER, OPTIONS and such).
+    /// SIP messages that belong to no call and no registration (OPTIONS and such).
     SipOutsideCalls = "sip_outside_calls",
     /// Records written to the outbox and flushed.
     CdrsStored = "cdrs_stored",

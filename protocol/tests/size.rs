@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use ringside_protocol::cdr::*;
 use ringside_protocol::envelope::seal;
 use ringside_protocol::message::Batch;
+use ringside_protocol::registration::{Cause, Registration, State, Transport};
 use ringside_protocol::time::UnixMicros;
 
 /// Request and response heads, and TLS records around both: measured on the uplink's own requests
@@ -157,6 +158,50 @@ fn bytes_a_call(seconds: u64) -> usize {
     let cdrs = (1..=100).map(|number| call(&mut noise, number, seconds));
     let sealed = seal(&Batch::new(Boot([7; 16]), cdrs)).expect("seals");
     (sealed.len() + HTTP_AND_TLS_BYTES).div_ceil(100)
+}
+
+fn registration(noise: &mut Noise, number: u64) -> Registration {
+    let host = noise.below(200);
+    let user = format!("{}", 4000 + noise.below(2000));
+    let agents =
+        ["Yealink SIP-T46S 66.85.0.5", "snomD785/10.1.54.13", "Grandstream GXP2170 1.0.11"];
+    Registration {
+        number,
+        first_at: UnixMicros(1_795_420_859_000_000 + number * 31_000_000 + noise.below(9_999)),
+        made: noise.below(3_600_000_000),
+        state: State::Registered,
+        cause: Cause::Hour,
+        state_seconds: u32::from(noise.narrow(60_000)),
+        granted_seconds_ago: Some(u32::from(noise.narrow(300))),
+        contact: format!("sip:{user}@192.0.2.{host}:5060;line={:08x}", noise.below(1 << 32)),
+        aor: Party { user, host: "pbx.example.net".to_owned(), display: None },
+        registrar: "pbx.example.net".to_owned(),
+        user_agent: Some(agents[usize::from(noise.narrow(3))].to_owned()),
+        registrar_agent: Some("Asterisk PBX 20.9.3".to_owned()),
+        call_id: format!("{:016x}{:016x}", noise.next(), noise.next()),
+        transport: Transport::Udp,
+        src: format!("192.0.2.{host}:5060").parse().expect("an address"),
+        dst: "198.51.100.1:5060".parse().expect("an address"),
+        expires_asked: Some(600),
+        expires_granted: Some(300),
+        status: Some(Status { code: 200, reason_phrase: String::new() }),
+        is_challenged: true,
+        has_credentials: true,
+        round_trip: Some(u32::from(noise.narrow(60_000))),
+        round_trip_max: Some(u32::from(noise.narrow(60_000))),
+        granted: 12,
+        ..Registration::default()
+    }
+}
+
+#[test]
+fn an_hour_of_a_registration_takes_at_most_200_bytes() {
+    let mut noise = Noise(1);
+    let records = (1..=100).map(|number| registration(&mut noise, number));
+    let sealed = seal(&Batch::new(Boot([7; 16]), records)).expect("seals");
+    let bytes = (sealed.len() + HTTP_AND_TLS_BYTES).div_ceil(100);
+    println!("registrations: {bytes} bytes a record");
+    assert!(bytes <= 200, "{bytes} bytes a record");
 }
 
 #[test]

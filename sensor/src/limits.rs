@@ -134,7 +134,7 @@ pub const CAPTURE_BLOCKS: usize = 32;
 /// Of those, blocks that only SIP may use.
 pub const CAPTURE_BLOCKS_FOR_SIP: usize = 4;
 
-/// Registrations followed at once, by registrar, address-of-record and contact address (3.6 MiB,
+/// Registrations followed at once, by registrar, address-of-record and contact address (3.8 MiB,
 /// touched as used). When full, one that never was granted leaves; those that were stay, and a new
 /// one is counted and not followed.
 pub const MAX_REGISTRATIONS: usize = 4096;

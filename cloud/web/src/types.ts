@@ -147,6 +147,57 @@ export interface CallPage {
   partial?: boolean;
 }
 
+export type RegistrationState = "registered" | "failing" | "expired" | "unregistered";
+
+/** What has become of a registration when the record was made. */
+export interface Registration {
+  id: string;
+  state: RegistrationState;
+  state_seconds: number;
+  cause: string;
+  at: string;
+  last_attempt_at: string;
+  aor: Party;
+  registrar: string;
+  contact: string;
+  user_agent: string | null;
+  registrar_agent: string | null;
+  call_id: string;
+  transport: string;
+  src: string;
+  dst: string;
+  vlan: number | null;
+  expires_asked_s: number | null;
+  expires_granted_s: number | null;
+  expires_at: string | null;
+  min_expires_s: number | null;
+  granted_seconds_ago: number | null;
+  status_code: number | null;
+  reason_phrase: string | null;
+  is_challenged: boolean;
+  has_credentials: boolean;
+  is_wrong_password: boolean;
+  round_trip_ms: number | null;
+  round_trip_max_ms: number | null;
+  granted: number;
+  failures: number;
+  failures_in_a_row: number;
+  retransmissions: number;
+  flags: string[];
+  sensor: SensorRef | null;
+  verdict: { severity: Severity; sentence: string };
+  /** Of one record only, not in lists. */
+  findings?: Finding[];
+}
+
+export interface RegistrationPage {
+  registrations: Registration[];
+  next: string | null;
+  partial?: boolean;
+  /** When the newest record of all was made, whatever the filter. */
+  newest: string | null;
+}
+
 export interface Hour {
   at: string;
   calls: number;

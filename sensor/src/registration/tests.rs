@@ -356,6 +356,13 @@ fn the_end_of_a_capture_tells_what_no_record_has_told() {
 }
 
 #[test]
+fn an_entry_is_as_large_as_the_table_of_memory_says() {
+    let bytes = size_of::<super::entry::Entry>();
+    println!("{bytes} bytes");
+    assert!(bytes <= 1024, "{bytes}");
+}
+
+#[test]
 fn what_only_asks_is_not_followed() {
     let mut lab = Lab::new();
     lab.cseq = 1;

@@ -77,7 +77,7 @@ export const COUNTERS: Record<string, Counter> = {
   media_table_full: { group: "Media", means: "Media addresses beyond the table's limit.", loss: true },
   sip_outside_calls: {
     group: "SIP",
-    means: "SIP messages that belong to no call (REGISTER, OPTIONS and such).",
+    means: "SIP messages that belong to no call and no registration (OPTIONS and such).",
   },
   cdrs_stored: { group: "Records", means: "Records written to the outbox and flushed." },
   cdrs_acknowledged: { group: "Records", means: "Records that the cloud acknowledged." },
