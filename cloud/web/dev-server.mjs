@@ -77,7 +77,7 @@ export async function startDevServer({
   };
   const timer = every > 0 ? setInterval(arrive, every * 1000) : null;
 
-  const summary = ({ sip, sip_omitted, streams, streams_omitted, findings, ...rest }) => rest;
+  const summary = ({ sip, sip_omitted, streams, streams_omitted, quality_reports, findings, ...rest }) => rest;
 
   const routes = {
     "GET /me": () => me(),

@@ -150,4 +150,8 @@ counters! {
     RegistrationsRefused = "registrations_refused",
     /// Registrations that were never granted and left without a record.
     RegistrationsUntold = "registrations_untold",
+    /// Voice quality reports of phones (RFC 6035) that belong to a call.
+    QualityReports = "quality_reports",
+    /// Voice quality reports that are unreadable, or of a call that is not, or no longer, followed.
+    QualityReportsUnclaimed = "quality_reports_unclaimed",
 }

@@ -9,8 +9,8 @@ pub use registration::registration;
 use serde_json::{Map, Value, json};
 
 use crate::cdr::{
-    CallId, Cdr, Direction, EndedBy, INTERVAL_SECONDS, Interval, Offset, Party, Rtcp, Scale, Score,
-    SipMessage, Stream, flags,
+    CallId, Cdr, Direction, EndedBy, INTERVAL_SECONDS, Interval, Offset, Party, QualityReport,
+    ReportKind, Rtcp, Scale, Score, SipMessage, Stream, flags,
 };
 use crate::record::Record;
 
@@ -34,6 +34,8 @@ pub fn call(cdr: &Cdr, id: Option<CallId>) -> Value {
         cdr.streams.iter().map(|stream| stream_object(cdr, stream)).collect(),
     );
     object.insert("streams_omitted".to_owned(), json!(cdr.streams_omitted));
+    let reports = cdr.quality_reports.iter().map(|report| quality_report(cdr, report));
+    object.insert("quality_reports".to_owned(), reports.collect());
     Value::Object(object)
 }
 
@@ -139,11 +141,7 @@ fn stream_object(cdr: &Cdr, stream: &Stream) -> Value {
         "clock_rate": stream.clock_rate,
         "ptime_ms": stream.ptime,
         "dscp": stream.dscp,
-        "direction": match stream.direction {
-            Direction::CallerToCallee => "caller_to_callee",
-            Direction::CalleeToCaller => "callee_to_caller",
-            Direction::Unknown => "unknown",
-        },
+        "direction": direction(stream.direction),
         "first_at": cdr.first_at.plus(stream.first).to_rfc3339(),
         "last_at": cdr.first_at.plus(stream.first.saturating_add(stream.length)).to_rfc3339(),
         "packets": stream.packets,
@@ -169,6 +167,33 @@ fn stream_object(cdr: &Cdr, stream: &Stream) -> Value {
         "rtcp": stream.rtcp.as_ref().map(|rtcp| rtcp_object(rtcp, stream.clock_rate)),
         "intervals": stream.intervals.iter().enumerate().map(interval).collect::<Value>(),
     })
+}
+
+fn quality_report(cdr: &Cdr, report: &QualityReport) -> Value {
+    let percent = |permille: Option<u16>| permille.map(|permille| f64::from(permille) / 10.0);
+    json!({
+        "at": cdr.first_at.plus(report.at).to_rfc3339(),
+        "direction": direction(report.direction),
+        "kind": match report.kind {
+            ReportKind::Session => "session",
+            ReportKind::Interval => "interval",
+            ReportKind::Alert => "alert",
+        },
+        "mos_lq": report.mos_lq.map(hundredths),
+        "mos_cq": report.mos_cq.map(hundredths),
+        "loss_percent": percent(report.network_packet_loss_rate),
+        "discard_percent": percent(report.jitter_buffer_discard_rate),
+        "jitter_ms": report.interarrival_jitter,
+        "round_trip_ms": report.round_trip_delay,
+    })
+}
+
+const fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::CallerToCallee => "caller_to_callee",
+        Direction::CalleeToCaller => "callee_to_caller",
+        Direction::Unknown => "unknown",
+    }
 }
 
 fn rtcp_object(rtcp: &Rtcp, clock_rate: Option<u32>) -> Value {

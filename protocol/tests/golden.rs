@@ -215,6 +215,17 @@ fn rich_cdr() -> Cdr {
         streams_omitted: 3,
         vlan: Some(100),
         q850_cause: Some(16),
+        quality_reports: vec![QualityReport {
+            at: 30_100_000,
+            direction: Direction::CalleeToCaller,
+            kind: ReportKind::Alert,
+            mos_lq: Some(412),
+            mos_cq: Some(401),
+            network_packet_loss_rate: Some(12),
+            jitter_buffer_discard_rate: Some(3),
+            interarrival_jitter: Some(7),
+            round_trip_delay: Some(48),
+        }],
     }
 }
 
@@ -462,6 +473,8 @@ fn variants() {
         Scale::TooShort,
     ];
     pin_variants("scales", &scales);
+    let kinds = [ReportKind::Session, ReportKind::Interval, ReportKind::Alert];
+    pin_variants("report_kinds", &kinds);
     pin_variants("registration_states", State::ALL);
     let causes = [Cause::State, Cause::Facts, Cause::Hour, Cause::CaptureEnd];
     pin_variants("registration_causes", &causes);

@@ -10,7 +10,8 @@ use crate::capture::Frame;
 use crate::counters::Counters;
 use crate::decode::{Datagram, Decoder, DecoderSettings, Options, PortSet, Transport};
 use crate::registration::RegistrationTable;
-use crate::wire::{rtp, sip};
+use crate::wire::sip::StartLine;
+use crate::wire::{rtp, sip, vq};
 
 /// Between two looks at fragments and TCP connections that wait for more.
 const DECODER_TIMEOUT_EVERY: Duration = Duration::from_secs(1);
@@ -167,6 +168,27 @@ impl Calls {
         }
     }
 
+    /// A phone's voice quality report comes in PUBLISH, or in NOTIFY.
+    fn handle_report(
+        &mut self,
+        message: &sip::Message<'_>,
+        datagram: &Datagram<'_>,
+        counters: &mut Counters,
+    ) {
+        let may_report = matches!(
+            message.start_line,
+            StartLine::Request { method: Method::Publish | Method::Notify, .. }
+        );
+        let is_report = |kind: &[u8]| kind.eq_ignore_ascii_case(b"application/vq-rtcpxr");
+        if !may_report || !message.content_type().is_some_and(is_report) {
+            return;
+        }
+        match vq::Report::parse(message.body) {
+            Some(report) => self.table.handle_report(&report, datagram.at, counters),
+            None => counters.add(Counter::QualityReportsUnclaimed),
+        }
+    }
+
     /// Takes a datagram of a SIP port; says whether it was SIP's business.
     fn handle_sip(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) -> bool {
         if !sip::looks_like_sip(datagram.payload) {
@@ -183,6 +205,7 @@ impl Calls {
         match sip::Message::parse(datagram.payload) {
             Ok(message) => {
                 counters.add(Counter::SipMessages);
+                self.handle_report(&message, datagram, counters);
                 match &mut self.registrations {
                     Some(registrations) if message.cseq().method == Method::Register => {
                         registrations.handle_sip(&message, datagram, counters);

@@ -150,6 +150,12 @@ pub const MAX_REGISTRATION_REPLY_TEXT: usize = 128;
 /// who tries accounts by the thousand fills neither outbox nor uplink.
 pub const MAX_UNGRANTED_RECORDS: u32 = 256;
 
+/// Lines of a phone's voice quality report that are read (RFC 6035 has about 40).
+pub const MAX_VQ_LINES: usize = 128;
+
+/// Voice quality reports of one call in its record; when full, the newest takes the last one's place.
+pub const MAX_QUALITY_REPORTS: usize = 4;
+
 /// Bytes of a text field (user, host, agent, Call-ID) in a record; the rest is cut.
 pub const MAX_TEXT: usize = 255;
 

@@ -134,8 +134,27 @@ export function makeCall(random, sensor, endedAt, number) {
     sip_omitted: 0,
     streams,
     streams_omitted: 0,
+    quality_reports: reports(random, streams, at(total)),
     findings,
   };
+}
+
+/** Some phones report what they received. */
+function reports(random, streams, at) {
+  if (streams.length === 0 || random.chance(0.6)) return [];
+  return streams
+    .filter((stream) => stream.mos !== null)
+    .map((stream) => ({
+      at,
+      direction: stream.direction,
+      kind: "session",
+      mos_lq: Math.min(4.5, Math.round((stream.mos + 0.1) * 100) / 100),
+      mos_cq: stream.mos,
+      loss_percent: Math.round((stream.lost / Math.max(1, stream.expected)) * 1000) / 10,
+      discard_percent: 0.2,
+      jitter_ms: Math.round(stream.jitter_mean_ms ?? 0),
+      round_trip_ms: 40,
+    }));
 }
 
 function pickKind(random) {

@@ -137,7 +137,22 @@ export interface Call extends Omit<CallSummary, "verdict"> {
   sip_omitted: number;
   streams: Stream[];
   streams_omitted: number;
+  /** What its phones reported (RFC 6035). */
+  quality_reports?: QualityReport[];
   findings: Finding[];
+}
+
+/** A phone's own report about the stream that it received. */
+export interface QualityReport {
+  at: string;
+  direction: Stream["direction"];
+  kind: "session" | "interval" | "alert";
+  mos_lq: number | null;
+  mos_cq: number | null;
+  loss_percent: number | null;
+  discard_percent: number | null;
+  jitter_ms: number | null;
+  round_trip_ms: number | null;
 }
 
 export interface CallPage {

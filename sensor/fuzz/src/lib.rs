@@ -18,7 +18,14 @@ use ringside_sensor::counters::Counters;
 use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, Options, PortSet};
 use ringside_sensor::wire::rtp::TelephoneEvent;
 use ringside_sensor::wire::sip::{Message, NameAddr, Uri, Via};
-use ringside_sensor::wire::{rtcp, rtp, sdp, sip};
+use ringside_sensor::wire::{rtcp, rtp, sdp, sip, vq};
+
+/// A phone's voice quality report.
+pub fn vq_report(bytes: &[u8]) {
+    if let Some(report) = vq::Report::parse(bytes) {
+        assert!(!report.call_id.is_empty());
+    }
+}
 
 /// A pcap or pcapng file, gzipped or not.
 pub fn file(bytes: &[u8]) {

@@ -54,6 +54,7 @@ pub fn record(call: &mut Call, slot: Slot, flows: &Flows, losses: u64) -> Cdr {
         streams_omitted: call.streams_omitted,
         vlan: call.vlan,
         q850_cause: call.q850_cause,
+        quality_reports: call.quality_reports.to_vec(),
         ..Cdr::default()
     };
     let mut silences = Vec::with_capacity(call.streams.len());

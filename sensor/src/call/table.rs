@@ -21,6 +21,7 @@ use crate::decode::Datagram;
 use crate::limits::MAX_CALLS;
 use crate::wire::sdp::Session;
 use crate::wire::sip::Message;
+use crate::wire::vq;
 
 /// How calls that nobody hangs up are ended. Microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +154,22 @@ impl CallTable {
             self.describe(slot, sdp, message, counters);
         }
         self.schedule(slot);
+    }
+
+    /// Takes a phone's voice quality report (RFC 6035) for the call that it names.
+    pub fn handle_report(
+        &mut self,
+        report: &vq::Report<'_>,
+        now: Instant,
+        counters: &mut Counters,
+    ) {
+        let hash = self.keyed.parts(&[report.call_id]);
+        let slot = self.find(hash, report.call_id);
+        let Some(call) = slot.and_then(|slot| self.calls.get_mut(slot)) else {
+            return counters.add(Counter::QualityReportsUnclaimed);
+        };
+        counters.add(Counter::QualityReports);
+        call.keep_report(report, now.as_micros());
     }
 
     /// Ends what is over; to be called at [`CallTable::poll_timeout`] or later.

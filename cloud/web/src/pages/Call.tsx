@@ -10,6 +10,7 @@ import { Ladder } from "../components/Ladder.js";
 import { Mos } from "../components/Mos.js";
 import { Failed, Notice, Waiting } from "../components/Notice.js";
 import { QualityCharts } from "../components/QualityCharts.js";
+import { QualityReports } from "../components/QualityReports.js";
 import { Streams } from "../components/Streams.js";
 import { Time } from "../components/Time.js";
 import { listQuery } from "../filter.js";
@@ -199,6 +200,7 @@ function Shown({ call: given }: { call: CallData }) {
             }}
           />
           <Quality call={call} cursor={cursor} />
+          <QualityReports call={call} />
           {call.streams.length > 0 && <CallFacts call={call} />}
         </div>
       </div>

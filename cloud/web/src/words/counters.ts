@@ -136,6 +136,15 @@ export const COUNTERS: Record<string, Counter> = {
     group: "SIP",
     means: "Registrations that were never granted and left without a record.",
   },
+  quality_reports: {
+    group: "SIP",
+    means: "Voice quality reports of phones (RFC 6035) that belong to a call.",
+  },
+  quality_reports_unclaimed: {
+    group: "SIP",
+    means:
+      "Voice quality reports that are unreadable, or of a call that is not, or no longer, followed.",
+  },
 };
 
 const UPPER = new Set(["sip", "sdp", "rtp", "rtcp", "tcp", "ip", "hep"]);
