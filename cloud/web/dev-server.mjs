@@ -79,6 +79,12 @@ export async function startDevServer({
 
   const summary = ({ sip, sip_omitted, streams, streams_omitted, quality_reports, findings, ...rest }) => rest;
 
+  /** Every third call has come through a PBX: another call stands for its second leg. */
+  const legsOf = (call) => {
+    const index = calls.indexOf(call);
+    return index % 3 === 0 && calls[index + 1] ? [summary(calls[index + 1])] : [];
+  };
+
   const routes = {
     "GET /me": () => me(),
     "POST /logout": () => ({ status: 204, cookie: "session=; Max-Age=0; Path=/" }),
@@ -179,7 +185,7 @@ export async function startDevServer({
     const record = kind === "registrations" && registrations.find((one) => one.id === id);
     if (record) return { body: record };
     const call = kind === "calls" && calls.find((one) => one.id === id);
-    if (call) return { body: call };
+    if (call) return { body: { ...call, other_legs: legsOf(call) } };
     return error(
       404,
       "not_found",

@@ -76,6 +76,7 @@ pub fn summary(cdr: &Cdr, id: Option<CallId>) -> Map<String, Value> {
         "flags": flag_names(cdr.flags),
         "vlan": cdr.vlan,
         "retransmissions": cdr.retransmissions,
+        "legs": cdr.legs.as_ref().map(|legs| json!({ "key": legs.key, "source": legs.source.name() })),
         "mos": adaptive.map(|(score, _)| hundredths(score.mos)),
         "r": adaptive.map(|(score, _)| f64::from(score.r) / 10.0),
         "mos_fixed_50": mos_with(|stream| stream.fixed_50),

@@ -226,6 +226,7 @@ fn rich_cdr() -> Cdr {
             interarrival_jitter: Some(7),
             round_trip_delay: Some(48),
         }],
+        legs: Some(Legs { source: LegSource::Replaces, key: "first@192.0.2.10".to_owned() }),
     }
 }
 
@@ -473,6 +474,9 @@ fn variants() {
         Scale::TooShort,
     ];
     pin_variants("scales", &scales);
+    let sources =
+        [LegSource::SessionId, LegSource::Header, LegSource::Replaces, LegSource::NumberAndTime];
+    pin_variants("leg_sources", &sources);
     let kinds = [ReportKind::Session, ReportKind::Interval, ReportKind::Alert];
     pin_variants("report_kinds", &kinds);
     pin_variants("registration_states", State::ALL);

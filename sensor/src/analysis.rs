@@ -29,6 +29,8 @@ pub struct AnalysisSettings {
     pub call: CallSettings,
     /// Whether registrations become records.
     pub has_registrations: bool,
+    /// The header that carries the Call-ID of the leg before, such as `X-CID`.
+    pub leg_header: Option<String>,
 }
 
 /// Everything between a frame and a record.
@@ -60,9 +62,11 @@ impl Analysis {
             seed: settings.call.seed,
         });
         let has_registrations = settings.has_registrations;
+        let mut table = CallTable::new(settings.call);
+        table.set_leg_header(settings.leg_header);
         let calls = Calls {
             registrations: has_registrations.then(|| RegistrationTable::new(settings.call.seed)),
-            table: CallTable::new(settings.call),
+            table,
             sip_ports: settings.sip_ports,
             is_sip_anywhere: settings.is_sip_anywhere,
         };

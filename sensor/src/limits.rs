@@ -156,6 +156,10 @@ pub const MAX_VQ_LINES: usize = 128;
 /// Voice quality reports of one call in its record; when full, the newest takes the last one's place.
 pub const MAX_QUALITY_REPORTS: usize = 4;
 
+/// INVITEs remembered to find the legs of one call by number and time (16 KiB): 4 s at 64 new calls
+/// a second. The oldest leaves.
+pub const MAX_RECENT_INVITES: usize = 256;
+
 /// Bytes of a text field (user, host, agent, Call-ID) in a record; the rest is cut.
 pub const MAX_TEXT: usize = 255;
 

@@ -89,3 +89,61 @@ fn registrations_and_calls_are_numbered_together_and_can_be_switched_off() {
     let made = records(off, &texts);
     assert!(matches!(&made[..], [Record::Call(_)]), "{made:?}");
 }
+
+/// Two legs through a B2BUA at 10.9.0.1, which names the first one's Call-ID in `header`, where
+/// one is given; keys of the legs by Call-ID.
+fn keys_of_two_legs(first: &str, second: &str, after: u64, number: &str) -> Vec<Option<String>> {
+    let mut tap = Tap::new("");
+    let [phone, pbx, trunk] =
+        [[10, 1, 0, 1], [10, 9, 0, 1], [10, 8, 0, 1]].map(|host| address(host, 5060));
+    let invite = |id: &str, header: &str, number: &str| {
+        sip("INVITE sip:bob@example.net SIP/2.0", id, "1 INVITE", "", "")
+            .replace("bob@", number)
+            .replace("Content-Length", &format!("{header}Content-Length"))
+    };
+    tap.udp(phone, pbx, invite("first", first, "+49301234567@").as_bytes());
+    tap.pass(after);
+    tap.udp(pbx, trunk, invite("second", second, number).as_bytes());
+    tap.finish();
+    tap.records.iter().map(|cdr| cdr.legs.as_ref().map(|legs| legs.key.clone())).collect()
+}
+
+#[test]
+fn legs_through_a_b2bua_share_a_key() {
+    let first = || vec![Some("first".to_owned()); 2];
+    let other = "0498@";
+    let uuid = "ab30317f1a784dc48ff824d0d3715d86";
+    let session = format!("Session-ID: {uuid};remote=00000000000000000000000000000000\r\n");
+    let key = Some(uuid.to_owned());
+    assert_eq!(keys_of_two_legs(&session, &session, SECOND, other), [key.clone(), key]);
+    assert_eq!(keys_of_two_legs("", "X-CID: first\r\n", 60 * SECOND / 10, other), first());
+    assert_eq!(keys_of_two_legs("", "Replaces: first;to-tag=1\r\n", SECOND, other), first());
+    assert_eq!(keys_of_two_legs("", "", SECOND, "0301234567@"), first(), "by number and time");
+    // The calling number is the same, and no other call has it.
+    assert_eq!(keys_of_two_legs("", "", SECOND, other), first());
+    assert_eq!(keys_of_two_legs("", "", 3 * SECOND, "0301234567@"), [None, None], "too late");
+}
+
+#[test]
+fn evict_the_oldest_invite_when_many_calls_begin_at_once() {
+    let mut tap = Tap::new("second");
+    let [phone, pbx, trunk] =
+        [[10, 1, 0, 1], [10, 9, 0, 1], [10, 8, 0, 1]].map(|host| address(host, 5060));
+    let invite = |id: &str, number: usize| {
+        sip("INVITE sip:bob@example.net SIP/2.0", id, "1 INVITE", "", "")
+            .replace("bob@", &format!("{number}@"))
+            .replace("ann@", &format!("a{id}@"))
+    };
+    for number in 0..=ringside_sensor::limits::MAX_RECENT_INVITES {
+        tap.udp(phone, pbx, invite(&format!("first{number}"), 1000 + number).as_bytes());
+    }
+    tap.udp(pbx, trunk, invite("second-oldest", 1000).as_bytes());
+    tap.udp(pbx, trunk, invite("second-newest", 1002).as_bytes());
+    tap.finish();
+    let key = |id: &str| {
+        let cdr = tap.records.iter().find(|cdr| cdr.call_id == id).expect("a record");
+        cdr.legs.as_ref().map(|legs| legs.key.clone())
+    };
+    assert_eq!(key("second-oldest"), None);
+    assert_eq!(key("second-newest").as_deref(), Some("first2"));
+}

@@ -1,12 +1,18 @@
 //! Questions about calls.
 
-use ringside_protocol::cdr::{CallId, Fingerprint};
+use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
 use ringside_protocol::time::UnixMicros;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::search::{self, Kind, Position, lossy, text, visible};
-use super::{Db, Result, Series, loaded_time};
+use super::search::{self, Kind, Position, Span, lossy, text, visible};
+use super::{Db, Result, Series, loaded_time, stored_time};
 use crate::auth::Scope;
+
+/// Legs of one call that are shown.
+pub const MAX_LEGS: usize = 16;
+
+/// Microseconds.
+const DAY: u64 = 86_400_000_000;
 
 /// Records of calls.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +83,45 @@ pub struct Stored {
 pub fn call(db: &Db, scope: &Scope, id: CallId, now: UnixMicros) -> Result<Option<Stored>> {
     let span = visible(now);
     search::one::<Calls>(db, scope, id, span, |call| call.ended_at >= span.from)
+}
+
+/// Calls that share this key, as the legs of one call do, and ended within a day of `around`; at
+/// most [`MAX_LEGS`], the earliest first.
+///
+/// # Errors
+/// The database's.
+pub fn legs(
+    db: &Db,
+    scope: &Scope,
+    key: &str,
+    around: UnixMicros,
+    now: UnixMicros,
+) -> Result<Vec<Stored>> {
+    let connection = db.reader();
+    let reader = connection.unchecked_transaction()?;
+    let from = UnixMicros(around.0.saturating_sub(DAY)).max(visible(now).from);
+    let until = UnixMicros(around.0.saturating_add(DAY));
+    let mut found = Vec::new();
+    for table in search::tables_of(&reader, Series::Calls, Span { from, until })? {
+        let mut statement = reader.prepare_cached(&format!(
+            "SELECT device, boot, number FROM {table} WHERE customer = ?1 AND legs = ?2 AND \
+             ended_at >= ?3 LIMIT {MAX_LEGS}"
+        ))?;
+        let key = params![scope.customer().0, search::column(key), stored_time(from)];
+        let mut rows = statement.query(key)?;
+        while let Some(row) = rows.next()? {
+            let (Some(device), Some(boot)) = (search::key(row, 0)?, search::key(row, 1)?) else {
+                continue;
+            };
+            let (device, boot) = (Fingerprint(device), Boot(boot));
+            let number = row.get::<_, i64>(2)?.cast_unsigned();
+            let id = CallId { device, boot, number };
+            found.extend(Calls::stored(&reader, scope, &table, id)?);
+        }
+    }
+    found.sort_by_key(|call| (call.start_at, call.id));
+    found.truncate(MAX_LEGS);
+    Ok(found)
 }
 
 impl Kind for Calls {

@@ -192,6 +192,7 @@ impl<'a> Writer<'a> {
             cdr.duration().map(|duration| i64::try_from(duration).unwrap_or(i64::MAX)),
             cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos),
             cdr.flags,
+            column(legs_key(cdr)),
             PROTOCOL_VERSION,
             record
         ])?;
@@ -232,6 +233,12 @@ fn start_at(cdr: &Cdr, ended_at: UnixMicros) -> UnixMicros {
     UnixMicros(ended_at.0.saturating_sub(length))
 }
 
+/// What the legs of one call share; a call that knows of none may be the first of some.
+#[must_use]
+pub fn legs_key(cdr: &Cdr) -> &str {
+    cdr.legs.as_ref().map_or(cdr.call_id.as_str(), |legs| legs.key.as_str())
+}
+
 /// The call's addresses without ports, each once, with a space before and after each.
 fn addresses(cdr: &Cdr) -> String {
     let unique: BTreeSet<_> = cdr.addresses.iter().map(|address| address.ip()).collect();
@@ -260,8 +267,8 @@ fn insertion(table: &str) -> String {
     format!(
         "INSERT INTO {table} (customer, device, boot, number, ended_at, start_at, arrived_at, \
          call_id, caller, callee, addresses, status_code, ended_by, answered, duration_us, mos, \
-         flags, version, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-         ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT (customer, device, boot, number) DO NOTHING"
+         flags, legs, version, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) ON CONFLICT (customer, device, boot, number) DO NOTHING"
     )
 }
 

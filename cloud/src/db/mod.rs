@@ -219,6 +219,10 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if found < 2 {
         transaction.execute_batch(include_str!("registrations.sql"))?;
+        for table in day_tables(&transaction, Series::Calls)? {
+            let column = "ADD COLUMN legs TEXT NOT NULL DEFAULT ''";
+            transaction.execute_batch(&format!("ALTER TABLE {table} {column}"))?;
+        }
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
@@ -296,6 +300,25 @@ pub(crate) mod tests {
             .query_row("SELECT count(*) FROM secret", [], |row| row.get(0))
             .expect("a count");
         assert_eq!(rows, 0);
+    }
+
+    #[test]
+    fn a_database_of_schema_1_goes_on() {
+        let folder = Folder::new();
+        {
+            let old = Connection::open(folder.0.join(DATABASE_FILE)).expect("a database");
+            old.execute_batch(include_str!("schema.sql")).expect("a schema");
+            let day = include_str!("cdr_day.sql").replace("cdr_DAY", "cdr_20261124");
+            old.execute_batch(&day).expect("a day");
+            let undone = "DROP INDEX cdr_20261124_legs; ALTER TABLE cdr_20261124 DROP COLUMN legs";
+            old.execute_batch(undone).expect("as it was");
+            old.pragma_update(None, "user_version", 1).expect("a pragma");
+        }
+        let reader = folder.open();
+        let count = "SELECT count(*) FROM cdr_20261124 WHERE legs = ''";
+        let rows: i64 = reader.reader().query_row(count, [], |row| row.get(0)).expect("a count");
+        assert_eq!(rows, 0);
+        folder.open();
     }
 
     #[test]

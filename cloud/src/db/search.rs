@@ -278,7 +278,8 @@ fn walking<K: Kind>(table: &str) -> String {
     )
 }
 
-fn key(row: &rusqlite::Row<'_>, column: usize) -> Result<Option<[u8; 16]>> {
+/// A device or boot; `None` for bytes that are neither, which nobody writes.
+pub(super) fn key(row: &rusqlite::Row<'_>, column: usize) -> Result<Option<[u8; 16]>> {
     let column = row.get_ref(column)?;
     Ok(column.as_blob().ok().and_then(|bytes| bytes.try_into().ok()))
 }

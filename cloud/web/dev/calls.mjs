@@ -119,6 +119,7 @@ export function makeCall(random, sensor, endedAt, number) {
     flags,
     vlan: random.chance(0.2) ? 210 : null,
     retransmissions: kind === "unreachable" ? 6 : 0,
+    legs: random.chance(0.3) ? { key: random.hex(16), source: random.pick(["session_id", "header", "number_and_time"]) } : null,
     mos: scored[0]?.mos ?? null,
     r: scored[0]?.r ?? null,
     mos_fixed_50: scored[0]?.mos_fixed_50 ?? null,

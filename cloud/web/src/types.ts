@@ -57,6 +57,8 @@ export interface CallSummary {
   flags: string[];
   vlan: number | null;
   retransmissions: number;
+  /** What it shares with its other legs, and what told so. */
+  legs?: { key: string; source: string } | null;
   mos: number | null;
   r: number | null;
   mos_fixed_50: number | null;
@@ -137,6 +139,8 @@ export interface Call extends Omit<CallSummary, "verdict"> {
   sip_omitted: number;
   streams: Stream[];
   streams_omitted: number;
+  /** The other legs of the same call. */
+  other_legs?: CallSummary[];
   /** What its phones reported (RFC 6035). */
   quality_reports?: QualityReport[];
   findings: Finding[];

@@ -189,6 +189,7 @@ pub fn analysis(bytes: &[u8]) {
         decode,
         call,
         has_registrations: true,
+        leg_header: Some("X-CID".to_owned()),
     });
     let (mut left, mut at) = (bytes, 0);
     while let Some((time, rest)) = left.split_first_chunk::<2>() {

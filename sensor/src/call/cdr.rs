@@ -55,6 +55,9 @@ pub fn record(call: &mut Call, slot: Slot, flows: &Flows, losses: u64) -> Cdr {
         vlan: call.vlan,
         q850_cause: call.q850_cause,
         quality_reports: call.quality_reports.to_vec(),
+        legs: call
+            .legs
+            .map(|legs| cdr::Legs { source: legs.source, key: call.texts.string(legs.key) }),
         ..Cdr::default()
     };
     let mut silences = Vec::with_capacity(call.streams.len());

@@ -8,6 +8,7 @@ use super::dialog::{Dialog, Effect, Side, Signal};
 use super::dtmf;
 use super::hash::Keyed;
 use super::ladder::{Addresses, Ladder};
+use super::legs::Legs;
 use super::offer::Media;
 use super::slab::Slot;
 use super::text::{Text, Texts};
@@ -82,6 +83,8 @@ pub struct Call {
     pub round_trips: [Option<u32>; 2],
     /// Capture losses that had been noted when the call began.
     pub loss_epoch: u64,
+    /// What it shares with its other legs.
+    pub legs: Option<Legs>,
     /// What its phones reported.
     pub quality_reports: heapless::Vec<QualityReport, MAX_QUALITY_REPORTS, u8>,
     caller_tag: u64,
@@ -143,6 +146,7 @@ impl Call {
             round_trips: [None; 2],
             loss_epoch: 0,
             quality_reports: heapless::Vec::new(),
+            legs: None,
             caller_tag: tag(message.from(), keyed).unwrap_or_default(),
             info_cseq: [None; 2],
             has_answer_agent: false,

@@ -14,6 +14,7 @@ pub mod hash;
 pub mod interval;
 pub mod jitter;
 pub mod ladder;
+pub mod legs;
 pub mod level;
 mod media;
 mod meter;

@@ -40,6 +40,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// `dtmf2db`: whether digits go into records.
     pub dtmf: bool,
+    /// `matchheader`: the header that carries the Call-ID of a call's leg before.
+    pub leg_header: Option<String>,
     /// `sip-register`: whether registrations become records.
     pub registrations: bool,
     /// `packetbuffer_sender`, as written; see [`Config::uplink_on`].
@@ -125,6 +127,7 @@ impl Default for Config {
             ringbuffer_mb: 50,
             timeouts: Timeouts::default(),
             dtmf: true,
+            leg_header: Some("X-CID".to_owned()),
             registrations: true,
             packetbuffer_sender: false,
             server_destination: Vec::new(),

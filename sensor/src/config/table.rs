@@ -168,6 +168,18 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::Flag(|config| &mut config.dtmf),
     },
     Setting {
+        name: "matchheader",
+        area: Area::Calls,
+        sentence: "The SIP header in which a B2BUA names the Call-ID of the leg before, so that a \
+                   call's legs are shown together.",
+        kind: Kind::Text {
+            allowed: "the name of a SIP header",
+            absent: "none",
+            read: value::header_name,
+            field: |config| &mut config.leg_header,
+        },
+    },
+    Setting {
         name: "sip-register",
         area: Area::Calls,
         sentence: "Make records of registrations: who registers where, and why it fails \

@@ -19,6 +19,7 @@ pub(crate) fn settings() -> AnalysisSettings {
         decode: Options::default(),
         call: CallSettings::default(),
         has_registrations: true,
+        leg_header: Some("X-CID".to_owned()),
     }
 }
 

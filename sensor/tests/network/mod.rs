@@ -43,6 +43,7 @@ pub(crate) fn settings(seed: u64) -> AnalysisSettings {
         decode: Options::default(),
         call,
         has_registrations: true,
+        leg_header: Some("X-CID".to_owned()),
     }
 }
 

@@ -54,7 +54,9 @@ pub(super) fn one(context: &Context<'_>, scope: &Scope) -> Answer {
     let db = &context.app.db;
     let found = calls::call(db, scope, id, context.now)?.ok_or_else(no_such_call)?;
     let names = Names::new(&fleet::sensors(db, scope)?);
-    Ok(json_response(200, &object::whole(&found, &names)))
+    let key = object::legs_key(&found);
+    let legs = calls::legs(db, scope, &key, found.ended_at, context.now)?;
+    Ok(json_response(200, &object::whole(&found, &legs, &names)))
 }
 
 fn no_such_call() -> ApiError {

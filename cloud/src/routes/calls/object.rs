@@ -7,6 +7,7 @@ use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 use serde_json::{Map, Value, json};
 
 use crate::db::calls::Stored;
+use crate::db::cdrs;
 use crate::filter::ENDED_BY;
 use crate::routes::names::Names;
 
@@ -19,8 +20,13 @@ pub(super) fn summary(stored: &Stored, names: &Names) -> Value {
     Value::Object(object)
 }
 
-/// A call with everything that is known about it.
-pub(super) fn whole(stored: &Stored, names: &Names) -> Value {
+/// What the legs of this call share.
+pub(super) fn legs_key(stored: &Stored) -> String {
+    cdrs::legs_key(&read(stored).0).to_owned()
+}
+
+/// A call with everything that is known about it; `legs` are all legs of it, itself included.
+pub(super) fn whole(stored: &Stored, legs: &[Stored], names: &Names) -> Value {
     let (cdr, findings) = read(stored);
     let mut object = match json::call(&cdr, Some(stored.id)) {
         Value::Object(object) => object,
@@ -30,6 +36,8 @@ pub(super) fn whole(stored: &Stored, names: &Names) -> Value {
     object.insert("arrived_at".to_owned(), json!(stored.arrived_at.to_rfc3339()));
     object.insert("verdict".to_owned(), verdict(&findings));
     object.insert("findings".to_owned(), findings.iter().map(finding).collect());
+    let others = legs.iter().filter(|leg| leg.id != stored.id);
+    object.insert("other_legs".to_owned(), others.map(|leg| summary(leg, names)).collect());
     Value::Object(object)
 }
 

@@ -43,6 +43,8 @@ pub enum HeaderName {
     WwwAuthenticate,
     /// §20.27.
     ProxyAuthenticate,
+    /// RFC 7989.
+    SessionId,
     /// Any other.
     Other,
 }
@@ -79,6 +81,7 @@ impl HeaderName {
             (b"min-expires", HeaderName::MinExpires),
             (b"www-authenticate", HeaderName::WwwAuthenticate),
             (b"proxy-authenticate", HeaderName::ProxyAuthenticate),
+            (b"session-id", HeaderName::SessionId),
         ];
         NAMES
             .iter()

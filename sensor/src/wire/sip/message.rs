@@ -44,6 +44,8 @@ pub struct Message<'a> {
     /// What it is.
     pub start_line: StartLine<'a>,
     headers: heapless::Vec<(HeaderName, &'a [u8]), MAX_HEADERS, u8>,
+    /// What the headers were read from, and the body behind them.
+    head: &'a [u8],
     call_id: &'a [u8],
     cseq: CSeq,
     from: NameAddr<'a>,
@@ -62,6 +64,7 @@ impl<'a> Message<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut lines = Lines { left: skip_empty_lines(bytes) };
         let start_line = StartLine::parse(lines.next_line().ok_or(Error::StartLine)?)?;
+        let head = lines.left;
         let mut headers = heapless::Vec::new();
         while let Some(line) = lines.next_header() {
             let colon = line.iter().position(|&byte| byte == b':').ok_or(Error::Header)?;
@@ -80,7 +83,7 @@ impl<'a> Message<'a> {
         let length = first(HeaderName::ContentLength).and_then(content_length);
         let body = length.and_then(|length| rest.get(..length)).unwrap_or(rest);
         let is_cut = length.is_some_and(|length| length > rest.len());
-        Ok(Self { start_line, headers, call_id, cseq, from, to, body, is_cut })
+        Ok(Self { start_line, headers, head, call_id, cseq, from, to, body, is_cut })
     }
 
     /// The first value of a header, unfolded lines excepted: a fold stays in it as white space.
@@ -93,6 +96,16 @@ impl<'a> Message<'a> {
     pub fn headers(&self, wanted: HeaderName) -> impl Iterator<Item = &'a [u8]> {
         let named = self.headers.iter().filter(move |(name, _)| *name == wanted);
         named.map(|(_, value)| *value)
+    }
+
+    /// The first value of a header that [`HeaderName`] does not name, in any case.
+    #[must_use]
+    pub fn custom_header(&self, wanted: &[u8]) -> Option<&'a [u8]> {
+        let mut lines = Lines { left: self.head };
+        core::iter::from_fn(|| lines.next_header()).find_map(|line| {
+            let (name, value) = split_once(line, b':');
+            trim(name).eq_ignore_ascii_case(wanted).then(|| trim(value))
+        })
     }
 
     /// A header whose value is a number, such as Expires.
