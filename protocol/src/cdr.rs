@@ -264,6 +264,8 @@ pub mod flags {
     pub const AUTHENTICATED: u32 = 1 << 14;
     /// The capture held only parts of some packets (snap length), or their SDP was unreadable.
     pub const TRUNCATED: u32 = 1 << 15;
+    /// It records another call: its INVITE carries SIPREC metadata (RFC 7866).
+    pub const RECORDING: u32 = 1 << 16;
 
     /// Every flag with its name in JSON, API and GUI.
     pub const NAMES: &[(u32, &str)] = &[
@@ -283,6 +285,7 @@ pub mod flags {
         (FORKED, "forked"),
         (AUTHENTICATED, "authenticated"),
         (TRUNCATED, "truncated"),
+        (RECORDING, "recording"),
     ];
 }
 

@@ -154,4 +154,6 @@ counters! {
     QualityReports = "quality_reports",
     /// Voice quality reports that are unreadable, or of a call that is not, or no longer, followed.
     QualityReportsUnclaimed = "quality_reports_unclaimed",
+    /// TLS connections begun on a port of SIP (5061, or one of `sipport`): what they carry is not read.
+    SipTlsConnections = "sip_tls_connections",
 }

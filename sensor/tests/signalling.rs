@@ -5,7 +5,7 @@ mod network;
 
 use embassy_time::Instant;
 use network::{Call, SECOND, START, Tap, address, settings, sip, udp};
-use ringside_protocol::cdr::{Direction, ReportKind};
+use ringside_protocol::cdr::{Direction, ReportKind, flags};
 use ringside_protocol::counters::Counter;
 use ringside_protocol::record::Record;
 use ringside_protocol::registration::State;
@@ -146,4 +146,21 @@ fn evict_the_oldest_invite_when_many_calls_begin_at_once() {
     };
     assert_eq!(key("second-oldest"), None);
     assert_eq!(key("second-newest").as_deref(), Some("first2"));
+}
+
+#[test]
+fn sip_inside_tls_is_counted_and_a_recording_session_is_marked() {
+    let mut tap = Tap::new("");
+    let [phone, pbx] = [address([10, 1, 0, 1], 40_000), address([10, 9, 0, 1], 5061)];
+    let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 0];
+    let segment = |payload| network::Segment { sequence_number: 1, payload, ..Default::default() };
+    tap.tcp(phone, pbx, segment(&hello));
+    tap.tcp(phone, address([10, 9, 0, 1], 443), segment(&hello));
+    assert_eq!(tap.count(Counter::SipTlsConnections), 1);
+    let body = "--x\r\nContent-Type: application/rs-metadata+xml\r\n\r\n<recording/>\r\n--x--\r\n";
+    let invite = sip("INVITE sip:srs@example.net SIP/2.0", "siprec", "1 INVITE", "", body)
+        .replace("application/sdp", "multipart/mixed;boundary=x");
+    tap.udp(address([10, 9, 0, 1], 5060), address([10, 7, 0, 1], 5060), invite.as_bytes());
+    tap.finish();
+    assert!(tap.records[0].has(flags::RECORDING));
 }

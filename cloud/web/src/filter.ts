@@ -128,6 +128,7 @@ export const FLAG_NAMES = [
   "forked",
   "authenticated",
   "truncated",
+  "recording",
 ];
 
 /** All of a line as tokens; plain words take their likeliest meaning. */

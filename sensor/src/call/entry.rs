@@ -264,6 +264,9 @@ impl Call {
         if method == Method::Refer || message.header(HeaderName::Replaces).is_some() {
             self.flags |= flags::TRANSFERRED;
         }
+        if method == Method::Invite && message.has_recording_metadata() {
+            self.flags |= flags::RECORDING;
+        }
         if method == Method::Info && self.info_cseq[side as usize] != Some(message.cseq().number) {
             self.info_cseq[side as usize] = Some(message.cseq().number);
             if let Some(digit) = dtmf::info_digit(message) {

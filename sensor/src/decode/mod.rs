@@ -16,6 +16,7 @@ mod signalling;
 mod span;
 mod stage;
 mod tcp;
+mod tls;
 mod tunnel;
 mod udp;
 mod units;

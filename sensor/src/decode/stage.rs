@@ -14,6 +14,7 @@ use super::mirror::Mirror;
 use super::ports::PortSet;
 use super::span::Span;
 use super::tcp::{Carries, Segment, Tcp};
+use super::tls;
 use super::tunnel::{self, Inner};
 use super::{Context, Datagram, FindMessage, Reject, Transport, link, udp};
 use crate::capture::Frame;
@@ -344,6 +345,10 @@ impl UpperLayer {
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) {
         let is_on = |ports: &PortSet| ports.contains_either(segment.src_port, segment.dst_port);
+        let is_for_sip = segment.dst_port == tls::SIPS_PORT || is_on(&self.sip_ports);
+        if is_for_sip && tls::begins(segment.payload) {
+            counters.add(Counter::SipTlsConnections);
+        }
         let carries = if is_on(&self.sip_ports) {
             Carries::Sip
         } else if is_on(&self.hep_ports) {

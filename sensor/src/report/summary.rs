@@ -30,6 +30,7 @@ const NOT_READ: &[Counter] = &[
     Counter::RtpUnclaimed,
     Counter::RtpBad,
     Counter::RtcpBad,
+    Counter::SipTlsConnections,
     Counter::SipOutsideCalls,
     Counter::CallsOverAllowance,
     Counter::CallsRefused,
@@ -66,8 +67,17 @@ pub(super) fn of(
             heading = "";
         }
     }
+    if counters.of(Counter::SipTlsConnections) > 0 {
+        text.push_str(TLS_ADVICE);
+    }
     text
 }
+
+/// What to do about SIP that cannot be read.
+const TLS_ADVICE: &str = "\
+SIP over TLS cannot be read on the wire: have the PBX send a copy of it by HEP (a HEP agent, to a
+sensor with `hep = yes`), or capture where it is not encrypted.
+";
 
 fn count(many: u64, what: &str) -> String {
     let plural = if many == 1 { "" } else { "s" };

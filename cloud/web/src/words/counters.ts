@@ -140,6 +140,12 @@ export const COUNTERS: Record<string, Counter> = {
     group: "SIP",
     means: "Voice quality reports of phones (RFC 6035) that belong to a call.",
   },
+  sip_tls_connections: {
+    group: "SIP",
+    means:
+      "TLS connections begun on a port of SIP (5061, or one of `sipport`): what they carry is not read.",
+    loss: true,
+  },
   quality_reports_unclaimed: {
     group: "SIP",
     means:

@@ -174,9 +174,27 @@ impl<'a> Message<'a> {
         if content_type.eq_ignore_ascii_case(b"application/sdp") {
             return Some(self.body);
         }
-        let is_multipart =
-            content_type.get(..10).is_some_and(|head| head.eq_ignore_ascii_case(b"multipart/"));
-        if is_multipart { sdp_part(self.body) } else { None }
+        self.part(b"application/sdp")
+    }
+
+    /// Whether it carries the metadata of a recording session (SIPREC, RFC 7865, RFC 7866 §9.1).
+    #[must_use]
+    pub fn has_recording_metadata(&self) -> bool {
+        [&b"application/rs-metadata+xml"[..], b"application/rs-metadata"].into_iter().any(
+            |wanted| {
+                self.content_type().is_some_and(|kind| kind.eq_ignore_ascii_case(wanted))
+                    || self.part(wanted).is_some()
+            },
+        )
+    }
+
+    /// The first part of a multipart body (RFC 2046 §5.1) that has this type.
+    fn part(&self, wanted: &[u8]) -> Option<&'a [u8]> {
+        let is_multipart = self
+            .content_type()?
+            .get(..10)
+            .is_some_and(|head| head.eq_ignore_ascii_case(b"multipart/"));
+        if is_multipart { part_of(self.body, wanted) } else { None }
     }
 }
 
@@ -246,8 +264,8 @@ pub(super) fn skip_empty_lines(bytes: &[u8]) -> &[u8] {
     start.map_or(&[], |start| &bytes[start..])
 }
 
-/// The first part of a multipart body whose type is application/sdp.
-fn sdp_part(body: &[u8]) -> Option<&[u8]> {
+/// The first part of a multipart body whose type is `wanted`.
+fn part_of<'a>(body: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     let boundary_end = body.iter().position(|&byte| byte == b'\n')?;
     let boundary = trim(&body[..boundary_end]);
     if !boundary.starts_with(b"--") || boundary.len() > MAX_DELIMITER {
@@ -258,13 +276,13 @@ fn sdp_part(body: &[u8]) -> Option<&[u8]> {
         let next = find(left, boundary);
         let part = next.map_or(left, |next| &left[..next]);
         let mut lines = Lines { left: part };
-        let mut is_sdp = false;
+        let mut is_wanted = false;
         while let Some(line) = lines.next_header() {
             let (name, value) = split_once(line, b':');
-            is_sdp |= trim(name).eq_ignore_ascii_case(b"content-type")
-                && trim(split_once(value, b';').0).eq_ignore_ascii_case(b"application/sdp");
+            is_wanted |= trim(name).eq_ignore_ascii_case(b"content-type")
+                && trim(split_once(value, b';').0).eq_ignore_ascii_case(wanted);
         }
-        if is_sdp {
+        if is_wanted {
             return Some(lines.left);
         }
         left = &left[next? + boundary.len()..];
@@ -395,6 +413,10 @@ mod tests {
             .replace("l: 5\r\n\r\nv=0\r\nextra", &format!("l: {}\r\n\r\n{body}", body.len()));
         let message = Message::parse(text.as_bytes()).unwrap();
         assert_eq!(message.sdp(), Some(&b"v=0\r\ns=-\r\n"[..]));
+        assert!(!message.has_recording_metadata());
+        let recording = text.replace("text/plain", "application/rs-metadata+xml");
+        let message = Message::parse(recording.as_bytes()).unwrap();
+        assert!(message.has_recording_metadata() && message.sdp().is_some());
     }
 
     #[test]
