@@ -156,4 +156,8 @@ counters! {
     QualityReportsUnclaimed = "quality_reports_unclaimed",
     /// TLS connections begun on a port of SIP (5061, or one of `sipport`): what they carry is not read.
     SipTlsConnections = "sip_tls_connections",
+    /// HEP messages received and dropped because analysis lagged behind.
+    HepDropped = "hep_dropped",
+    /// HEP agents refused because too many were connected.
+    HepRefused = "hep_refused",
 }

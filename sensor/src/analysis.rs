@@ -89,6 +89,15 @@ impl Analysis {
         });
     }
 
+    /// Takes a HEP message that an agent has sent; what is over by its time ends first.
+    pub fn handle_hep(&mut self, at: Instant, bytes: &[u8]) {
+        self.handle_timeout(at);
+        let Self { decoder, calls, counters, .. } = self;
+        decoder.handle_hep(at, bytes, counters, &mut |datagram, counters| {
+            calls.handle_datagram(datagram, counters);
+        });
+    }
+
     /// Lets time pass, for the moments in which the wire is silent.
     #[inline]
     pub fn handle_timeout(&mut self, now: Instant) {

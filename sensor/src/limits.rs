@@ -160,6 +160,16 @@ pub const MAX_QUALITY_REPORTS: usize = 4;
 /// a second. The oldest leaves.
 pub const MAX_RECENT_INVITES: usize = 256;
 
+/// HEP messages that wait for analysis, and their bytes together; what comes beyond that is dropped
+/// and counted.
+pub const MAX_HEP_QUEUE: usize = 4096;
+/// See [`MAX_HEP_QUEUE`].
+pub const MAX_HEP_QUEUE_BYTES: usize = 4 << 20;
+
+/// Agents connected to the HEP listener over TCP; each has a thread and 64 KiB. Further ones are
+/// refused and counted.
+pub const MAX_HEP_CONNECTIONS: usize = 32;
+
 /// Bytes of a text field (user, host, agent, Call-ID) in a record; the rest is cut.
 pub const MAX_TEXT: usize = 255;
 

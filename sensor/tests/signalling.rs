@@ -3,13 +3,20 @@
 
 mod network;
 
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
+use std::io::Write;
+use std::net::{TcpStream, UdpSocket};
+use std::time::Instant as Clock;
+
 use embassy_time::Instant;
 use network::{Call, SECOND, START, Tap, address, settings, sip, udp};
-use ringside_protocol::cdr::{Direction, ReportKind, flags};
+use ringside_protocol::cdr::{Direction, EndedBy, ReportKind, flags};
 use ringside_protocol::counters::Counter;
 use ringside_protocol::record::Record;
 use ringside_protocol::registration::State;
 use ringside_sensor::analysis::{Analysis, AnalysisSettings};
+use ringside_sensor::capture::hep::HepListener;
 use ringside_sensor::capture::{Frame, LinkType};
 
 /// A PUBLISH of `user`'s phone about the call `id`.
@@ -163,4 +170,69 @@ fn sip_inside_tls_is_counted_and_a_recording_session_is_marked() {
     tap.udp(address([10, 9, 0, 1], 5060), address([10, 7, 0, 1], 5060), invite.as_bytes());
     tap.finish();
     assert!(tap.records[0].has(flags::RECORDING));
+}
+
+/// A HEP3 message of a SIP datagram (chunks 1 to 4, 7, 8, 11, 15).
+fn hep3(src: SocketAddr, dst: SocketAddr, payload: &[u8]) -> Vec<u8> {
+    let (IpAddr::V4(from), IpAddr::V4(to)) = (src.ip(), dst.ip()) else { panic!("IPv4") };
+    let chunks: [(u16, &[u8]); 8] = [
+        (1, &[2]),
+        (2, &[17]),
+        (3, &from.octets()),
+        (4, &to.octets()),
+        (7, &src.port().to_be_bytes()),
+        (8, &dst.port().to_be_bytes()),
+        (11, &[1]),
+        (15, payload),
+    ];
+    let mut body = Vec::new();
+    for (kind, value) in chunks {
+        let len = u16::try_from(6 + value.len()).unwrap();
+        body.extend([[0, 0], kind.to_be_bytes(), len.to_be_bytes()].concat());
+        body.extend(value);
+    }
+    let len = u16::try_from(6 + body.len()).unwrap();
+    [b"HEP3", &len.to_be_bytes()[..], &body].concat()
+}
+
+#[test]
+fn a_call_that_agents_send_by_hep_comes_out_over_udp_and_tcp() {
+    let listener = HepListener::start(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).unwrap();
+    let [caller, pbx] = [address([10, 1, 0, 1], 5061), address([10, 9, 0, 1], 5061)];
+    let message = |start: &str, cseq: &str, tag: &str| sip(start, "by-hep", cseq, tag, "");
+    let udp_agent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut tcp_agent = TcpStream::connect(listener.address()).unwrap();
+    let mut analysis = Analysis::new(settings(1));
+    let mut seen = 0;
+    let mut take = |wanted: u64, analysis: &mut Analysis| {
+        let patience = Clock::now() + Duration::from_secs(10);
+        while seen < wanted && Clock::now() < patience {
+            let at = Instant::from_micros(START + seen * SECOND);
+            let found = listener
+                .drain(Duration::from_millis(100), &mut |bytes| analysis.handle_hep(at, bytes));
+            seen += found as u64;
+        }
+        assert_eq!(seen, wanted);
+    };
+    let invite = message("INVITE sip:bob@example.net SIP/2.0", "1 INVITE", "");
+    udp_agent.send_to(&hep3(caller, pbx, invite.as_bytes()), listener.address()).unwrap();
+    take(1, &mut analysis);
+    for (start, cseq) in
+        [("SIP/2.0 200 OK", "1 INVITE"), ("BYE sip:bob@example.net SIP/2.0", "2 BYE")]
+    {
+        let text = message(start, cseq, ";tag=b");
+        let (src, dst) = if start.starts_with("BYE") { (caller, pbx) } else { (pbx, caller) };
+        tcp_agent.write_all(&hep3(src, dst, text.as_bytes())).unwrap();
+        let wanted = if start.starts_with("BYE") { 3 } else { 2 };
+        take(wanted, &mut analysis);
+    }
+    udp_agent.send_to(b"no HEP at all", listener.address()).unwrap();
+    take(4, &mut analysis);
+    analysis.finish();
+    let record = analysis.poll_record().and_then(Record::into_call).expect("the call");
+    assert_eq!((record.call_id.as_str(), record.ended_by), ("by-hep", EndedBy::Caller));
+    assert_eq!(record.addresses, [caller, pbx]);
+    assert_eq!(record.sip.len(), 3);
+    assert_eq!(analysis.counters().of(Counter::HepMessages), 3);
+    assert_eq!(analysis.counters().of(Counter::HepBad), 1);
 }

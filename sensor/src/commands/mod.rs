@@ -125,10 +125,22 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
 /// What is read besides SIP and RTP as they are.
 fn decode_options(config: &Config) -> Options {
     Options {
-        hep_ports: port_set(&config.hep_ports),
+        hep_ports: hep_ports(config),
         websocket_ports: port_set(&config.websocket_ports),
         deduplicate: config.deduplicate,
     }
+}
+
+/// The ports on which HEP in captured packets is read: what the sensor receives itself is not read
+/// a second time where it is captured.
+fn hep_ports(config: &Config) -> PortSet {
+    let mut set = PortSet::new();
+    for range in config.hep_ports.ranges() {
+        for port in range.clone().filter(|&port| !config.hep || port != config.hep_bind_port) {
+            set.insert(port);
+        }
+    }
+    set
 }
 
 /// Configured ports as a set.

@@ -32,6 +32,12 @@ pub struct Config {
     pub websocket_ports: Ports,
     /// `hep_port`.
     pub hep_ports: Ports,
+    /// `hep`: whether agents may send HEP to the sensor.
+    pub hep: bool,
+    /// `hep_bind_ip`; `None`: every address.
+    pub hep_bind_ip: Option<String>,
+    /// `hep_bind_port`.
+    pub hep_bind_port: u16,
     /// `deduplicate`.
     pub deduplicate: bool,
     /// `ringbuffer`, MB for each interface.
@@ -123,6 +129,9 @@ impl Default for Config {
             sip_ports: Ports::one(5060),
             websocket_ports: Ports::several(Options::WEBSOCKET_PORTS),
             hep_ports: Ports::one(hep::DEFAULT_PORT),
+            hep: false,
+            hep_bind_ip: None,
+            hep_bind_port: hep::DEFAULT_PORT,
             deduplicate: false,
             ringbuffer_mb: 50,
             timeouts: Timeouts::default(),

@@ -110,7 +110,7 @@ pub(super) fn warning(name: &str, value: &str) -> Option<&'static str> {
         }
         "ssl" => "SIP over TLS is not decrypted: such calls are not seen",
         "scanpcapdir" => "no directory is watched: read files with `ringside-sensor run --read`",
-        "mirror_bind" | "mirror_bind_ip" | "hep" | "ipfix" | "ribbonsbc" | "siprec_bind" => {
+        "mirror_bind" | "mirror_bind_ip" | "ipfix" | "ribbonsbc" | "siprec_bind" => {
             "packets that others send to the sensor are not taken"
         }
         "server_bind" => "this is a sensor, not a server: other sensors connect to the cloud",

@@ -76,6 +76,9 @@ pub struct Decoder {
     upper: UpperLayer,
 }
 
+/// The number of the listener among interfaces: no interface has it.
+const HEP_INTERFACE: u8 = u8::MAX;
+
 impl Decoder {
     /// With empty tables.
     #[must_use]
@@ -117,6 +120,18 @@ impl Decoder {
         if let Err(reject) = self.read(frame, counters, sink) {
             count(reject, is_cut, counters);
         }
+    }
+
+    /// Reads a HEP message that an agent has sent to the listener, and hands on what it carries.
+    pub fn handle_hep(
+        &mut self,
+        at: Instant,
+        bytes: &[u8],
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) {
+        let context = Context { at, interface: HEP_INTERFACE, vlan: None, dscp: 0 };
+        self.upper.read_hep(bytes, context, counters, sink);
     }
 
     /// Lets go of what has waited too long, and hands on SIP messages that stood behind a gap.

@@ -146,6 +146,16 @@ export const COUNTERS: Record<string, Counter> = {
       "TLS connections begun on a port of SIP (5061, or one of `sipport`): what they carry is not read.",
     loss: true,
   },
+  hep_dropped: {
+    group: "Capture",
+    means: "HEP messages received and dropped because analysis lagged behind.",
+    loss: true,
+  },
+  hep_refused: {
+    group: "Capture",
+    means: "HEP agents refused because too many were connected.",
+    loss: true,
+  },
   quality_reports_unclaimed: {
     group: "SIP",
     means:
