@@ -170,8 +170,8 @@ pub fn envelope(bytes: &[u8]) {
     let _ = envelope::open::<Poll>(bytes);
     let _ = envelope::open::<Commands>(bytes);
     if let Ok(batch) = envelope::open::<Batch>(bytes) {
-        for record in &batch.cdrs {
-            let _ = json::call(record, None);
+        for record in &batch.records {
+            let _ = json::record(record, None);
         }
     }
 }
