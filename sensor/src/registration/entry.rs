@@ -307,9 +307,10 @@ impl Entry {
     /// When there is something to decide or to tell; `None`: only a message brings something.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let attempt = self.attempt.map(|attempt| attempt.deadline);
+        // An attempt under way decides before the expiry does.
+        let decision = self.attempt.map(|attempt| attempt.deadline).or_else(|| self.expires_at());
         let record = self.next_record().map(|(at, _)| at);
-        [attempt, self.expires_at(), record].into_iter().flatten().min()
+        [decision, record].into_iter().flatten().min()
     }
 
     /// Why a record is due, if one is.

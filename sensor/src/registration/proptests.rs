@@ -76,7 +76,10 @@ proptest! {
             let text = match step {
                 Step::Pass(millis) => {
                     now += u64::from(millis) * 1000;
+                    // Whatever is due is done: the next deadline is later.
                     table.handle_timeout(Instant::from_micros(now), &mut counters);
+                    let next = table.poll_timeout().map(|at| at.as_micros());
+                    prop_assert!(next.is_none_or(|at| at > now), "{:?} at {}", next, now);
                     continue;
                 }
                 Step::Back(millis) => {

@@ -234,6 +234,20 @@ fn a_registration_that_nobody_refreshes_expires_and_leaves() {
 }
 
 #[test]
+fn a_refresh_that_nobody_answers_decides_before_the_expiry() {
+    let mut lab = Lab::new();
+    lab.refresh(60);
+    lab.only_record();
+    // Its time is over while the answer is still awaited.
+    lab.pass(75 * SECOND).register("").pass(20 * SECOND);
+    assert_eq!(lab.records(), []);
+    lab.pass(TIMER_F);
+    let record = lab.only_record();
+    assert_eq!((record.state, record.status.clone()), (State::Failing, None));
+    assert_eq!(record.granted_seconds_ago, Some(107));
+}
+
+#[test]
 fn an_expiry_of_0_logs_out() {
     let mut lab = Lab::new();
     lab.refresh(300).pass(STATE_GAP);
