@@ -27,7 +27,7 @@ export function QualityReports({ call }: { call: Call }) {
         <h2>What the phones reported</h2>
         <span class="muted">RFC 6035, beside ours</span>
       </header>
-      <div class="scroll-x">
+      <div class="scroll-x" tabIndex={0} role="group" aria-label="Reports">
         <table class="plain phones">
           <thead>
             <tr>

@@ -196,7 +196,7 @@ function History({ registration }: { registration: Data }) {
         <h2>Records</h2>
         <span class="muted">of contact {contactAddress(registration.contact)}</span>
       </header>
-      <div class="scroll-x">
+      <div class="scroll-x" tabIndex={0} role="group" aria-label="Records of the registration">
         <table class="plain">
           <thead>
             <tr>
