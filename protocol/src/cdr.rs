@@ -159,6 +159,81 @@ pub struct Cdr {
     pub q850_cause: Option<u8>,
     /// DSCP of the first message from the caller's and from the callee's side.
     pub sip_dscp: [Option<u8>; 2],
+    /// What the phones themselves reported (RFC 6035), in order of arrival.
+    pub quality_reports: Vec<QualityReport>,
+    /// What the call shares with its other legs, if any are known.
+    pub legs: Option<Legs>,
+}
+
+/// What the legs of one call share (a call through a B2BUA, or one that replaces another).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Legs {
+    /// What told so.
+    pub source: LegSource,
+    /// The same in every leg: a session's UUID, or the Call-ID of the first leg.
+    pub key: String,
+}
+
+/// What told that calls are legs of one. New ones are appended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LegSource {
+    /// Session-ID (RFC 7989).
+    #[default]
+    SessionId,
+    /// A header that names the Call-ID of another leg.
+    Header,
+    /// Replaces (RFC 3891), in INVITE or REFER.
+    Replaces,
+    /// The same number at nearly the same time, through the same address.
+    NumberAndTime,
+}
+
+impl LegSource {
+    /// As JSON and API write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SessionId => "session_id",
+            Self::Header => "header",
+            Self::Replaces => "replaces",
+            Self::NumberAndTime => "number_and_time",
+        }
+    }
+}
+
+/// A phone's own report about the stream that it received (RFC 6035).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QualityReport {
+    /// When it was seen.
+    pub at: Offset,
+    /// Which way the reported stream flows: the reporting phone is at its end.
+    pub direction: Direction,
+    /// What it is about.
+    pub kind: ReportKind,
+    /// `MOSLQ`, 1/100.
+    pub mos_lq: Option<u16>,
+    /// `MOSCQ`, 1/100.
+    pub mos_cq: Option<u16>,
+    /// `NLR`: packets lost in the network, 1/1000.
+    pub network_packet_loss_rate: Option<u16>,
+    /// `JDR`: packets that its jitter buffer threw away, 1/1000.
+    pub jitter_buffer_discard_rate: Option<u16>,
+    /// `IAJ`, milliseconds.
+    pub interarrival_jitter: Option<u16>,
+    /// `RTD`, milliseconds.
+    pub round_trip_delay: Option<u16>,
+}
+
+/// What a [`QualityReport`] is about. New ones are appended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReportKind {
+    /// The whole session (`VQSessionReport: CallTerm`).
+    #[default]
+    Session,
+    /// A part of it (`VQIntervalReport`).
+    Interval,
+    /// A threshold was crossed (`VQAlertReport`).
+    Alert,
 }
 
 /// Bits of [`Cdr::flags`], with the names that the JSON uses.
@@ -195,6 +270,8 @@ pub mod flags {
     pub const AUTHENTICATED: u32 = 1 << 14;
     /// The capture held only parts of some packets (snap length), or their SDP was unreadable.
     pub const TRUNCATED: u32 = 1 << 15;
+    /// It records another call: its INVITE carries SIPREC metadata (RFC 7866).
+    pub const RECORDING: u32 = 1 << 16;
     /// RTCP says that media flows which the sensor does not see: the mirror port shows one
     /// direction, or none.
     pub const UNSEEN_MEDIA: u32 = 1 << 20;
@@ -217,6 +294,7 @@ pub mod flags {
         (FORKED, "forked"),
         (AUTHENTICATED, "authenticated"),
         (TRUNCATED, "truncated"),
+        (RECORDING, "recording"),
         (UNSEEN_MEDIA, "unseen_media"),
     ];
 }

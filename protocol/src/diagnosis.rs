@@ -3,6 +3,10 @@
 //! The sentences are made from the record alone, wherever it is shown, and never travel. Each
 //! threshold is named here; a figure that is not known makes no sentence.
 
+mod registration;
+
+pub use registration::{SLOW_REGISTRAR_MICROS, registration};
+
 use crate::cdr::{Cdr, Direction, EndedBy, Score, Stream, flags, usual_reason_phrase};
 
 pub mod media;

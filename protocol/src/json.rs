@@ -2,14 +2,31 @@
 //!
 //! A thing that did not happen is null, never 0; times are RFC 3339 in UTC with microseconds.
 
+mod registration;
+
+pub use registration::registration;
+
 use serde_json::{Map, Value, json};
 
 mod stream;
 
 pub use stream::observed_names;
-use stream::{scale_name, scale_reason, stream_object};
+use stream::{direction, scale_name, scale_reason, stream_object};
 
-use crate::cdr::{CallId, Cdr, EndedBy, Offset, Party, Score, SipMessage, Stream, flags};
+use crate::cdr::{
+    CallId, Cdr, EndedBy, Offset, Party, QualityReport, ReportKind, Score, SipMessage, Stream,
+    flags,
+};
+use crate::record::Record;
+
+/// A record of any kind. `id` is left out where there is none, as in `analyze`.
+#[must_use]
+pub fn record(record: &Record, id: Option<CallId>) -> Value {
+    match record {
+        Record::Call(cdr) => call(cdr, id),
+        Record::Registration(it) => Value::Object(registration(it, id)),
+    }
+}
 
 /// The whole call. `id` is left out where there is none, as in `analyze`.
 #[must_use]
@@ -22,6 +39,8 @@ pub fn call(cdr: &Cdr, id: Option<CallId>) -> Value {
         cdr.streams.iter().map(|stream| stream_object(cdr, stream)).collect(),
     );
     object.insert("streams_omitted".to_owned(), json!(cdr.streams_omitted));
+    let reports = cdr.quality_reports.iter().map(|report| quality_report(cdr, report));
+    object.insert("quality_reports".to_owned(), reports.collect());
     Value::Object(object)
 }
 
@@ -62,6 +81,7 @@ pub fn summary(cdr: &Cdr, id: Option<CallId>) -> Map<String, Value> {
         "flags": flag_names(cdr.flags),
         "vlan": cdr.vlan,
         "retransmissions": cdr.retransmissions,
+        "legs": cdr.legs.as_ref().map(|legs| json!({ "key": legs.key, "source": legs.source.name() })),
         "mos": adaptive.map(|(score, _)| hundredths(score.mos)),
         "r": adaptive.map(|(score, _)| f64::from(score.r) / 10.0),
         "mos_fixed_50": mos_with(|stream| stream.fixed_50),
@@ -115,6 +135,25 @@ fn sip(cdr: &Cdr) -> Value {
             object
         })
         .collect()
+}
+
+fn quality_report(cdr: &Cdr, report: &QualityReport) -> Value {
+    let percent = |permille: Option<u16>| permille.map(|permille| f64::from(permille) / 10.0);
+    json!({
+        "at": cdr.first_at.plus(report.at).to_rfc3339(),
+        "direction": direction(report.direction),
+        "kind": match report.kind {
+            ReportKind::Session => "session",
+            ReportKind::Interval => "interval",
+            ReportKind::Alert => "alert",
+        },
+        "mos_lq": report.mos_lq.map(hundredths),
+        "mos_cq": report.mos_cq.map(hundredths),
+        "loss_percent": percent(report.network_packet_loss_rate),
+        "discard_percent": percent(report.jitter_buffer_discard_rate),
+        "jitter_ms": report.interarrival_jitter,
+        "round_trip_ms": report.round_trip_delay,
+    })
 }
 
 fn party(party: &Party) -> Value {

@@ -15,6 +15,8 @@ use ringside_protocol::counters::Counter;
 use ringside_protocol::envelope::{EnvelopeError, HEADER_LEN, Message, open, seal};
 use ringside_protocol::live::{Live, LiveCall};
 use ringside_protocol::message::*;
+use ringside_protocol::record::Record;
+use ringside_protocol::registration::{Cause, Registration, State, Transport};
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 use serde::Serialize;
@@ -235,6 +237,57 @@ fn rich_cdr() -> Cdr {
         vlan: Some(100),
         q850_cause: Some(16),
         sip_dscp: [Some(24), None],
+        quality_reports: vec![QualityReport {
+            at: 30_100_000,
+            direction: Direction::CalleeToCaller,
+            kind: ReportKind::Alert,
+            mos_lq: Some(412),
+            mos_cq: Some(401),
+            network_packet_loss_rate: Some(12),
+            jitter_buffer_discard_rate: Some(3),
+            interarrival_jitter: Some(7),
+            round_trip_delay: Some(48),
+        }],
+        legs: Some(Legs { source: LegSource::Replaces, key: "first@192.0.2.10".to_owned() }),
+    }
+}
+
+fn rich_registration() -> Registration {
+    Registration {
+        number: 301,
+        flags: flags::CLOCK_UNSET,
+        first_at: AT,
+        made: 1_500_000,
+        state: State::Failing,
+        cause: Cause::Hour,
+        state_seconds: 7200,
+        granted_seconds_ago: Some(9000),
+        aor: Party {
+            user: "4711".to_owned(),
+            host: "pbx.example.net".to_owned(),
+            display: Some("Warehouse".to_owned()),
+        },
+        registrar: "pbx.example.net".to_owned(),
+        contact: "sip:4711@192.0.2.10:5060;transport=tls".to_owned(),
+        user_agent: Some("Yealink SIP-T46S 66.85.0.5".to_owned()),
+        registrar_agent: Some("Asterisk PBX 20.9.3".to_owned()),
+        call_id: "b4c0e9f2@192.0.2.10".to_owned(),
+        transport: Transport::Tls,
+        src: address("192.0.2.10:5060"),
+        dst: address("[2001:db8::20]:5061"),
+        vlan: Some(100),
+        expires_asked: Some(3600),
+        expires_granted: Some(600),
+        min_expires: Some(60),
+        status: Some(Status { code: 403, reason_phrase: "Go away".to_owned() }),
+        is_challenged: true,
+        has_credentials: true,
+        round_trip: Some(23_000),
+        round_trip_max: Some(61_000),
+        granted: 3,
+        failures: 40,
+        failures_in_a_row: 37,
+        retransmissions: 2,
     }
 }
 
@@ -286,8 +339,16 @@ fn handshake() {
 fn records() {
     pin_both(
         "batch",
-        &Batch { boot: Boot(count(100)), cdrs: vec![rich_cdr(), Cdr::default()] },
-        &Batch { boot: Boot([0; 16]), cdrs: Vec::new() },
+        &Batch::new(
+            Boot(count(100)),
+            [
+                Record::from(rich_cdr()),
+                Cdr::default().into(),
+                rich_registration().into(),
+                Registration::default().into(),
+            ],
+        ),
+        &Batch { boot: Boot([0; 16]), records: Vec::new() },
     );
     pin_both(
         "batch_ack",
@@ -298,7 +359,7 @@ fn records() {
 
 #[test]
 fn a_compressed_envelope_of_the_first_release_still_opens() {
-    let batch = Batch { boot: Boot(count(100)), cdrs: vec![rich_cdr(); 3] };
+    let batch = Batch::new(Boot(count(100)), vec![rich_cdr(); 3]);
     let name = "batch-deflated";
     let pinned = if blessing() && !path(name).exists() {
         golden(name, &seal(&batch).expect("seals"))
@@ -464,6 +525,28 @@ fn variants() {
         Scale::TooShort,
     ];
     pin_variants("scales", &scales);
+    let sources =
+        [LegSource::SessionId, LegSource::Header, LegSource::Replaces, LegSource::NumberAndTime];
+    pin_variants("leg_sources", &sources);
+    let kinds = [ReportKind::Session, ReportKind::Interval, ReportKind::Alert];
+    pin_variants("report_kinds", &kinds);
+    pin_variants("registration_states", State::ALL);
+    let causes = [Cause::State, Cause::Facts, Cause::Hour, Cause::CaptureEnd];
+    pin_variants("registration_causes", &causes);
+    let transports = [
+        Transport::Other,
+        Transport::Udp,
+        Transport::Tcp,
+        Transport::Tls,
+        Transport::Ws,
+        Transport::Wss,
+    ];
+    pin_variants("transports", &transports);
+    let records = [Record::from(Cdr::default()), Registration::default().into()];
+    for (number, record) in records.iter().enumerate() {
+        let bytes = postcard::to_stdvec(record).expect("encodes");
+        assert_eq!(usize::from(bytes[0]), number, "a kind of record has moved");
+    }
     let directions = [Direction::CallerToCallee, Direction::CalleeToCaller, Direction::Unknown];
     pin_variants("directions", &directions);
     let methods = [

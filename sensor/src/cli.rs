@@ -15,7 +15,8 @@ ringside-sensor captures SIP and RTP, judges every call, and sends records to th
 
 usage:
   ringside-sensor run [--config FILE] [--read FILE [--speed realtime|max]]
-  ringside-sensor analyze FILE... [--format table|json|csv] [--config FILE]
+  ringside-sensor analyze FILE... [--format table|json|csv]
+                          [--records calls|registrations|all] [--config FILE]
   ringside-sensor doctor [--config FILE] [--format table|json]
   ringside-sensor enrol --server HOST[:PORT] --token TOKEN [--config FILE]
   ringside-sensor install [--no-start | --take-over]
@@ -43,6 +44,18 @@ pub enum Format {
     Json,
     /// RFC 4180, with a head line.
     Csv,
+}
+
+/// Which records `analyze` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Records {
+    /// Calls alone.
+    #[default]
+    Calls,
+    /// Registrations alone.
+    Registrations,
+    /// Everything.
+    All,
 }
 
 /// How fast a file is read.
@@ -73,6 +86,8 @@ pub enum Command {
         files: Vec<PathBuf>,
         /// `--format`.
         format: Format,
+        /// `--records`.
+        records: Records,
         /// `--config`.
         config: Option<PathBuf>,
     },
@@ -154,9 +169,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             if options.values.is_empty() {
                 return Err("analyze needs a capture file".to_owned());
             }
+            let format = options.format.take().unwrap_or_default();
+            let records = options.records.take().unwrap_or_default();
+            if format == Format::Csv && records != Records::Calls {
+                return Err("CSV holds calls only: use --format json".to_owned());
+            }
             Command::Analyze {
                 files: core::mem::take(&mut options.values),
-                format: options.format.take().unwrap_or_default(),
+                format,
+                records,
                 config: options.config.take(),
             }
         }
@@ -219,6 +240,7 @@ struct Options {
     read: Option<PathBuf>,
     speed: Option<Speed>,
     format: Option<Format>,
+    records: Option<Records>,
     server: Option<String>,
     token: Option<String>,
     allows_downgrade: bool,
@@ -254,6 +276,15 @@ impl Options {
                         Some("json") => Format::Json,
                         Some("csv") => Format::Csv,
                         _ => return Err("--format is table, json or csv".to_owned()),
+                    });
+                }
+                Long("records") => {
+                    let records = parser.value().map_err(sentence)?;
+                    options.records = Some(match records.to_str() {
+                        Some("calls") => Records::Calls,
+                        Some("registrations") => Records::Registrations,
+                        Some("all") => Records::All,
+                        _ => return Err("--records is calls, registrations or all".to_owned()),
                     });
                 }
                 Long("server") => options.server = Some(text(parser, "--server")?),
@@ -312,6 +343,7 @@ impl Options {
             ("--read", self.read.is_some()),
             ("--speed", self.speed.is_some()),
             ("--format", self.format.is_some()),
+            ("--records", self.records.is_some()),
             ("--server", self.server.is_some()),
             ("--token", self.token.is_some()),
             ("--allow-downgrade", self.allows_downgrade),
@@ -369,6 +401,7 @@ mod tests {
             Ok(Command::Analyze {
                 files: vec!["a.pcap".into(), "b.pcap".into()],
                 format: Format::Json,
+                records: Records::Calls,
                 config: None
             })
         );
@@ -400,6 +433,9 @@ mod tests {
             ("run --forget", "takes no --forget"),
             ("run --take-over", "takes no --take-over"),
             ("install --no-start --take-over", "starts the sensor"),
+            ("run --records all", "takes no --records"),
+            ("analyze a.pcap --records x", "calls, registrations or all"),
+            ("analyze a.pcap --records all --format csv", "CSV holds calls only"),
             ("run --nonsense", "nonsense"),
         ] {
             let error = parse_words(words).expect_err(words);

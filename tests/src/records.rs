@@ -6,6 +6,7 @@ use ringside_protocol::cdr::{
     Cdr, Direction, EndedBy, INTERVAL_SECONDS, Interval, Method, Party, Rtcp, Scale, Score,
     SipEvent, SipMessage, Status, Stream, flags,
 };
+use ringside_protocol::registration::{Cause, Registration, State, Transport};
 use ringside_protocol::time::UnixMicros;
 
 use crate::generate::Noise;
@@ -16,6 +17,13 @@ use crate::generate::Noise;
 pub fn calls(count: u64, seconds: u64, began: UnixMicros) -> Vec<Cdr> {
     let mut noise = Noise(seconds);
     (1..=count).map(|number| call(&mut noise, began, number, seconds)).collect()
+}
+
+/// `count` records of phones that refresh every few minutes, each of an hour.
+#[must_use]
+pub fn registrations(count: u64, began: UnixMicros) -> Vec<Registration> {
+    let mut noise = Noise(1);
+    (1..=count).map(|number| registration(&mut noise, began, number)).collect()
 }
 
 fn narrow(noise: &mut Noise, bound: u16) -> u16 {
@@ -135,5 +143,39 @@ fn call(noise: &mut Noise, began: UnixMicros, number: u64, seconds: u64) -> Cdr 
         sip,
         streams,
         ..Cdr::default()
+    }
+}
+
+fn registration(noise: &mut Noise, began: UnixMicros, number: u64) -> Registration {
+    let host = noise.below(200);
+    let user = format!("{}", 4000 + noise.below(2000));
+    let agents =
+        ["Yealink SIP-T46S 66.85.0.5", "snomD785/10.1.54.13", "Grandstream GXP2170 1.0.11"];
+    Registration {
+        number,
+        first_at: began.plus(number * 31_000_000 + noise.below(9_999)),
+        made: noise.below(3_600_000_000),
+        state: State::Registered,
+        cause: Cause::Hour,
+        state_seconds: u32::from(narrow(noise, 60_000)),
+        granted_seconds_ago: Some(u32::from(narrow(noise, 300))),
+        contact: format!("sip:{user}@192.0.2.{host}:5060;line={:08x}", noise.below(1 << 32)),
+        aor: Party { user, host: "pbx.example.net".to_owned(), display: None },
+        registrar: "pbx.example.net".to_owned(),
+        user_agent: Some(agents[usize::from(narrow(noise, 3))].to_owned()),
+        registrar_agent: Some("Asterisk PBX 20.9.3".to_owned()),
+        call_id: format!("{:016x}{:016x}", noise.next(), noise.next()),
+        transport: Transport::Udp,
+        src: format!("192.0.2.{host}:5060").parse().expect("an address"),
+        dst: "198.51.100.1:5060".parse().expect("an address"),
+        expires_asked: Some(600),
+        expires_granted: Some(300),
+        status: Some(Status { code: 200, reason_phrase: String::new() }),
+        is_challenged: true,
+        has_credentials: true,
+        round_trip: Some(u32::from(narrow(noise, 60_000))),
+        round_trip_max: Some(u32::from(narrow(noise, 60_000))),
+        granted: 12,
+        ..Registration::default()
     }
 }

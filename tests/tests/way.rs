@@ -16,7 +16,7 @@ use ringside_tests::sensor::{Sensor, analyze, version};
 use serde_json::Value;
 
 /// What the cloud adds to a call.
-const OF_THE_CLOUD: [&str; 4] = ["id", "sensor", "arrived_at", "verdict"];
+const OF_THE_CLOUD: [&str; 5] = ["id", "sensor", "arrived_at", "verdict", "other_legs"];
 
 /// From a call's end to the API's answer, live.
 const WITHIN: Duration = Duration::from_secs(10);

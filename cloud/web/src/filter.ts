@@ -128,6 +128,7 @@ export const FLAG_NAMES = [
   "forked",
   "authenticated",
   "truncated",
+  "recording",
   "unseen_media",
 ];
 

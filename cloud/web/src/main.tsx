@@ -13,6 +13,8 @@ import { Calls } from "./pages/Calls.js";
 import { Live } from "./pages/Live.js";
 import { Login } from "./pages/Login.js";
 import { Missing } from "./pages/Missing.js";
+import { Registration } from "./pages/Registration.js";
+import { Registrations } from "./pages/Registrations.js";
 import { Sensor } from "./pages/Sensor.js";
 import { Sensors } from "./pages/Sensors.js";
 import { page, place, startRouter } from "./router.js";
@@ -64,6 +66,10 @@ function NamedPage() {
       return <Call id={shown.id} />;
     case "live":
       return <Live />;
+    case "registrations":
+      return <Registrations />;
+    case "registration":
+      return <Registration key={shown.id} id={shown.id} />;
     case "sensors":
       return <Sensors />;
     case "sensor":

@@ -57,6 +57,8 @@ export interface CallSummary {
   flags: string[];
   vlan: number | null;
   retransmissions: number;
+  /** What it shares with its other legs, and what told so. */
+  legs?: { key: string; source: string } | null;
   mos: number | null;
   r: number | null;
   mos_fixed_50: number | null;
@@ -168,7 +170,24 @@ export interface Call extends Omit<CallSummary, "verdict"> {
   sip_omitted: number;
   streams: Stream[];
   streams_omitted: number;
+  /** The other legs of the same call. */
+  other_legs?: CallSummary[];
+  /** What its phones reported (RFC 6035). */
+  quality_reports?: QualityReport[];
   findings: Finding[];
+}
+
+/** A phone's own report about the stream that it received. */
+export interface QualityReport {
+  at: string;
+  direction: Stream["direction"];
+  kind: "session" | "interval" | "alert";
+  mos_lq: number | null;
+  mos_cq: number | null;
+  loss_percent: number | null;
+  discard_percent: number | null;
+  jitter_ms: number | null;
+  round_trip_ms: number | null;
 }
 
 export interface CallPage {
@@ -176,6 +195,57 @@ export interface CallPage {
   next: string | null;
   /** The search ended at a limit before it had looked at everything; `next` goes on from there. */
   partial?: boolean;
+}
+
+export type RegistrationState = "registered" | "failing" | "expired" | "unregistered";
+
+/** What has become of a registration when the record was made. */
+export interface Registration {
+  id: string;
+  state: RegistrationState;
+  state_seconds: number;
+  cause: string;
+  at: string;
+  last_attempt_at: string;
+  aor: Party;
+  registrar: string;
+  contact: string;
+  user_agent: string | null;
+  registrar_agent: string | null;
+  call_id: string;
+  transport: string;
+  src: string;
+  dst: string;
+  vlan: number | null;
+  expires_asked_s: number | null;
+  expires_granted_s: number | null;
+  expires_at: string | null;
+  min_expires_s: number | null;
+  granted_seconds_ago: number | null;
+  status_code: number | null;
+  reason_phrase: string | null;
+  is_challenged: boolean;
+  has_credentials: boolean;
+  is_wrong_password: boolean;
+  round_trip_ms: number | null;
+  round_trip_max_ms: number | null;
+  granted: number;
+  failures: number;
+  failures_in_a_row: number;
+  retransmissions: number;
+  flags: string[];
+  sensor: SensorRef | null;
+  verdict: { severity: Severity; sentence: string };
+  /** Of one record only, not in lists. */
+  findings?: Finding[];
+}
+
+export interface RegistrationPage {
+  registrations: Registration[];
+  next: string | null;
+  partial?: boolean;
+  /** When the newest record of all was made, whatever the filter. */
+  newest: string | null;
 }
 
 export interface Hour {

@@ -8,6 +8,8 @@ test("every page has its path", () => {
   assert.deepEqual(parsePath("/calls/"), { name: "calls" });
   assert.deepEqual(parsePath("/calls/ab-cd-1"), { name: "call", id: "ab-cd-1" });
   assert.deepEqual(parsePath("/live"), { name: "live" });
+  assert.deepEqual(parsePath("/registrations"), { name: "registrations" });
+  assert.deepEqual(parsePath("/registrations/ab-1"), { name: "registration", id: "ab-1" });
   assert.deepEqual(parsePath("/sensors"), { name: "sensors" });
   assert.deepEqual(parsePath("/sensors/x%20y"), { name: "sensor", id: "x y" });
 });

@@ -29,11 +29,7 @@ fn figures(cdr: &Cdr, stream: &Stream) -> Value {
         "clock_rate": stream.clock_rate,
         "ptime_ms": stream.ptime,
         "dscp": stream.dscp,
-        "direction": match stream.direction {
-            Direction::CallerToCallee => "caller_to_callee",
-            Direction::CalleeToCaller => "callee_to_caller",
-            Direction::Unknown => "unknown",
-        },
+        "direction": direction(stream.direction),
         "first_at": cdr.first_at.plus(stream.first).to_rfc3339(),
         "last_at": cdr.first_at.plus(stream.first.saturating_add(stream.length)).to_rfc3339(),
         "packets": stream.packets,
@@ -188,5 +184,14 @@ mod tests {
         assert_eq!((&object["mos_lq"], &object["mos_cq"]), (&json!(4.1), &Value::Null));
         assert_eq!(object["noise_level_dbm0"], Value::Null);
         assert_eq!(object["round_trip_delay_ms"], Value::Null);
+    }
+}
+
+/// As JSON and API write it.
+pub(super) const fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::CallerToCallee => "caller_to_callee",
+        Direction::CalleeToCaller => "callee_to_caller",
+        Direction::Unknown => "unknown",
     }
 }

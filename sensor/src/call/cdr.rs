@@ -66,6 +66,10 @@ pub fn record(
         vlan: call.vlan,
         q850_cause: call.q850_cause,
         sip_dscp: call.sip_dscp,
+        quality_reports: call.quality_reports.to_vec(),
+        legs: call
+            .legs
+            .map(|legs| cdr::Legs { source: legs.source, key: call.texts.string(legs.key) }),
         ..Cdr::default()
     };
     let mut silences = Vec::with_capacity(call.streams.len());

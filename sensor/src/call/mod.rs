@@ -15,6 +15,7 @@ pub mod hash;
 pub mod interval;
 pub mod jitter;
 pub mod ladder;
+pub mod legs;
 pub mod level;
 mod live;
 mod media;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use embassy_time::Instant;
-use ringside_protocol::cdr::{Cdr, EndedBy, Method, flags};
+use ringside_protocol::cdr::{Cdr, EndedBy, LegSource, Method, flags};
 use ringside_protocol::counters::Counter;
 
 use super::cdr;
@@ -11,6 +11,7 @@ use super::dialog::State;
 use super::entry::{Call, is_initial_invite, shows_a_call};
 use super::flows::Flows;
 use super::hash::Keyed;
+use super::legs::{self, Legs, RecentInvites, Said};
 use super::offer::Role;
 use super::places::{Claim, Places};
 use super::room::Room;
@@ -23,6 +24,7 @@ use crate::decode::Datagram;
 use crate::limits::MAX_CALLS;
 use crate::wire::sdp::Session;
 use crate::wire::sip::{Message, StartLine};
+use crate::wire::vq;
 
 /// How calls that nobody hangs up are ended. Microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,9 @@ pub struct CallTable {
     pub(super) places: Places,
     pub(super) room: Room,
     pub(super) strays: Strays,
+    recent: RecentInvites,
+    /// The header that carries the Call-ID of the leg before.
+    leg_header: Option<String>,
     index: Index,
     wheel: Wheel,
     tombstones: Tombstones,
@@ -90,6 +95,8 @@ impl CallTable {
             places: Places::default(),
             room: Room::default(),
             strays: Strays::default(),
+            recent: RecentInvites::default(),
+            leg_header: None,
             index: Index::new(MAX_CALLS),
             wheel: Wheel::new(MAX_CALLS),
             tombstones: Tombstones::default(),
@@ -103,10 +110,22 @@ impl CallTable {
         }
     }
 
+    /// Names the header that carries the Call-ID of the leg before, such as `X-CID`.
+    pub fn set_leg_header(&mut self, name: Option<String>) {
+        self.leg_header = name;
+    }
+
     /// Calls in progress: channels.
     #[must_use]
     pub const fn in_progress(&self) -> u16 {
         self.in_progress
+    }
+
+    /// The next number, for a record that is no call.
+    pub const fn take_number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
     }
 
     /// Applies a lease: further calls are counted, not tracked, while so many are in progress.
@@ -157,10 +176,29 @@ impl CallTable {
             (false, false) if known.is_none() => self.room.note_ended(slot, call.number),
             _ => {}
         }
+        if is_new_message && message.is_request() {
+            self.join_legs(slot, known.is_none(), message, datagram);
+        }
         if is_new_message && let Some(sdp) = message.sdp() {
             self.describe(slot, sdp, message, counters);
         }
         self.schedule(slot);
+    }
+
+    /// Takes a phone's voice quality report (RFC 6035) for the call that it names.
+    pub fn handle_report(
+        &mut self,
+        report: &vq::Report<'_>,
+        now: Instant,
+        counters: &mut Counters,
+    ) {
+        let hash = self.keyed.parts(&[report.call_id]);
+        let slot = self.find(hash, report.call_id);
+        let Some(call) = slot.and_then(|slot| self.calls.get_mut(slot)) else {
+            return counters.add(Counter::QualityReportsUnclaimed);
+        };
+        counters.add(Counter::QualityReports);
+        call.keep_report(report, now.as_micros());
     }
 
     /// Ends what is over; to be called at [`CallTable::poll_timeout`] or later.
@@ -253,6 +291,62 @@ impl CallTable {
         self.next_number += 1;
         counters.add(Counter::CallsStarted);
         Some(slot)
+    }
+
+    /// Finds the other legs of a call by what its INVITE, or a REFER in it, says.
+    fn join_legs(
+        &mut self,
+        slot: Slot,
+        is_first: bool,
+        message: &Message<'_>,
+        datagram: &Datagram<'_>,
+    ) {
+        if message.cseq().method == Method::Refer
+            && let Some(call_id) = legs::referred(message)
+        {
+            return self.join(slot, &call_id, LegSource::Replaces);
+        }
+        if !is_first || !is_initial_invite(message) {
+            return;
+        }
+        let number = self.calls.get(slot).map_or(0, |call| call.number);
+        let near = self.recent.note((slot, number), message, datagram, &self.keyed);
+        match legs::said(message, self.leg_header.as_deref()) {
+            Some(Said::Session(uuid)) => {
+                if let Some(call) = self.calls.get_mut(slot) {
+                    let key = call.texts.keep(uuid);
+                    call.legs = Some(Legs { source: LegSource::SessionId, key });
+                }
+            }
+            Some(Said::CallId(call_id, source)) => self.join(slot, call_id, source),
+            None => {
+                let other = near.and_then(|(other, number)| {
+                    self.calls.get(other).filter(|call| call.number == number)
+                });
+                let call_id = other.map(|call| call.texts.bytes(call.call_id).to_vec());
+                if let Some(call_id) = call_id {
+                    self.join(slot, &call_id, LegSource::NumberAndTime);
+                }
+            }
+        }
+    }
+
+    /// Gives a call the key of the one with this Call-ID, which becomes a leg of it too.
+    fn join(&mut self, slot: Slot, call_id: &[u8], source: LegSource) {
+        let other = self.find(self.keyed.parts(&[call_id]), call_id);
+        let mut key = call_id.to_vec();
+        if let Some(other) = other.and_then(|other| self.calls.get_mut(other)) {
+            match other.legs {
+                Some(legs) => key = other.texts.bytes(legs.key).to_vec(),
+                None => other.legs = Some(Legs { source, key: other.call_id }),
+            }
+        }
+        if let Some(call) = self.calls.get_mut(slot)
+            && call.legs.is_none()
+        {
+            let key = call.texts.keep(&key);
+            call.legs = Some(Legs { source, key });
+        }
     }
 
     fn make_room(&mut self, now: u64, counters: &mut Counters) -> bool {

@@ -6,6 +6,7 @@ pub mod clock;
 mod fields;
 pub mod file;
 mod handover;
+pub mod hep;
 pub mod interface;
 pub mod live;
 mod merge;

@@ -77,8 +77,8 @@ fn dispatch(command: Command) -> Result<u8, Stop> {
     match command {
         Command::Help => print(cli::USAGE),
         Command::Version => print(&(version::line() + "\n")),
-        Command::Analyze { files, format, config } => {
-            analyze::analyze(&files, format, config.as_deref())
+        Command::Analyze { files, format, records, config } => {
+            analyze::analyze(&files, format, records, config.as_deref())
         }
         Command::Run { config, read, speed } => run::run(config.as_deref(), read.as_deref(), speed),
         Command::Doctor { config, format } => check::doctor(config.as_deref(), format),
@@ -126,16 +126,30 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
             sip_without_rtp_timeout: micros(config.timeouts.sip_without_rtp),
             seed,
         },
+        has_registrations: config.registrations,
+        leg_header: config.leg_header.clone(),
     }
 }
 
 /// What is read besides SIP and RTP as they are.
 fn decode_options(config: &Config) -> Options {
     Options {
-        hep_ports: port_set(&config.hep_ports),
+        hep_ports: hep_ports(config),
         websocket_ports: port_set(&config.websocket_ports),
         deduplicate: config.deduplicate,
     }
+}
+
+/// The ports on which HEP in captured packets is read: what the sensor receives itself is not read
+/// a second time where it is captured.
+fn hep_ports(config: &Config) -> PortSet {
+    let mut set = PortSet::new();
+    for range in config.hep_ports.ranges() {
+        for port in range.clone().filter(|&port| !config.hep || port != config.hep_bind_port) {
+            set.insert(port);
+        }
+    }
+    set
 }
 
 /// Configured ports as a set.

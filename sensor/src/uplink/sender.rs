@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use ringside_protocol::message::{Batch, Challenge, Hello, MAX_BATCH_CDRS, Refused};
+use ringside_protocol::message::{Batch, Challenge, Hello, MAX_BATCH_RECORDS, Refused};
 use ringside_protocol::step::Failure;
 
 use super::caller::Called;
@@ -140,15 +140,15 @@ impl Sender<'_> {
     fn send_batch(&self, session: &[u8; 32]) -> Result<Event, Refused> {
         let link = self.link.as_ref().ok_or_else(no_link)?;
         let outbox = &self.shared.outbox;
-        let Some(mut waiting) = outbox.next_batch(MAX_BATCH_CDRS) else {
+        let Some(mut waiting) = outbox.next_batch(MAX_BATCH_RECORDS) else {
             return Ok(Event::NoRecords);
         };
-        let batch = Batch { boot: waiting.boot, cdrs: core::mem::take(&mut waiting.cdrs) };
+        let batch = Batch { boot: waiting.boot, records: core::mem::take(&mut waiting.records) };
         let answer = link.client.ask(&batch, Some(session))?;
         outbox.acknowledge(&waiting);
         log::debug!(
             "{} records acknowledged: {} new, {} known, {} expired",
-            batch.cdrs.len(),
+            batch.records.len(),
             answer.stored,
             answer.known,
             answer.expired

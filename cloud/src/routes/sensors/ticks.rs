@@ -124,13 +124,22 @@ fn traffic(sensor: &Sensor, state: State) -> Line {
             ),
         );
     }
+    let tls = counter(heartbeat, Counter::SipTlsConnections);
+    if counter(heartbeat, Counter::SipMessages) == 0 && tls > 0 {
+        return Line::failed(
+            name,
+            format!(
+                "SIP comes on {names}, but inside TLS ({tls} connections): it cannot be read. Have \
+                 the PBX send a copy of it by HEP to this sensor (`hep = yes`)."
+            ),
+        );
+    }
     if counter(heartbeat, Counter::SipMessages) == 0 {
         return Line::waiting(
             name,
             format!(
                 "Packets come on {names}, but no SIP: mirror the port of the PBX or the SIP \
-                 trunk, and set sipport if SIP does not use port 5060. SIP over TLS cannot be \
-                 read."
+                 trunk, and set sipport if SIP does not use port 5060."
             ),
         );
     }
@@ -141,7 +150,14 @@ fn traffic(sensor: &Sensor, state: State) -> Line {
 fn traffic_sentence(heartbeat: &Heartbeat, names: &str, past: &str) -> String {
     let sip = counter(heartbeat, Counter::SipMessages);
     let rtp = counter(heartbeat, Counter::RtpPackets);
-    format!("{sip} SIP messages and {rtp} RTP packets were read on {names}{past}.")
+    let tls = match counter(heartbeat, Counter::SipTlsConnections) {
+        0 => String::new(),
+        many => format!(
+            " {many} connections of SIP over TLS cannot be read: have the PBX send a copy by HEP \
+             (`hep = yes`)."
+        ),
+    };
+    format!("{sip} SIP messages and {rtp} RTP packets were read on {names}{past}.{tls}")
 }
 
 fn first_call(sensor: &Sensor) -> Line {

@@ -14,10 +14,16 @@ fn no_route_shows_or_changes_another_customers_things() {
     let mut secret = call(&mut noise, 2, NOON - HOUR);
     secret.caller.user = "their-caller".to_owned();
     bench.store(&bench.theirs, vec![secret]);
+    let phone = super::registrations::failing(3, NOON - HOUR, "their-caller", 401);
+    bench.store(&bench.theirs, vec![phone]);
     let us = bench.log_in(&bench.ours.admin);
     let device = bench.theirs.device.to_string();
     for route in ROUTES {
-        let item = if route.path.contains("/calls/") { bench.theirs.id(2) } else { device.clone() };
+        let item = match route.path {
+            path if path.contains("/calls/") => bench.theirs.id(2),
+            path if path.contains("/registrations/") => bench.theirs.id(3),
+            _ => device.clone(),
+        };
         let has_item = route.path.contains('{');
         let target = route.path.replace("{device}", &item).replace("{id}", &item);
         if route.path.ends_with("/login") || route.path.ends_with("/logout") {
