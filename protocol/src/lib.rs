@@ -2,24 +2,31 @@
 //!
 //! This crate does no I/O and keeps no state. It holds what both sides must agree on:
 //!
-//! * [`cdr`]: one call as it travels and as it is kept;
+//! * [`record`]: everything that a sensor delivers: [`cdr`], one call as it travels and as it is
+//!   kept, and [`registration`], what becomes of a phone's registration;
 //! * [`message`]: what the two say to each other, and [`envelope`]: how it is framed;
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
 //! * [`rule`]: which calls' packets are kept;
 //! * [`token`]: the enrolment token, one line that configures a box;
 //! * [`counters`]: everything a sensor counts;
+//! * [`slot`]: the two slots of an upgrade, and when a new one has proved itself;
 //! * [`json`]: a call as the JSON object that `analyze` and the cloud's API both print;
 //! * [`diagnosis`]: a call's figures turned into sentences with evidence.
 //!
 //! Wire structs only ever gain fields at their end; `tests/golden` pins their bytes.
 
 pub mod cdr;
+pub mod columns;
 pub mod counters;
 pub mod diagnosis;
 pub mod envelope;
 pub mod json;
+pub mod live;
 pub mod message;
+pub mod record;
+pub mod registration;
 pub mod rule;
+pub mod slot;
 pub mod step;
 pub mod time;
 pub mod token;

@@ -4,6 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
+use ringside_protocol::slot::Slot;
+
+use crate::commands::{SlotsAsked, Upgrade};
+use crate::upgrade::setup::Wish;
 
 use crate::store::export::FileFormat;
 
@@ -13,14 +17,23 @@ ringside-sensor captures SIP and RTP, judges every call, and sends records to th
 
 usage:
   ringside-sensor run [--config FILE] [--rules FILE] [--read FILE [--speed realtime|max]]
-  ringside-sensor analyze FILE... [--format table|json|csv] [--config FILE] [--rules FILE [--store DIR]]
+  ringside-sensor analyze FILE... [--format table|json|csv]
+                          [--records calls|registrations|all] [--config FILE]
+                          [--rules FILE [--store DIR]]
   ringside-sensor doctor [--config FILE] [--format table|json]
   ringside-sensor enrol --server HOST[:PORT] --token TOKEN [--config FILE]
+  ringside-sensor install [--no-start | --take-over]
+  ringside-sensor upgrade FILE [--allow-downgrade] [--config FILE]
+  ringside-sensor upgrade --forget [--config FILE]
   ringside-sensor config check [FILE] [--format table|json]
   ringside-sensor store list [--format table|json] [--store DIR] [--config FILE]
   ringside-sensor store export CALL [--format pcapng|pcap] [--output FILE] [--store DIR] [--config FILE]
   ringside-sensor store verify [--store DIR] [--config FILE]
   ringside-sensor version
+on a box, for its start scripts:
+  ringside-sensor provision FILE --into DIR
+  ringside-sensor slots show|judge|install-begun|installed|up|healthy|unhealthy
+                  --running A|B --block FILE --block FILE [--version VERSION] [--config FILE]
 
 CALL is a call's id, or its SIP Call-ID. A rules file has one capture rule a line, as in
   keep sip, rtp, rtcp when caller = +4930*
@@ -39,6 +52,18 @@ pub enum Format {
     Json,
     /// RFC 4180, with a head line.
     Csv,
+}
+
+/// Which records `analyze` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Records {
+    /// Calls alone.
+    #[default]
+    Calls,
+    /// Registrations alone.
+    Registrations,
+    /// Everything.
+    All,
 }
 
 /// How fast a file is read.
@@ -71,6 +96,8 @@ pub enum Command {
         files: Vec<PathBuf>,
         /// `--format`.
         format: Format,
+        /// `--records`.
+        records: Records,
         /// `--config`.
         config: Option<PathBuf>,
         /// `--rules`: what they would keep.
@@ -109,6 +136,29 @@ pub enum Command {
         directory: Option<PathBuf>,
         /// `--config`.
         config: Option<PathBuf>,
+    },
+    /// Another program in this one's place.
+    Upgrade {
+        /// What exactly.
+        asked: Upgrade,
+        /// `--config`.
+        config: Option<PathBuf>,
+    },
+    /// A service of this machine.
+    Install(Wish),
+    /// A box's slots.
+    Slots {
+        /// What exactly.
+        asked: SlotsAsked,
+        /// `--config`.
+        config: Option<PathBuf>,
+    },
+    /// A box's first start.
+    Provision {
+        /// The file on the boot partition.
+        file: PathBuf,
+        /// `--into`.
+        into: PathBuf,
     },
     /// The version line.
     Version,
@@ -164,9 +214,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             if options.values.is_empty() {
                 return Err("analyze needs a capture file".to_owned());
             }
+            let format = options.format.take().unwrap_or_default();
+            let records = options.records.take().unwrap_or_default();
+            if format == Format::Csv && records != Records::Calls {
+                return Err("CSV holds calls only: use --format json".to_owned());
+            }
             Command::Analyze {
                 files: core::mem::take(&mut options.values),
-                format: options.format.take().unwrap_or_default(),
+                format,
+                records,
                 config: options.config.take(),
                 store: options.store.take_if(|_| options.rules.is_some()),
                 rules: options.rules.take(),
@@ -186,6 +242,32 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             token: options.token.take().ok_or("enrol needs --token TOKEN")?,
             config: options.config.take(),
         },
+        "upgrade" => Command::Upgrade {
+            asked: Upgrade {
+                file: options.upgrade_file()?,
+                allows_downgrade: core::mem::take(&mut options.allows_downgrade),
+                forgets: core::mem::take(&mut options.forgets),
+            },
+            config: options.config.take(),
+        },
+        "install" => {
+            let take = core::mem::take::<bool>;
+            let wishes = (take(&mut options.no_start), take(&mut options.takes_over));
+            Command::Install(match wishes {
+                (false, false) => Wish::Start,
+                (true, false) => Wish::Install,
+                (false, true) => Wish::TakeOver,
+                (true, true) => return Err("--take-over starts the sensor".to_owned()),
+            })
+        }
+        "slots" => options.slots()?,
+        "provision" => {
+            if options.values.len() != 1 {
+                return Err("provision needs one FILE".to_owned());
+            }
+            let into = options.into.take().ok_or("provision needs --into DIR")?;
+            Command::Provision { file: options.values.remove(0), into }
+        }
         "config" => {
             let mut values = core::mem::take(&mut options.values).into_iter();
             if values.next().is_none_or(|verb| verb.as_os_str() != "check") {
@@ -214,8 +296,17 @@ struct Options {
     rules: Option<PathBuf>,
     store: Option<PathBuf>,
     output: Option<PathBuf>,
+    records: Option<Records>,
     server: Option<String>,
     token: Option<String>,
+    allows_downgrade: bool,
+    forgets: bool,
+    no_start: bool,
+    takes_over: bool,
+    into: Option<PathBuf>,
+    blocks: Vec<PathBuf>,
+    running: Option<Slot>,
+    version: Option<String>,
     values: Vec<PathBuf>,
 }
 
@@ -254,13 +345,56 @@ impl Options {
                 Long("rules") => options.rules = Some(parser.value().map_err(sentence)?.into()),
                 Long("store") => options.store = Some(parser.value().map_err(sentence)?.into()),
                 Long("output") => options.output = Some(parser.value().map_err(sentence)?.into()),
+                Long("records") => {
+                    let records = parser.value().map_err(sentence)?;
+                    options.records = Some(match records.to_str() {
+                        Some("calls") => Records::Calls,
+                        Some("registrations") => Records::Registrations,
+                        Some("all") => Records::All,
+                        _ => return Err("--records is calls, registrations or all".to_owned()),
+                    });
+                }
                 Long("server") => options.server = Some(text(parser, "--server")?),
                 Long("token") => options.token = Some(text(parser, "--token")?),
+                Long("allow-downgrade") => options.allows_downgrade = true,
+                Long("no-start") => options.no_start = true,
+                Long("take-over") => options.takes_over = true,
+                Long("forget") => options.forgets = true,
+                Long("into") => options.into = Some(parser.value().map_err(sentence)?.into()),
+                Long("block") => options.blocks.push(parser.value().map_err(sentence)?.into()),
+                Long("running") => {
+                    let slot = text(parser, "--running")?;
+                    options.running = Some(slot.parse().map_err(|_| "--running is A or B")?);
+                }
+                Long("version") => options.version = Some(text(parser, "--version")?),
                 Value(value) => options.values.push(value.into()),
                 other => return Err(sentence(other.unexpected())),
             }
         }
         Ok(options)
+    }
+
+    /// The one file of `upgrade`; none with `--forget`.
+    fn upgrade_file(&mut self) -> Result<Option<PathBuf>, String> {
+        match (self.values.len(), self.forgets) {
+            (1, false) => Ok(self.values.pop()),
+            (0, true) => Ok(None),
+            (_, true) => Err("upgrade --forget takes no file".to_owned()),
+            (_, false) => Err("upgrade needs one FILE".to_owned()),
+        }
+    }
+
+    fn slots(&mut self) -> Result<Command, String> {
+        let blocks = core::mem::take(&mut self.blocks);
+        let blocks = blocks.try_into().map_err(|_| "slots needs --block FILE twice")?;
+        let verb = self.values.pop().ok_or("slots needs a word, such as show")?;
+        let asked = SlotsAsked {
+            verb: verb.display().to_string(),
+            blocks,
+            running: self.running.take(),
+            version: self.version.take(),
+        };
+        Ok(Command::Slots { asked, config: self.config.take() })
     }
 
     fn tabular_or_json(&mut self, command: &str) -> Result<Format, String> {
@@ -299,8 +433,17 @@ impl Options {
             ("--rules", self.rules.is_some()),
             ("--store without --rules", self.store.is_some()),
             ("--output", self.output.is_some()),
+            ("--records", self.records.is_some()),
             ("--server", self.server.is_some()),
             ("--token", self.token.is_some()),
+            ("--allow-downgrade", self.allows_downgrade),
+            ("--forget", self.forgets),
+            ("--no-start", self.no_start),
+            ("--take-over", self.takes_over),
+            ("--into", self.into.is_some()),
+            ("--block", !self.blocks.is_empty()),
+            ("--running", self.running.is_some()),
+            ("--version", self.version.is_some()),
         ];
         if let Some((option, _)) = left.iter().find(|(_, is_left)| *is_left) {
             return Err(format!("{command} takes no {option}"));
@@ -349,6 +492,7 @@ mod tests {
             Ok(Command::Analyze {
                 files: vec!["a.pcap".into(), "b.pcap".into()],
                 format: Format::Json,
+                records: Records::Calls,
                 config: None,
                 rules: None,
                 store: None
@@ -398,6 +542,18 @@ mod tests {
             ("analyze a --store d", "takes no --store without --rules"),
             ("doctor --format csv", "table or json"),
             ("run --speed fast", "realtime or max"),
+            ("upgrade", "one FILE"),
+            ("upgrade a b", "one FILE"),
+            ("upgrade --forget a", "takes no file"),
+            ("slots show", "--block FILE twice"),
+            ("slots show --block a --block b --running C", "A or B"),
+            ("provision a", "--into DIR"),
+            ("run --forget", "takes no --forget"),
+            ("run --take-over", "takes no --take-over"),
+            ("install --no-start --take-over", "starts the sensor"),
+            ("run --records all", "takes no --records"),
+            ("analyze a.pcap --records x", "calls, registrations or all"),
+            ("analyze a.pcap --records all --format csv", "CSV holds calls only"),
             ("run --nonsense", "nonsense"),
         ] {
             let error = parse_words(words).expect_err(words);

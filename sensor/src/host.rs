@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
 
-use ringside_protocol::cdr::Cdr;
-use ringside_protocol::message::{InterfaceHealth, Lease, RuleSet};
+use ringside_protocol::live::Live;
+use ringside_protocol::message::{InterfaceHealth, Lease, RuleSet, UpgradeReport};
+use ringside_protocol::record::Record;
 
 use crate::counters::Counters;
 use crate::uplink::{Health, Host};
@@ -25,6 +27,8 @@ struct Rules {
 #[derive(Debug, Default)]
 pub struct SensorHost {
     health: Mutex<Health>,
+    /// When the analysis last published its figures.
+    published_at: Mutex<Option<Instant>>,
     lease: Mutex<Option<Lease>>,
     rules: Mutex<Rules>,
     rules_applied: Condvar,
@@ -37,6 +41,16 @@ impl SensorHost {
         health.counters.clear();
         health.counters.extend(counters.non_zero());
         health.channels = channels;
+        drop(health);
+        let mut published_at = self.published_at.lock().unwrap_or_else(PoisonError::into_inner);
+        *published_at = Some(Instant::now());
+    }
+
+    /// The figures as they were last published, and when that was.
+    #[must_use]
+    pub fn figures(&self) -> (Health, Option<Instant>) {
+        let published_at = *self.published_at.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.health.lock().unwrap_or_else(PoisonError::into_inner).clone(), published_at)
     }
 
     /// Replaces the capture's figures.
@@ -44,8 +58,21 @@ impl SensorHost {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).interfaces = interfaces;
     }
 
+    /// Tells the cloud how the last upgrade ended.
+    pub fn publish_upgrade(&self, report: Option<UpgradeReport>) {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).upgrade = report;
+    }
+
+    /// Replaces what is known of the calls in progress.
+    pub fn publish_live(&self, live: Live) {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).live = live;
+    }
+
     /// Notes when the newest call ended.
-    pub fn note_record(&self, record: &Cdr) {
+    pub fn note_record(&self, record: &Record) {
+        if !matches!(record, Record::Call(_)) {
+            return;
+        }
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.last_cdr_at = health.last_cdr_at.max(Some(record.ended_at()));
     }

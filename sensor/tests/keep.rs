@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use common::settings;
 use ringside_protocol::cdr::{Boot, Cdr, Fingerprint};
+use ringside_protocol::record::Record;
 use ringside_protocol::rule::Rule;
 use ringside_sensor::analysis::Analysis;
 use ringside_sensor::capture::Frame;
@@ -75,10 +76,11 @@ fn run(file: &Path, folder: &Path, rules: &[&str]) -> Vec<Cdr> {
     let mut records = Vec::new();
     while let Some(frame) = source.next_frame().unwrap() {
         analysis.handle_frame(&frame);
-        records.extend(core::iter::from_fn(|| analysis.poll_record()));
+        records
+            .extend(core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call));
     }
     analysis.finish();
-    records.extend(core::iter::from_fn(|| analysis.poll_record()));
+    records.extend(core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call));
     records
 }
 
@@ -277,11 +279,13 @@ fn calls_of_a_day_are_counted() {
                 original_len: *original_len,
                 bytes: &bytes,
             });
-            kept.extend(core::iter::from_fn(|| analysis.poll_record()));
+            kept.extend(
+                core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call),
+            );
         }
     }
     analysis.finish();
-    kept.extend(core::iter::from_fn(|| analysis.poll_record()));
+    kept.extend(core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call));
     let kept: Vec<bool> = kept.iter().map(|cdr| cdr.stored.is_some()).collect();
     assert_eq!(kept, [true, true, false, false]);
 }
@@ -307,10 +311,11 @@ fn new_rules_take_effect_for_calls_in_progress() {
             original_len: *original_len,
             bytes,
         });
-        records.extend(core::iter::from_fn(|| analysis.poll_record()));
+        records
+            .extend(core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call));
     }
     analysis.finish();
-    records.extend(core::iter::from_fn(|| analysis.poll_record()));
+    records.extend(core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call));
     drop(analysis);
     let stored = records[0].stored.clone().unwrap();
     assert_eq!(stored.rule_id, 9);

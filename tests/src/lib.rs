@@ -13,4 +13,6 @@ pub mod live_call;
 pub mod middle;
 pub mod processes;
 pub mod proxy;
+pub mod records;
 pub mod sensor;
+pub mod signer;

@@ -1,4 +1,4 @@
--- Schema 2: capture rules.
+-- Schema 3: capture rules.
 
 CREATE TABLE rule (
   rule       INTEGER PRIMARY KEY AUTOINCREMENT,

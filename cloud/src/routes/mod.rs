@@ -8,10 +8,15 @@ mod app;
 mod audit;
 mod calls;
 mod changes;
+mod cursor;
 mod health;
+mod listing;
+mod live;
 mod login;
+mod names;
 mod openapi;
 mod query;
+mod registrations;
 mod reply;
 mod rules;
 mod sensors;
@@ -27,8 +32,8 @@ use ringside_protocol::time::UnixMicros;
 pub use self::api_tokens::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
 pub use self::app::{App, Clock};
 pub use self::audit::MAX_ENTRIES;
-pub use self::calls::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::changes::MAX_WAIT_SECONDS;
+pub use self::listing::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::query::MAX_PARAMETERS;
 pub use self::reply::ApiError;
 pub use self::rules::MAX_CALLS_TRIED;
@@ -87,6 +92,9 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v1/rules/dry_run", Handler::Admin(rules::dry_run)),
     route("POST", "/api/v1/rules/{id}", Handler::Admin(rules::change)),
     route("POST", "/api/v1/rules/{id}/delete", Handler::Admin(rules::delete)),
+    route("GET", "/api/v1/live", Handler::Scope(live::live)),
+    route("GET", "/api/v1/registrations", Handler::Scope(registrations::list)),
+    route("GET", "/api/v1/registrations/{id}", Handler::Scope(registrations::one)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
     route("GET", "/api/v1/changes", Handler::Scope(changes::changes)),
     route("GET", "/api/v1/openapi.json", Handler::Open(openapi::openapi)),

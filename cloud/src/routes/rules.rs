@@ -12,9 +12,10 @@ use super::calls::decoded;
 use super::reply::json_response;
 use super::{Answer, ApiError, Context};
 use crate::auth::{Admin, Scope};
-use crate::db::calls::{self, Bounds, Span};
+use crate::db::calls::Calls;
 use crate::db::fleet;
 use crate::db::rules::{self, Applied, Content, StoredRule};
+use crate::db::search::{Bounds, MAX_ROWS_SCANNED, Span, search};
 use crate::events::Kind;
 use crate::filter::fingerprint;
 use crate::uplink::poll;
@@ -99,9 +100,9 @@ pub(super) fn dry_run(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
     let mut after = None;
     let mut is_partial = false;
     loop {
-        let bounds = Bounds { matches: CALLS_AT_ONCE, rows: calls::MAX_ROWS_SCANNED };
-        let page = calls::search(&context.app.db, admin, span, after, bounds, &|_| true)?;
-        for call in &page.calls {
+        let bounds = Bounds { matches: CALLS_AT_ONCE, rows: MAX_ROWS_SCANNED };
+        let page = search::<Calls>(&context.app.db, admin, span, after, bounds, &|_| true)?;
+        for call in &page.records {
             tried += 1;
             let Some(cdr) = decoded(call) else { continue };
             match would_hold(&rule, &cdr) {

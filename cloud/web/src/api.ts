@@ -4,8 +4,11 @@ import type {
   Call,
   CallPage,
   DryRun,
+  LiveCalls,
   Me,
   NewToken,
+  Registration,
+  RegistrationPage,
   Rule,
   RuleList,
   Sensor,
@@ -106,9 +109,14 @@ export const api = {
   calls: (query: URLSearchParams, signal?: AbortSignal) => request<CallPage>(`/calls?${query}`, { signal }),
   call: (id: string, signal?: AbortSignal) => request<Call>(`/calls/${item(id)}`, { signal }),
   stats: (query: URLSearchParams, signal?: AbortSignal) => request<Stats>(`/stats?${query}`, { signal }),
+  registrations: (query: URLSearchParams, signal?: AbortSignal) =>
+    request<RegistrationPage>(`/registrations?${query}`, { signal }),
+  registration: (id: string, signal?: AbortSignal) =>
+    request<Registration>(`/registrations/${item(id)}`, { signal }),
   /** Where the same calls come as CSV. */
   csvAddress: (query: URLSearchParams) => `${BASE}/calls?${query}&format=csv`,
 
+  live: (signal?: AbortSignal) => request<LiveCalls>("/live", { signal }),
   sensors: (signal?: AbortSignal) =>
     request<{ sensors: Sensor[] }>("/sensors", { signal }).then((body) => body.sensors),
   sensor: (id: string, signal?: AbortSignal) => request<Sensor>(`/sensors/${item(id)}`, { signal }),

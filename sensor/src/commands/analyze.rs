@@ -1,4 +1,4 @@
-//! `ringside-sensor analyze`: the calls of capture files, without root, network or state.
+//! `ringside-sensor analyze`: the calls (and registrations) of capture files, without root, network or state.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use embassy_time::Instant;
 use super::{DONE, Device, FAILED, Stop, analysis_settings, keeper_of, load, rules_of};
 use crate::analysis::Analysis;
 use crate::capture::file::{FileError, FileSource};
-use crate::cli::Format;
+use crate::cli::{Format, Records};
 use crate::config::Config;
 use crate::identity::Identity;
 use crate::keep::{Keeper, Origin};
@@ -21,6 +21,7 @@ use crate::terminal::Style;
 pub(super) fn analyze(
     files: &[PathBuf],
     format: Format,
+    records: Records,
     config: Option<&Path>,
     rules: Option<&Path>,
     store: Option<&Path>,
@@ -32,7 +33,7 @@ pub(super) fn analyze(
         None => crate::config::Loaded::default(),
     };
     let settings = analysis_settings(&loaded.config, config.is_none(), 0);
-    let mut out = Output::new(format);
+    let mut out = Output::new(format, records);
     out.write(&out.report.head())?;
     let mut analysis = Analysis::new(settings.clone());
     if let Some(rules) = rules {
@@ -97,14 +98,14 @@ struct Output {
 }
 
 impl Output {
-    fn new(format: Format) -> Self {
-        let report = Report::new(format, Style::of_stdout());
+    fn new(format: Format, records: Records) -> Self {
+        let report = Report::new(format, Style::of_stdout(), records);
         Self { report, out: BufWriter::with_capacity(1 << 16, io::stdout().lock()) }
     }
 
     fn records(&mut self, analysis: &mut Analysis) -> Result<(), Stop> {
         while let Some(record) = analysis.poll_record() {
-            let text = self.report.call(&record);
+            let text = self.report.record(&record);
             self.write(&text)?;
         }
         Ok(())

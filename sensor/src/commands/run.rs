@@ -4,15 +4,19 @@
 //!  capture threads --> analysis (this thread) --> outbox's thread --> uplink's two threads
 //! ```
 
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
-use std::path::Path;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant as Clock;
 
 use embassy_time::Instant;
+use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::message::{InterfaceHealth, RuleSet};
+use ringside_protocol::record::Record;
 
 use super::{
     DONE, Device, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings,
@@ -21,11 +25,12 @@ use super::{
 use crate::analysis::Analysis;
 use crate::capture::clock::ClockStart;
 use crate::capture::file::{FileError, FileSource};
+use crate::capture::hep::HepListener;
 use crate::capture::live::{InterfaceStats, Live, LiveSettings};
 use crate::capture::privileges;
 use crate::cli::Speed;
 use crate::clock::WallClock;
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::counters::Counters;
 use crate::decode::is_signalling;
 use crate::host::SensorHost;
@@ -33,11 +38,19 @@ use crate::identity::{Identity, Trust};
 use crate::keep::Keeper;
 use crate::logging;
 use crate::rules::{RuleBook, pushed};
+use crate::status::{Sources, StatusPage};
 use crate::store::outbox::{Outbox, OutboxSettings};
+use crate::upgrade::launch::{self, Launch, Launcher};
+use crate::upgrade::report;
+use crate::upgrade::signs::{Signs, Teller};
 use crate::uplink::Uplink;
+use crate::watchdog::Watchdog;
 
 /// Between two looks at health, signals and the lease.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+
+/// Between two looks at how good the calls in progress are.
+const LIVE_EVERY: Duration = Duration::from_secs(10);
 
 /// How long the analysis waits for frames before it looks at deadlines.
 const POLL_FOR: Duration = Duration::from_millis(100);
@@ -64,46 +77,108 @@ pub(super) fn run(
     for note in &loaded.notes {
         log::info!("configuration: {note}");
     }
-    let stopping = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::flag::register(signal, Arc::clone(&stopping)).map_err(Stop::failed)?;
+    let signals = Signals::register()?;
+    let launcher = Launcher {
+        // Asked now: an upgrade puts another file under this name.
+        executable: std::env::current_exe().map_err(Stop::failed)?,
+        arguments: std::env::args_os().skip(1).collect(),
+        data_dir: &loaded.config.data_dir,
+        trial: loaded.config.upgrade_trial,
+        stopping: &signals.stopping,
+    };
+    match launcher.launch() {
+        Ok(Launch::Myself) => {}
+        Ok(Launch::Ended(code)) => return Ok(code),
+        Err(error) => return Err(Stop::failed(format!("the other slot's program: {error}"))),
     }
-    match read {
+    let ended = match read {
         Some(path) => {
             let source = analyze::open(path)?;
-            let sensor = Sensor::start(&loaded.config, read.is_some(), rules, &stopping)?;
+            launch::end_with_parent().map_err(Stop::failed)?;
+            let sensor = Sensor::start(&loaded.config, read.is_some(), rules, &signals.stopping)?;
             sensor.read(source, speed)
         }
-        None => live(&loaded.config, rules, &stopping),
+        None => live(&loaded, rules, &signals.stopping),
+    };
+    match signals.starts_again.load(Ordering::Relaxed) {
+        true => start_again(&launcher, &loaded.config),
+        false => ended,
     }
 }
 
+/// What the system tells the sensor.
+struct Signals {
+    /// SIGTERM, SIGINT and SIGHUP: it is to end.
+    stopping: Arc<AtomicBool>,
+    /// SIGHUP: and to begin again, with the program that is there then.
+    starts_again: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn register() -> Result<Self, Stop> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let signals = Self { stopping: Arc::default(), starts_again: Arc::default() };
+        for signal in [SIGTERM, SIGINT, SIGHUP] {
+            signal_hook::flag::register(signal, Arc::clone(&signals.stopping))
+                .map_err(Stop::failed)?;
+        }
+        signal_hook::flag::register(SIGHUP, Arc::clone(&signals.starts_again))
+            .map_err(Stop::failed)?;
+        Ok(signals)
+    }
+}
+
+/// Begins again after SIGHUP.
+fn start_again(launcher: &Launcher<'_>, config: &Config) -> Result<u8, Stop> {
+    if launch::is_child() {
+        return Ok(launch::START_AGAIN);
+    }
+    if config.user.is_some() {
+        // What became another user cannot become root again.
+        log::info!("told to start again: whatever starts this sensor has to do it");
+        return Ok(FAILED);
+    }
+    log::info!("starting again");
+    Err(Stop::failed(launcher.start_again()))
+}
+
 /// Captures until a signal ends it. Rights are given up before the first thread starts.
-fn live(config: &Config, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
-    if config.interfaces.is_empty() {
+fn live(loaded: &Loaded, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
+    let config = &loaded.config;
+    if config.interfaces.is_empty() && !config.hep {
         return Err(Stop::wrong(
             "no interface is configured: write `interface = eth0` (the mirror port) into the \
-             configuration",
+             configuration, or `hep = yes` where a PBX sends HEP",
         ));
     }
+    let watchdog = open_watchdog(config)?;
+    let status = status_listener(config);
     if let Some(user) = &config.user {
         privileges::give_to(user, &config.data_dir).map_err(|error| {
             Stop::failed(format!("{} for {user}: {error}", config.data_dir.display()))
         })?;
         privileges::drop_to(user).map_err(Stop::failed)?;
     }
+    launch::end_with_parent().map_err(Stop::failed)?;
     let settings = live_settings(config);
-    let sensor = Sensor::start(config, false, rules, stopping)?;
+    let mut sensor = Sensor::start(config, false, rules, stopping)?;
+    sensor.watchdog = watchdog;
+    sensor.serve_status(status, loaded);
+    let hep = hep_listener(config)?;
+    let started = settings.started;
+    if config.interfaces.is_empty() {
+        return sensor.capture(Source { live: None, hep, started });
+    }
     let mut pause = FIRST_RETRY;
     loop {
         match Live::start(&settings) {
-            Ok(live) => return sensor.capture(live),
+            Ok(live) => return sensor.capture(Source { live: Some(live), hep, started }),
             Err(error) if sensor.is_stopping() => return Err(Stop::failed(error)),
             Err(error) => {
                 // A box may be faster than its network card: it goes on trying, and says so.
                 log::error!("{error}");
                 sensor.host.publish_interfaces(faulty(config, &error.to_string()));
-                std::thread::sleep(pause);
+                sensor.wait_for_interfaces(pause, &error.to_string());
                 pause = (pause * 2).min(LAST_RETRY);
             }
         }
@@ -122,9 +197,14 @@ struct Sensor {
     host: Arc<SensorHost>,
     stopping: Arc<AtomicBool>,
     housekeeping_at: Clock,
+    live_at: Clock,
     is_file: bool,
     /// `dtmf2db`.
     keeps_digits: bool,
+    data_dir: PathBuf,
+    fingerprint: Fingerprint,
+    teller: Teller,
+    watchdog: Option<Watchdog>,
 }
 
 impl Sensor {
@@ -148,7 +228,7 @@ impl Sensor {
             },
         )
         .map_err(Stop::failed)?;
-        let seed = random_seed()?;
+        let (seed, fingerprint) = (random_seed()?, identity.fingerprint());
         let device = Device::of(&identity);
         let mut analysis = Analysis::new(analysis_settings(config, false, seed));
         let has_own_rules = rules.is_some();
@@ -157,6 +237,7 @@ impl Sensor {
             analysis.set_keeper(keeper_of(rules, config, &directory, &device, is_file)?);
         }
         let host = Arc::new(SensorHost::default());
+        host.publish_upgrade(report::load(&directory));
         let remembered = pushed::load(&directory);
         let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
         let is_on = config.uplink_on() || has_joined;
@@ -184,8 +265,13 @@ impl Sensor {
             host,
             stopping: Arc::clone(stopping),
             housekeeping_at: Clock::now(),
+            live_at: Clock::now(),
             is_file,
             keeps_digits: config.dtmf,
+            data_dir: config.data_dir.clone(),
+            fingerprint,
+            teller: Teller::new(&config.data_dir),
+            watchdog: None,
         };
         if let Some(set) = remembered {
             sensor.apply_rules(&set);
@@ -219,28 +305,31 @@ impl Sensor {
     }
 
     /// Analyses what the interfaces see until a signal comes; calls in progress become records.
-    fn capture(mut self, mut live: Live) -> Result<u8, Stop> {
-        let interfaces = live.stats().into_iter().map(|stats| stats.name).collect::<Vec<_>>();
-        log::info!("capturing from {}", interfaces.join(", "));
+    fn capture(mut self, mut source: Source) -> Result<u8, Stop> {
+        log::info!("capturing from {}", source.names().join(", "));
         let mut lost = 0;
         while !self.is_stopping() {
-            let analysis = &mut self.analysis;
-            live.poll(POLL_FOR, &mut |frame| analysis.handle_frame(frame));
-            self.analysis.handle_timeout(live.now());
+            source.poll(&mut self.analysis);
+            self.analysis.handle_timeout(source.started.now());
             self.store_records();
             if Clock::now() >= self.housekeeping_at {
-                live.count(self.analysis.counters());
-                let lost_now = captured_without(self.analysis.counters());
-                if lost_now > lost {
-                    lost = lost_now;
-                    self.analysis.table().note_capture_loss();
+                source.count(self.analysis.counters());
+                if self.analysis.counters().of(Counter::SipMessages) > 0 {
+                    source.note_sip();
                 }
-                self.host.publish_interfaces(live.stats().into_iter().map(health).collect());
+                let lost_now = captured_without(self.analysis.counters());
+                self.analysis.note_capture(lost_now > lost);
+                lost = lost_now;
+                let interfaces = source.health();
+                let fault = interfaces.iter().find_map(|interface| interface.fault.clone());
+                self.host.publish_interfaces(interfaces);
+                self.show_progress(fault);
             }
             self.housekeep_if_due();
         }
-        log::info!("told to stop: calls in progress become records");
-        drop(live);
+        let cut = self.analysis.table().in_progress();
+        log::info!("told to stop: {cut} calls in progress become records");
+        drop(source);
         self.analysis.finish();
         self.store_records();
         self.housekeep();
@@ -273,6 +362,9 @@ impl Sensor {
                 }
             }
             self.store_records();
+            if Clock::now() >= self.housekeeping_at {
+                self.show_progress(None);
+            }
             self.housekeep_if_due();
             if self.is_stopping() {
                 break;
@@ -309,16 +401,64 @@ impl Sensor {
 
     fn store_records(&mut self) {
         while let Some(mut record) = self.analysis.poll_record() {
-            if !self.keeps_digits {
-                record.dtmf.clear();
+            if let Record::Call(cdr) = &mut record
+                && !self.keeps_digits
+            {
+                cdr.dtmf.clear();
             }
             self.host.note_record(&record);
             self.outbox.push(record);
         }
     }
 
+    /// Starts the status page. A sensor without one captures all the same.
+    fn serve_status(&self, listener: Option<TcpListener>, loaded: &Loaded) {
+        let Some(listener) = listener else { return };
+        let sources = Sources {
+            host: Arc::clone(&self.host),
+            outbox: self.outbox.clone(),
+            uplink: self.uplink.as_ref().map(Uplink::watch),
+            settings: uplink_settings(&loaded.config, self.data_dir.clone()),
+            fingerprint: self.fingerprint.to_string(),
+            loaded: loaded.clone(),
+            clock: WallClock::system(),
+            started: Clock::now(),
+        };
+        match StatusPage::start(listener, sources) {
+            Ok(page) => log::info!("the status page is at http://{}/", page.address()),
+            Err(error) => log::error!("there is no status page: {error}"),
+        }
+    }
+
+    /// Tells whoever judges this start what it has come to, and feeds the watchdog: the analysis
+    /// has come round.
+    fn show_progress(&mut self, capture_fault: Option<String>) {
+        // Whoever has started this program on trial writes the report when it has proved itself.
+        self.host.publish_upgrade(report::load(&self.data_dir));
+        let status = self.uplink.as_ref().map(Uplink::status);
+        if let Err(error) = self.teller.tell(Signs::of(capture_fault, status.as_ref())) {
+            log::debug!("health could not be written: {error}");
+        }
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.feed(self.uplink.as_ref().is_none_or(Uplink::is_alive));
+        }
+    }
+
+    /// Lets time pass without any interface.
+    fn wait_for_interfaces(&mut self, pause: Duration, fault: &str) {
+        let until = Clock::now() + pause;
+        while !self.is_stopping() {
+            self.show_progress(Some(fault.to_owned()));
+            let left = until.saturating_duration_since(Clock::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(POLL_FOR));
+        }
+    }
+
     fn is_stopping(&self) -> bool {
-        self.stopping.load(core::sync::atomic::Ordering::Relaxed)
+        self.stopping.load(Ordering::Relaxed)
     }
 
     fn housekeep_if_due(&mut self) {
@@ -344,10 +484,97 @@ impl Sensor {
         }
         let channels = self.analysis.table().in_progress();
         self.host.publish(self.analysis.counters(), channels);
+        let now = Clock::now();
+        if now >= self.live_at {
+            self.live_at = now + LIVE_EVERY;
+            self.host.publish_live(self.analysis.live());
+        }
         if !self.is_file {
             self.analysis.table().set_allowance(self.host.allowance());
         }
     }
+}
+
+/// Where the status page will be, while this process may still use a port below 1024.
+fn status_listener(config: &Config) -> Option<TcpListener> {
+    let address = config.status_address()?;
+    let told = |error: &std::io::Error| {
+        log::warn!("there is no status page at {address} ({error}): set status_bind, or no");
+    };
+    TcpListener::bind(address).inspect_err(told).ok()
+}
+
+/// The watchdog, while this process may still open it.
+fn open_watchdog(config: &Config) -> Result<Option<Watchdog>, Stop> {
+    let Some(path) = &config.watchdog else { return Ok(None) };
+    let opened = Watchdog::open(Path::new(path));
+    opened.map(Some).map_err(|error| {
+        Stop::failed(format!(
+            "the watchdog {path} cannot be opened ({error}): start the sensor as \
+                              root, or leave `watchdog_device` out"
+        ))
+    })
+}
+
+/// Where packets come from.
+struct Source {
+    live: Option<Live>,
+    hep: Option<HepListener>,
+    /// Where their time line begins.
+    started: ClockStart,
+}
+
+impl Source {
+    /// Hands everything that has come to the analysis, waiting for some up to [`POLL_FOR`].
+    fn poll(&mut self, analysis: &mut Analysis) {
+        let Self { live, hep, started } = self;
+        let patience = if live.is_some() { Duration::ZERO } else { POLL_FOR };
+        if let Some(live) = live {
+            live.poll(POLL_FOR, &mut |frame| analysis.handle_frame(frame));
+        }
+        if let Some(hep) = hep {
+            hep.drain(patience, &mut |message| analysis.handle_hep(started.now(), message));
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let stats = self.live.iter().flat_map(|live| live.stats()).map(|stats| stats.name);
+        stats.chain(self.hep.iter().map(|hep| format!("HEP on {}", hep.address()))).collect()
+    }
+
+    fn count(&mut self, counters: &mut Counters) {
+        if let Some(live) = &mut self.live {
+            live.count(counters);
+        }
+        if let Some(hep) = &self.hep {
+            hep.count(counters);
+        }
+    }
+
+    /// SIP has been seen.
+    fn note_sip(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.note_sip();
+        }
+    }
+
+    fn health(&self) -> Vec<InterfaceHealth> {
+        self.live.iter().flat_map(|live| live.stats()).map(health).collect()
+    }
+}
+
+/// The listener for HEP, where one is configured.
+fn hep_listener(config: &Config) -> Result<Option<HepListener>, Stop> {
+    if !config.hep {
+        return Ok(None);
+    }
+    let ip = match &config.hep_bind_ip {
+        Some(ip) => {
+            ip.parse().map_err(|_| Stop::wrong(format!("hep_bind_ip = {ip}: no address")))?
+        }
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    HepListener::start(ip, config.hep_bind_port).map(Some).map_err(Stop::failed)
 }
 
 /// What the interfaces are opened with.
@@ -363,10 +590,16 @@ fn live_settings(config: &Config) -> LiveSettings {
 
 /// Frames that the sensor should have analysed and did not get.
 fn captured_without(counters: &Counters) -> u64 {
-    [Counter::KernelDropped, Counter::InterfaceDropped, Counter::RtpShed, Counter::SipShed]
-        .into_iter()
-        .map(|counter| counters.of(counter))
-        .sum()
+    [
+        Counter::KernelDropped,
+        Counter::InterfaceDropped,
+        Counter::RtpShed,
+        Counter::SipShed,
+        Counter::HepDropped,
+    ]
+    .into_iter()
+    .map(|counter| counters.of(counter))
+    .sum()
 }
 
 fn health(stats: InterfaceStats) -> InterfaceHealth {
@@ -407,7 +640,7 @@ impl Pace {
         let &mut (first, began) = self.start.get_or_insert_with(|| (at, Clock::now()));
         let ahead = Duration::from_micros(at.saturating_duration_since(first).as_micros());
         let due = began + ahead;
-        while !stopping.load(core::sync::atomic::Ordering::Relaxed) {
+        while !stopping.load(Ordering::Relaxed) {
             let left = due.saturating_duration_since(Clock::now());
             if left.is_zero() {
                 return;

@@ -1,6 +1,7 @@
 //! What is configured, with defaults in place, and what follows from settings together.
 
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::path::PathBuf;
 
@@ -32,6 +33,12 @@ pub struct Config {
     pub websocket_ports: Ports,
     /// `hep_port`.
     pub hep_ports: Ports,
+    /// `hep`: whether agents may send HEP to the sensor.
+    pub hep: bool,
+    /// `hep_bind_ip`; `None`: every address.
+    pub hep_bind_ip: Option<String>,
+    /// `hep_bind_port`.
+    pub hep_bind_port: u16,
     /// `deduplicate`.
     pub deduplicate: bool,
     /// `ringbuffer`, MB for each interface.
@@ -40,6 +47,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// `dtmf2db`: whether digits go into records.
     pub dtmf: bool,
+    /// `matchheader`: the header that carries the Call-ID of a call's leg before.
+    pub leg_header: Option<String>,
+    /// `sip-register`: whether registrations become records.
+    pub registrations: bool,
     /// `packetbuffer_sender`, as written; see [`Config::uplink_on`].
     pub packetbuffer_sender: bool,
     /// `server_destination`, as written; see [`Config::servers`].
@@ -68,6 +79,16 @@ pub struct Config {
     pub user: Option<String>,
     /// `log_level`.
     pub log_level: LevelFilter,
+    /// `upgrade_key`: a minisign public key.
+    pub upgrade_key: Option<String>,
+    /// `upgrade_trial`.
+    pub upgrade_trial: Duration,
+    /// `status_bind`, as written; see [`Config::status_address`].
+    pub status_bind: Option<String>,
+    /// `status_pin_file`.
+    pub status_pin_file: Option<String>,
+    /// `watchdog_device`.
+    pub watchdog: Option<String>,
 }
 
 /// When a call is closed that nobody ends properly.
@@ -125,10 +146,15 @@ impl Default for Config {
             sip_ports: Ports::one(5060),
             websocket_ports: Ports::several(Options::WEBSOCKET_PORTS),
             hep_ports: Ports::one(hep::DEFAULT_PORT),
+            hep: false,
+            hep_bind_ip: None,
+            hep_bind_port: hep::DEFAULT_PORT,
             deduplicate: false,
             ringbuffer_mb: 50,
             timeouts: Timeouts::default(),
             dtmf: true,
+            leg_header: Some("X-CID".to_owned()),
+            registrations: true,
             packetbuffer_sender: false,
             server_destination: Vec::new(),
             server_destination_port: None,
@@ -143,6 +169,11 @@ impl Default for Config {
             store_encryption: false,
             user: None,
             log_level: LevelFilter::Info,
+            upgrade_key: None,
+            upgrade_trial: ringside_protocol::slot::health::TRIAL,
+            status_bind: None,
+            status_pin_file: None,
+            watchdog: None,
         }
     }
 }
@@ -150,6 +181,9 @@ impl Default for Config {
 impl Config {
     /// With fewer bytes a store would hold a few seconds.
     pub(super) const LEAST_STORE_BYTES: u64 = 16 << 20;
+
+    /// Where the status page is when `status_bind` does not say.
+    pub(super) const DEFAULT_STATUS: &str = "127.0.0.1:8060";
 
     /// Holds the largest frame that a kernel with receive offload hands over.
     pub(super) const DEFAULT_SNAPLEN: u32 = 65_535;
@@ -179,6 +213,12 @@ impl Config {
     #[must_use]
     pub fn enrolment_token(&self) -> Option<Token> {
         self.cloud_token.as_deref().and_then(|text| text.parse().ok())
+    }
+
+    /// Where the status page is; `None` where it is switched off.
+    #[must_use]
+    pub fn status_address(&self) -> Option<SocketAddr> {
+        self.status_bind.as_deref().unwrap_or(Self::DEFAULT_STATUS).parse().ok()
     }
 
     /// Room for records that wait for the cloud: the smaller of `outbox_max_bytes` and

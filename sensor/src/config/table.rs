@@ -119,6 +119,34 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::Ports(|config| &mut config.hep_ports),
     },
     Setting {
+        name: "hep",
+        area: Area::Capture,
+        sentence: "Receive HEP (version 3; over UDP also 1 and 2) from agents in PBXes and proxies, \
+                   UDP and TCP: SIP that a mirror port cannot show, such as inside TLS. With it \
+                   `interface` may be left out.",
+        kind: Kind::Flag(|config| &mut config.hep),
+    },
+    Setting {
+        name: "hep_bind_ip",
+        area: Area::Capture,
+        sentence: "The address that HEP is received on.",
+        kind: Kind::Text {
+            allowed: "an IP address of this machine",
+            absent: "every address",
+            read: value::ip,
+            field: |config| &mut config.hep_bind_ip,
+        },
+    },
+    Setting {
+        name: "hep_bind_port",
+        area: Area::Capture,
+        sentence: "The port that HEP is received on.",
+        kind: port(
+            |config, n| config.hep_bind_port = narrow(n).unwrap_or_default(),
+            |config| Some(u64::from(config.hep_bind_port)),
+        ),
+    },
+    Setting {
         name: "deduplicate",
         area: Area::Capture,
         sentence: "Take a packet once that comes twice within 10 ms, as from a mirror of both \
@@ -166,6 +194,25 @@ pub(super) static SETTINGS: &[Setting] = &[
         area: Area::Calls,
         sentence: "Put dialled digits into records (VoIPmonitor's default is no).",
         kind: Kind::Flag(|config| &mut config.dtmf),
+    },
+    Setting {
+        name: "matchheader",
+        area: Area::Calls,
+        sentence: "The SIP header in which a B2BUA names the Call-ID of the leg before, so that a \
+                   call's legs are shown together.",
+        kind: Kind::Text {
+            allowed: "the name of a SIP header",
+            absent: "none",
+            read: value::header_name,
+            field: |config| &mut config.leg_header,
+        },
+    },
+    Setting {
+        name: "sip-register",
+        area: Area::Calls,
+        sentence: "Make records of registrations: who registers where, and why it fails \
+                   (VoIPmonitor's default is no).",
+        kind: Kind::Flag(|config| &mut config.registrations),
     },
     Setting {
         name: "packetbuffer_sender",
@@ -299,6 +346,66 @@ pub(super) static SETTINGS: &[Setting] = &[
         area: Area::Process,
         sentence: "What is logged: this and everything more severe.",
         kind: Kind::Level(|config| &mut config.log_level),
+    },
+    Setting {
+        name: "status_bind",
+        area: Area::Device,
+        sentence: "Address and port of the status page. Whoever reaches it may read it: on a box, \
+                   the management side.",
+        kind: Kind::Text {
+            allowed: "ADDRESS:PORT, or no: there is no status page",
+            absent: Config::DEFAULT_STATUS,
+            read: value::listen_address,
+            field: |config| &mut config.status_bind,
+        },
+    },
+    Setting {
+        name: "status_pin_file",
+        area: Area::Device,
+        sentence: "A file that holds the PIN for changes on the status page; without one nothing \
+                   can be changed there.",
+        kind: Kind::Text {
+            allowed: "an absolute path",
+            absent: "none",
+            read: value::path,
+            field: |config| &mut config.status_pin_file,
+        },
+    },
+    Setting {
+        name: "upgrade_key",
+        area: Area::Device,
+        sentence: "The minisign public key whose signature `upgrade` accepts, besides the one that \
+                   was built in.",
+        kind: Kind::Text {
+            allowed: "the second line of minisign.pub",
+            absent: "none",
+            read: value::minisign_key,
+            field: |config| &mut config.upgrade_key,
+        },
+    },
+    Setting {
+        name: "upgrade_trial",
+        area: Area::Device,
+        sentence: "How long a new program has to capture, to be accepted by the cloud and to have a \
+                   heartbeat acknowledged; otherwise the old one is put back.",
+        kind: Kind::Number {
+            range: 5..=3600,
+            unit: "s",
+            off: None,
+            set: |config, n| config.upgrade_trial = Duration::from_secs(n.unwrap_or_default()),
+            get: |config| Some(config.upgrade_trial.as_secs()),
+        },
+    },
+    Setting {
+        name: "watchdog_device",
+        area: Area::Device,
+        sentence: "A watchdog device that is fed as long as analysis and uplink make progress.",
+        kind: Kind::Text {
+            allowed: "an absolute path, such as /dev/watchdog",
+            absent: "none",
+            read: value::path,
+            field: |config| &mut config.watchdog,
+        },
     },
 ];
 

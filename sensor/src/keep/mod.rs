@@ -428,6 +428,10 @@ impl Keeper {
         counters: &mut Counters,
     ) {
         let Some(flow) = table.flows.get(stream) else { return };
+        if flow.calls.is_empty() {
+            // Media before the description that names it: it is looked at again.
+            return;
+        }
         let ends = (flow.src.ip(), flow.dst.ip());
         let calls: heapless::Vec<Slot, { crate::limits::MAX_CLAIMS }, u8> =
             flow.calls.iter().map(|&(call, _)| call).collect();
@@ -461,7 +465,7 @@ impl Keeper {
         counters: &mut Counters,
     ) {
         let (Some(frame), Some(flow)) = (frame, table.flows.get(stream)) else { return };
-        let mask = if flow.is_event() { Mask::of_event(datagram, frame) } else { Mask::default() };
+        let mask = if flow.is_event { Mask::of_event(datagram, frame) } else { Mask::default() };
         for &(call, _) in &flow.calls {
             let id = table.calls.get(call).and_then(|call| call.track);
             let Some(track) = id.and_then(|id| self.tracks.get_mut(id)) else { continue };

@@ -18,12 +18,15 @@ use core::time::Duration;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ringside_protocol::counters::Counter;
-use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease, Refused, RuleSet};
+use ringside_protocol::live::Live;
+use ringside_protocol::message::{
+    Heartbeat, InterfaceHealth, Lease, Refused, RuleSet, UpgradeReport,
+};
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
 
@@ -56,8 +59,16 @@ use session::{Event, Session};
 use status::RunLock;
 use tls::Roots;
 
-/// How long [`Uplink::stop`] waits for the threads; a connection attempt cannot be hurried.
+/// How long [`Uplink::stop`] leaves the session open for what is under way and a last heartbeat.
+pub const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long [`Uplink::stop`] waits for the threads after that; a connection attempt cannot be
+/// hurried.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A thread `uplink` that has begun and ended nothing for so long hangs: every wait and every
+/// request of it is shorter.
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 
 /// What only the rest of the sensor knows.
 pub trait Host: Send + Sync + 'static {
@@ -88,6 +99,10 @@ pub struct Health {
     pub interfaces: Vec<InterfaceHealth>,
     /// When the newest call ended, if one did.
     pub last_cdr_at: Option<UnixMicros>,
+    /// How the last upgrade ended, if there was one.
+    pub upgrade: Option<UpgradeReport>,
+    /// How good the calls in progress are.
+    pub live: Live,
 }
 
 /// What to do when neither configuration nor enrolment names a server.
@@ -129,6 +144,24 @@ pub struct Uplink {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// A look at an uplink from another thread.
+#[derive(Clone)]
+pub struct Watch(Weak<Shared>);
+
+impl Watch {
+    /// The present state; `None` when the uplink has ended.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        self.0.upgrade().map(|shared| lock(&shared.session).status().clone())
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Watch({:?})", self.status())
+    }
+}
+
 /// What the two threads and the handle meet in.
 struct Shared {
     caller: Caller,
@@ -139,6 +172,8 @@ struct Shared {
     /// The session has changed, or the end has come.
     wake: Condvar,
     stopping: AtomicBool,
+    /// When the thread `uplink` last began or ended something.
+    progress_at: Mutex<Instant>,
     /// With whom the session is open: for the poll.
     open: Mutex<Option<OpenLink>>,
     /// The newest lease that the host has applied.
@@ -212,6 +247,7 @@ impl Uplink {
             session: Mutex::new(session),
             wake: Condvar::new(),
             stopping: AtomicBool::new(false),
+            progress_at: Mutex::new(Instant::now()),
             open: Mutex::new(None),
             lease: Mutex::new(Lease::default()),
             clients: Mutex::new([None, None]),
@@ -239,6 +275,18 @@ impl Uplink {
         lock(&self.shared.session).status().clone()
     }
 
+    /// For somebody else to look at it, who keeps nothing of it alive.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::downgrade(&self.shared))
+    }
+
+    /// Whether the thread `uplink` makes progress, whatever the network does.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        lock(&self.shared.progress_at).elapsed() < LONGEST_SILENCE
+    }
+
     /// Waits until every record is acknowledged; false when `patience` was over first.
     #[must_use]
     pub fn wait_until_drained(&self, patience: Duration) -> bool {
@@ -246,7 +294,8 @@ impl Uplink {
         self.shared.outbox.wait_until(patience, |figures| figures.outstanding() == 0)
     }
 
-    /// Ends both threads; what is under way is broken off. Waits at most [`STOP_PATIENCE`].
+    /// Ends both threads, and tells the cloud so. What is still under way after [`LEAVE_PATIENCE`]
+    /// is broken off, and waited for at most [`STOP_PATIENCE`].
     pub fn stop(mut self) {
         self.end();
     }
@@ -273,13 +322,10 @@ impl Uplink {
             return;
         }
         self.shared.stop();
-        let ended =
-            self.shared.end.wait_timeout_while(lock(&self.shared.ended), STOP_PATIENCE, |ended| {
-                *ended < threads.len()
-            });
-        let (ended, _) = ended.unwrap_or_else(PoisonError::into_inner);
-        let have_all_ended = *ended == threads.len();
-        drop(ended);
+        let have_all_ended = self.shared.have_ended(threads.len(), LEAVE_PATIENCE) || {
+            self.shared.shut(Role::Sender);
+            self.shared.have_ended(threads.len(), STOP_PATIENCE)
+        };
         if have_all_ended {
             for thread in threads {
                 if thread.join().is_err() {
@@ -353,7 +399,7 @@ impl Shared {
         }
     }
 
-    fn heartbeat(&self) -> Heartbeat {
+    fn heartbeat(&self, is_leaving: bool) -> Heartbeat {
         let health = self.host.health();
         let figures = self.outbox.figures();
         let own = figures.counters();
@@ -370,6 +416,9 @@ impl Shared {
             memory_bytes: health.memory_bytes,
             interfaces: health.interfaces,
             last_cdr_at: health.last_cdr_at,
+            upgrade: health.upgrade,
+            is_leaving,
+            live: health.live,
         }
     }
 
@@ -383,12 +432,23 @@ impl Shared {
 
     fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        for client in lock(&self.clients).iter().flatten() {
-            client.shut_down();
-        }
+        self.shut(Role::Poller);
         // Whoever looks at `stopping` and then waits holds this lock in between.
         drop(lock(&self.session));
         self.wake.notify_all();
+    }
+
+    fn shut(&self, role: Role) {
+        if let Some(client) = &lock(&self.clients)[role as usize] {
+            client.shut_down();
+        }
+    }
+
+    /// Waits until `count` threads have ended; false when `patience` was over first.
+    fn have_ended(&self, count: usize, patience: Duration) -> bool {
+        let ended = lock(&self.ended);
+        let waited = self.end.wait_timeout_while(ended, patience, |ended| *ended < count);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 == count
     }
 }
 
@@ -400,5 +460,7 @@ fn is_alike(a: &Status, b: &Status) -> bool {
         (Some(a), Some(b)) => a == b || (a.code() == b.code() && a.step() == Step::Clock),
         (a, b) => a == b,
     };
-    is_same && a.connected_since == b.connected_since
+    is_same
+        && a.connected_since == b.connected_since
+        && a.acknowledged_at.is_some() == b.acknowledged_at.is_some()
 }

@@ -24,6 +24,8 @@ enum State {
     Online,
     /// It had a session and is silent.
     Offline,
+    /// It had a session, and has said that it stops.
+    Stopped,
     /// Its last attempt to connect failed.
     Refused,
     /// Somebody shut it out.
@@ -42,6 +44,8 @@ impl State {
             Self::Online
         } else if sensor.accepted_at.is_none() {
             Self::Never
+        } else if sensor.has_left() {
+            Self::Stopped
         } else {
             Self::Offline
         }
@@ -51,6 +55,7 @@ impl State {
         match self {
             Self::Online => "online",
             Self::Offline => "offline",
+            Self::Stopped => "stopped",
             Self::Refused => "refused",
             Self::Revoked => "revoked",
             Self::Never => "never",
@@ -207,6 +212,13 @@ fn health(sensor: &Sensor, state: State) -> Map<String, Value> {
         "interfaces": interfaces,
         "counters": last.map_or_else(Map::new, counters),
         "drops": last.map(drops),
+        "upgrade": last.and_then(|heartbeat| heartbeat.upgrade.as_ref()).map(|upgrade| json!({
+            "at": upgrade.at.to_rfc3339(),
+            "to": upgrade.to,
+            "running": upgrade.running,
+            "ok": upgrade.failure.is_none(),
+            "sentence": upgrade.sentence(),
+        })),
     });
     match fields {
         Value::Object(fields) => fields,
