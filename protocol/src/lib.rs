@@ -7,6 +7,7 @@
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
 //! * [`token`]: the enrolment token, one line that configures a box;
 //! * [`counters`]: everything a sensor counts;
+//! * [`slot`]: the two slots of an upgrade, and when a new one has proved itself;
 //! * [`json`]: a call as the JSON object that `analyze` and the cloud's API both print;
 //! * [`diagnosis`]: a call's figures turned into sentences with evidence.
 //!
@@ -18,6 +19,7 @@ pub mod diagnosis;
 pub mod envelope;
 pub mod json;
 pub mod message;
+pub mod slot;
 pub mod step;
 pub mod time;
 pub mod token;
