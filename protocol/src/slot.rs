@@ -24,10 +24,11 @@
 //! | `A_TRY`, `B_TRY` | starts since the slot was last known to work |
 //! | `TRIAL` | the slot that has not proved itself yet, or `-` |
 //!
-//! A boot loader needs no arithmetic and knows nothing of trials. It takes the first slot of `ORDER`
+//! A boot loader needs no arithmetic. It takes the first slot of `ORDER`
 //! with `OK` = 1 and `TRY` < [`MAX_TRIES`], counts that one's `TRY` up, and stores the variables
-//! before it starts the slot. When there is none it sets every `TRY` to 0 and every `OK` to 1 and
-//! takes the first of `ORDER`. [`Slots::start`] is that rule, and [`GRUB_CHOICE`] in GRUB's language.
+//! before it starts the slot. When there is none it sets every `TRY` to 0 and every `OK` to 1, a slot
+//! that was bad being on trial again, and takes the first of `ORDER`. [`Slots::start`] is that rule,
+//! and [`GRUB_CHOICE`] is the rule in GRUB's language.
 //!
 //! What holds, whatever happens and wherever power is cut (`slot/proptests.rs`):
 //!
@@ -275,6 +276,9 @@ impl Slots {
         if !self.order().any(|slot| self.mark(slot).is_runnable()) {
             // Nothing is left to try: everything is worth another try.
             for slot in self.order().collect::<Vec<_>>() {
+                if !self.mark(slot).ok {
+                    self.trial = Some(slot);
+                }
                 *self.mark_mut(slot) = Mark::FRESH;
             }
         }
@@ -325,10 +329,16 @@ impl Slots {
         *self.mark_mut(running) = Mark::FRESH;
         let other = running.other();
         let Mark { ok, tries } = self.mark(other);
+        if self.first == running {
+            if self.trial == Some(other) {
+                // It was bad, and got another try only because this one had none left.
+                self.fails(other);
+            }
+            return Decision::Stay;
+        }
         // One on trial may have been passed over after a single start: it could not be loaded.
         let limit = if self.trial == Some(other) { 1 } else { MAX_TRIES };
-        let has_failed = self.first == other && ok && tries >= limit;
-        if !has_failed {
+        if !ok || tries < limit {
             return Decision::Stay;
         }
         self.fails(other);
@@ -482,6 +492,23 @@ mod tests {
             slots.start();
         }
         assert_eq!(slots.start(), Slot::B);
+    }
+
+    /// Power that comes and goes uses up the tries of a slot that works, too.
+    #[test]
+    fn a_bad_slot_that_gets_another_try_is_on_trial_again() {
+        let mut slots = installed();
+        slots.start();
+        slots.handle(Slot::B, Event::Unhealthy).expect("it runs");
+        for _ in 0..2 * MAX_TRIES {
+            assert_eq!(slots.start(), Slot::A);
+        }
+        let mut back = slots;
+        assert_eq!(back.handle(Slot::A, Event::Up), Ok(Decision::Stay));
+        assert_eq!(back.state(Slot::B), State::Bad, "A works after all");
+        assert_eq!(slots.start(), Slot::B);
+        assert_eq!(slots.handle(Slot::B, Event::Unhealthy), Ok(Decision::Switch(Slot::A)));
+        assert_eq!(slots.start(), Slot::A);
     }
 
     #[test]
