@@ -5,6 +5,9 @@ use std::io::{IsTerminal, Write};
 /// Percent between two lines where standard error is not a terminal.
 const STEP: u64 = 25;
 
+/// What is shorter is done before anybody reads about it, bytes.
+const SHORT: u64 = 1 << 20;
+
 /// One long step.
 #[derive(Debug)]
 pub struct Progress {
@@ -26,6 +29,9 @@ impl Progress {
     /// So many bytes more are done.
     pub fn advance(&mut self, bytes: u64) {
         self.done += bytes;
+        if self.total < SHORT {
+            return;
+        }
         let percent = (self.done * 100).checked_div(self.total).unwrap_or(100).min(100);
         let step = if self.is_terminal { 1 } else { STEP };
         let shown = percent / step * step;

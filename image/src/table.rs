@@ -164,27 +164,34 @@ pub fn make(layout: &Layout, ids: Ids<'_>, disk_bytes: u64) -> Result<Ends, Tabl
     build(entries, ids.of("disk"), disk_bytes)
 }
 
-/// The same partitions with fresh identifiers and the last one grown to the disk's end; `None` where
-/// it already reaches it.
+/// The partitions of an image that was written to the beginning of a disk, with fresh identifiers and
+/// the last one grown to the disk's end.
+///
+/// # Errors
+/// The image has no whole table.
+pub fn renewed(file: &File, image_bytes: u64, disk_bytes: u64) -> Result<Ends, TableError> {
+    let ends = Ends::read(file, image_bytes)?;
+    let mut entries = ends.open()?.take_partitions();
+    let last = entries.values_mut().max_by_key(|entry| entry.first_lba);
+    let last = last.ok_or(TableError::NoTable)?;
+    last.last_lba = last.last_lba.max(data_end(disk_bytes) / SECTOR - 1);
+    for entry in entries.values_mut() {
+        entry.part_guid = Ids::Random.of(&entry.name);
+    }
+    build(entries, Ids::Random.of("disk"), disk_bytes)
+}
+
+/// The same for a disk whose table is to reach its end; `None` where it already does.
 ///
 /// # Errors
 /// The disk has no whole table.
 pub fn grown(file: &File, disk_bytes: u64) -> Result<Option<Ends>, TableError> {
-    let ends = Ends::read(file, disk_bytes)?;
-    let disk = ends.open()?;
-    let mut entries = disk.partitions().clone();
-    let last_lba = data_end(disk_bytes) / SECTOR - 1;
-    let Some(last) = entries.values_mut().max_by_key(|entry| entry.first_lba) else {
-        return Err(TableError::NoTable);
-    };
-    if last.last_lba >= last_lba {
+    let disk = Ends::read(file, disk_bytes)?.open()?;
+    let last_lba = disk.partitions().values().map(|entry| entry.last_lba).max();
+    if last_lba.is_none_or(|last| last >= data_end(disk_bytes) / SECTOR - 1) {
         return Ok(None);
     }
-    last.last_lba = last_lba;
-    for entry in entries.values_mut() {
-        entry.part_guid = Ids::Random.of(&entry.name);
-    }
-    build(entries, Ids::Random.of("disk"), disk_bytes).map(Some)
+    renewed(file, disk_bytes, disk_bytes).map(Some)
 }
 
 /// The partitions of a disk or image, both copies of the table checked.
