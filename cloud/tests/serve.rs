@@ -174,6 +174,7 @@ impl Sensor {
             memory_bytes: 1,
             interfaces: Vec::new(),
             last_cdr_at: None,
+            upgrade: None,
         };
         self.ask("/uplink/heartbeat", &heartbeat)
     }

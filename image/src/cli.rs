@@ -19,7 +19,6 @@ usage:
 
 on a box, with its boot partition mounted at FOLDER (/boot):
   ringside-image install BUNDLE --device PARTITION [--boot FOLDER]
-  ringside-image slot status|up|healthy|unhealthy [--boot FOLDER]
   ringside-image grow DISK
 
 --loader is GRUB for UEFI boards, or the folder of a Raspberry Pi's firmware files. --tool is this
@@ -38,7 +37,7 @@ pub struct Arguments {
 }
 
 /// Options of each command.
-const OPTIONS: [(&str, &[&str]); 6] = [
+const OPTIONS: [(&str, &[&str]); 5] = [
     (
         "build",
         &[
@@ -60,7 +59,6 @@ const OPTIONS: [(&str, &[&str]); 6] = [
     ("flash", &[]),
     ("inspect", &["public-key"]),
     ("install", &["device", "boot"]),
-    ("slot", &["boot"]),
     ("grow", &[]),
 ];
 

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ringside_protocol::slot::{Decision, Event, Slot};
+use ringside_protocol::slot::Slot;
 
 use crate::board::Board;
 use crate::build::{self, Inputs};
@@ -16,9 +16,6 @@ use crate::{flash, inspect, sign, table};
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
-
-/// `slot unhealthy` found that another slot is to be started: the caller restarts the box.
-const SWITCH: u8 = 3;
 
 /// Why a command ends early.
 enum Stop {
@@ -42,7 +39,7 @@ impl From<String> for Stop {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = cli::parse(arguments).map_err(Stop::Usage).and_then(|found| run(&found));
     match done {
-        Ok(code) => code.into(),
+        Ok(()) => ExitCode::SUCCESS,
         Err(Stop::Usage(what)) => {
             eprintln!("ringside-image: {what}\n\n{USAGE}");
             WRONG_USAGE.into()
@@ -54,7 +51,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(found: &Arguments) -> Result<u8, Stop> {
+fn run(found: &Arguments) -> Result<(), Stop> {
     match found.command.as_str() {
         "build" => build(found)?,
         "flash" => {
@@ -83,14 +80,13 @@ fn run(found: &Arguments) -> Result<u8, Stop> {
             let manifest = done.map_err(Stop::failed)?;
             println!("version {} is installed: restart to try it", manifest.version);
         }
-        "slot" => return slot(found),
         "grow" => {
             let [disk] = found.words("DISK")?;
             grow(disk)?;
         }
         _ => print!("{USAGE}"),
     }
-    Ok(0)
+    Ok(())
 }
 
 fn build(found: &Arguments) -> Result<(), Stop> {
@@ -132,40 +128,6 @@ fn build(found: &Arguments) -> Result<(), Stop> {
     Ok(())
 }
 
-fn slot(found: &Arguments) -> Result<u8, Stop> {
-    let [what] = found.words("status|up|healthy|unhealthy")?;
-    let event = match what.to_str() {
-        Some("status") => {
-            let (slots, running) = (blocks(found).load(), running()?);
-            for slot in Slot::ALL {
-                let mark = if slot == running { ", running" } else { "" };
-                println!("{slot}: {}{mark}", slots.state(slot));
-            }
-            return Ok(0);
-        }
-        Some("up") => Event::Up,
-        Some("healthy") => Event::Healthy,
-        Some("unhealthy") => Event::Unhealthy,
-        _ => return Err(Stop::Usage("slot takes status, up, healthy or unhealthy".to_owned())),
-    };
-    let blocks = blocks(found);
-    let running = running()?;
-    let decision = blocks.handle(running, event).map_err(Stop::failed)?;
-    match decision {
-        Decision::Stay if blocks.load().on_trial() == Some(running) => println!("on trial"),
-        Decision::Stay => println!("good"),
-        Decision::Proved => println!("slot {running} has proved itself"),
-        Decision::FellBack => {
-            println!("slot {} did not start and is bad: back on {running}", running.other());
-        }
-        Decision::Switch(slot) => {
-            println!("slot {running} is bad: slot {slot} is next");
-            return Ok(SWITCH);
-        }
-    }
-    Ok(0)
-}
-
 /// Makes the last partition reach the disk's end. The kernel learns of it from `partx` or a restart.
 fn grow(path: &Path) -> Result<(), Stop> {
     let at = |error| Stop::Failed(format!("{}: {error}", path.display()));
@@ -182,6 +144,7 @@ fn blocks(found: &Arguments) -> Blocks {
     Blocks::of(&found.path("boot").unwrap_or_else(|| PathBuf::from("/boot")))
 }
 
+/// The slot that the box runs from.
 fn running() -> Result<Slot, Stop> {
     let line = fs::read_to_string("/proc/cmdline").map_err(Stop::failed)?;
     slots::running(&line).map_err(Stop::failed)

@@ -179,6 +179,33 @@ pub struct Heartbeat {
     pub interfaces: Vec<InterfaceHealth>,
     /// When the newest call ended, if one did.
     pub last_cdr_at: Option<UnixMicros>,
+    /// How the last upgrade ended, if there was one.
+    pub upgrade: Option<UpgradeReport>,
+}
+
+/// How an upgrade ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpgradeReport {
+    /// When that was known.
+    pub at: UnixMicros,
+    /// The version that was to be installed.
+    pub to: String,
+    /// The version that runs since.
+    pub running: String,
+    /// Why it is not `to`; `None` when it is.
+    pub failure: Option<String>,
+}
+
+impl UpgradeReport {
+    /// One sentence for log, `doctor`, status page and the cloud's sensor page.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Self { to, running, .. } = self;
+        match &self.failure {
+            Some(why) => format!("upgrade to {to} failed: {why}; {running} is running again"),
+            None => format!("upgraded to {to}"),
+        }
+    }
 }
 
 /// One capture interface.

@@ -234,8 +234,15 @@ impl Slots {
     /// A new device: `A` is good, `B` holds nothing.
     #[must_use]
     pub const fn fresh() -> Self {
-        let marks = [Mark::FRESH, Mark::EMPTY];
-        Self { first: Slot::A, has_second: false, marks, trial: None }
+        Self::only(Slot::A)
+    }
+
+    /// `slot` is good, the other one holds nothing.
+    #[must_use]
+    pub const fn only(slot: Slot) -> Self {
+        let mut marks = [Mark::EMPTY; 2];
+        marks[slot as usize] = Mark::FRESH;
+        Self { first: slot, has_second: false, marks, trial: None }
     }
 
     /// Where a slot stands.

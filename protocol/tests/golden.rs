@@ -313,6 +313,12 @@ fn health_and_commands() {
             },
         ],
         last_cdr_at: Some(AT),
+        upgrade: Some(UpgradeReport {
+            at: AT,
+            to: "0.2.0".to_owned(),
+            running: "0.1.0".to_owned(),
+            failure: Some("it did not reach the cloud".to_owned()),
+        }),
     };
     let quiet = Heartbeat {
         sensor_time: UnixMicros(0),
@@ -325,6 +331,7 @@ fn health_and_commands() {
         memory_bytes: 0,
         interfaces: Vec::new(),
         last_cdr_at: None,
+        upgrade: None,
     };
     pin_both("heartbeat", &heartbeat, &quiet);
     pin_both(

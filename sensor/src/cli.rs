@@ -4,6 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
+use ringside_protocol::slot::Slot;
+
+use crate::commands::{SlotsAsked, Upgrade};
 
 /// Printed by `--help` and after a wrong usage.
 pub const USAGE: &str = "\
@@ -14,8 +17,14 @@ usage:
   ringside-sensor analyze FILE... [--format table|json|csv] [--config FILE]
   ringside-sensor doctor [--config FILE] [--format table|json]
   ringside-sensor enrol --server HOST[:PORT] --token TOKEN [--config FILE]
+  ringside-sensor upgrade FILE [--allow-downgrade] [--config FILE]
+  ringside-sensor upgrade --forget [--config FILE]
   ringside-sensor config check [FILE] [--format table|json]
   ringside-sensor version
+on a box, for its start scripts:
+  ringside-sensor provision FILE --into DIR
+  ringside-sensor slots show|judge|install-begun|installed|up|healthy|unhealthy
+                  --running A|B --block FILE --block FILE [--version VERSION] [--config FILE]
 
 A FILE to read is pcap or pcapng, gzipped or not; `-` is standard input.
 Without --config, /etc/ringside/sensor.conf is read, or /etc/voipmonitor.conf where that exists alone.
@@ -88,6 +97,27 @@ pub enum Command {
         /// `--format`.
         format: Format,
     },
+    /// Another program in this one's place.
+    Upgrade {
+        /// What exactly.
+        asked: Upgrade,
+        /// `--config`.
+        config: Option<PathBuf>,
+    },
+    /// A box's slots.
+    Slots {
+        /// What exactly.
+        asked: SlotsAsked,
+        /// `--config`.
+        config: Option<PathBuf>,
+    },
+    /// A box's first start.
+    Provision {
+        /// The file on the boot partition.
+        file: PathBuf,
+        /// `--into`.
+        into: PathBuf,
+    },
     /// The version line.
     Version,
     /// [`USAGE`].
@@ -135,6 +165,22 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             token: options.token.take().ok_or("enrol needs --token TOKEN")?,
             config: options.config.take(),
         },
+        "upgrade" => Command::Upgrade {
+            asked: Upgrade {
+                file: options.upgrade_file()?,
+                allows_downgrade: core::mem::take(&mut options.allows_downgrade),
+                forgets: core::mem::take(&mut options.forgets),
+            },
+            config: options.config.take(),
+        },
+        "slots" => options.slots()?,
+        "provision" => {
+            if options.values.len() != 1 {
+                return Err("provision needs one FILE".to_owned());
+            }
+            let into = options.into.take().ok_or("provision needs --into DIR")?;
+            Command::Provision { file: options.values.remove(0), into }
+        }
         "config" => {
             let mut values = core::mem::take(&mut options.values).into_iter();
             if values.next().is_none_or(|verb| verb.as_os_str() != "check") {
@@ -161,6 +207,12 @@ struct Options {
     format: Option<Format>,
     server: Option<String>,
     token: Option<String>,
+    allows_downgrade: bool,
+    forgets: bool,
+    into: Option<PathBuf>,
+    blocks: Vec<PathBuf>,
+    running: Option<Slot>,
+    version: Option<String>,
     values: Vec<PathBuf>,
 }
 
@@ -190,12 +242,43 @@ impl Options {
                 }
                 Long("server") => options.server = Some(text(parser, "--server")?),
                 Long("token") => options.token = Some(text(parser, "--token")?),
-
+                Long("allow-downgrade") => options.allows_downgrade = true,
+                Long("forget") => options.forgets = true,
+                Long("into") => options.into = Some(parser.value().map_err(sentence)?.into()),
+                Long("block") => options.blocks.push(parser.value().map_err(sentence)?.into()),
+                Long("running") => {
+                    let slot = text(parser, "--running")?;
+                    options.running = Some(slot.parse().map_err(|_| "--running is A or B")?);
+                }
+                Long("version") => options.version = Some(text(parser, "--version")?),
                 Value(value) => options.values.push(value.into()),
                 other => return Err(sentence(other.unexpected())),
             }
         }
         Ok(options)
+    }
+
+    /// The one file of `upgrade`; none with `--forget`.
+    fn upgrade_file(&mut self) -> Result<Option<PathBuf>, String> {
+        match (self.values.len(), self.forgets) {
+            (1, false) => Ok(self.values.pop()),
+            (0, true) => Ok(None),
+            (_, true) => Err("upgrade --forget takes no file".to_owned()),
+            (_, false) => Err("upgrade needs one FILE".to_owned()),
+        }
+    }
+
+    fn slots(&mut self) -> Result<Command, String> {
+        let blocks = core::mem::take(&mut self.blocks);
+        let blocks = blocks.try_into().map_err(|_| "slots needs --block FILE twice")?;
+        let verb = self.values.pop().ok_or("slots needs a word, such as show")?;
+        let asked = SlotsAsked {
+            verb: verb.display().to_string(),
+            blocks,
+            running: self.running.take(),
+            version: self.version.take(),
+        };
+        Ok(Command::Slots { asked, config: self.config.take() })
     }
 
     fn tabular_or_json(&mut self, command: &str) -> Result<Format, String> {
@@ -213,6 +296,12 @@ impl Options {
             ("--format", self.format.is_some()),
             ("--server", self.server.is_some()),
             ("--token", self.token.is_some()),
+            ("--allow-downgrade", self.allows_downgrade),
+            ("--forget", self.forgets),
+            ("--into", self.into.is_some()),
+            ("--block", !self.blocks.is_empty()),
+            ("--running", self.running.is_some()),
+            ("--version", self.version.is_some()),
         ];
         if let Some((option, _)) = left.iter().find(|(_, is_left)| *is_left) {
             return Err(format!("{command} takes no {option}"));
@@ -282,6 +371,13 @@ mod tests {
             ("config tidy", "config check"),
             ("doctor --format csv", "table or json"),
             ("run --speed fast", "realtime or max"),
+            ("upgrade", "one FILE"),
+            ("upgrade a b", "one FILE"),
+            ("upgrade --forget a", "takes no file"),
+            ("slots show", "--block FILE twice"),
+            ("slots show --block a --block b --running C", "A or B"),
+            ("provision a", "--into DIR"),
+            ("run --forget", "takes no --forget"),
             ("run --nonsense", "nonsense"),
         ] {
             let error = parse_words(words).expect_err(words);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ringside_protocol::cdr::Cdr;
-use ringside_protocol::message::{InterfaceHealth, Lease};
+use ringside_protocol::message::{InterfaceHealth, Lease, UpgradeReport};
 
 use crate::counters::Counters;
 use crate::uplink::{Health, Host};
@@ -27,6 +27,11 @@ impl SensorHost {
     /// Replaces the capture's figures.
     pub fn publish_interfaces(&self, interfaces: Vec<InterfaceHealth>) {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).interfaces = interfaces;
+    }
+
+    /// Tells the cloud how the last upgrade ended.
+    pub fn publish_upgrade(&self, report: Option<UpgradeReport>) {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).upgrade = report;
     }
 
     /// Notes when the newest call ended.

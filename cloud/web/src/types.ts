@@ -213,6 +213,7 @@ export interface Sensor {
     sip_shed: number;
     total: number;
   } | null;
+  upgrade: { at: string; to: string; running: string; ok: boolean; sentence: string } | null;
   failure: Failure | null;
   steps: Step[];
   ticks: Step[];

@@ -8,6 +8,7 @@ use crate::cli::Format;
 use crate::config::{self, Config, Loaded};
 use crate::doctor::{self, StepReport};
 use crate::terminal::Style;
+use crate::upgrade::report;
 
 /// Says what a configuration means. Without a file, that of this machine; without one here, the
 /// defaults.
@@ -34,6 +35,7 @@ pub(super) fn doctor(config: Option<&Path>, format: Format) -> Result<u8, Stop> 
     let Loaded { config, .. } = load(config)?;
     let mut reports = capture_steps(&config);
     let directory = config.data_dir.clone();
+    reports.extend(upgrade_step(&directory));
     reports.extend(doctor::cloud_steps(uplink_settings(&config, directory)));
     let text = match format {
         Format::Json => doctor::json(&reports) + "\n",
@@ -41,6 +43,13 @@ pub(super) fn doctor(config: Option<&Path>, format: Format) -> Result<u8, Stop> 
     };
     print(&text)?;
     Ok(if doctor::is_all_ok(&reports) { DONE } else { FAILED })
+}
+
+/// The last upgrade, if it failed.
+fn upgrade_step(directory: &Path) -> Option<StepReport> {
+    let report = report::load(directory).filter(|report| report.failure.is_some())?;
+    let next = "try another release, or let this go: ringside-sensor upgrade --forget";
+    Some(StepReport::failed("upgrade", format!("{}; {next}", report.sentence())))
 }
 
 /// The capture's own checks.

@@ -3,7 +3,11 @@
 mod analyze;
 mod check;
 mod enrol;
+mod provision;
 mod run;
+mod upgrade;
+
+pub use upgrade::{SlotsAsked, Upgrade};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -78,6 +82,9 @@ fn dispatch(command: Command) -> Result<u8, Stop> {
         Command::Run { config, read, speed } => run::run(config.as_deref(), read.as_deref(), speed),
         Command::Doctor { config, format } => check::doctor(config.as_deref(), format),
         Command::ConfigCheck { file, format } => check::config(file.as_deref(), format),
+        Command::Upgrade { asked, config } => upgrade::upgrade(&asked, config.as_deref()),
+        Command::Slots { asked, config } => upgrade::slots(&asked, config.as_deref()),
+        Command::Provision { file, into } => provision::provision(&file, &into),
         Command::Enrol { server, token, config } => {
             enrol::enrol(server.as_deref(), &token, config.as_deref())
         }

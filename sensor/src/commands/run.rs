@@ -7,7 +7,7 @@
 use core::time::Duration;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant as Clock;
 
 use embassy_time::Instant;
@@ -32,7 +32,11 @@ use crate::host::SensorHost;
 use crate::identity::{Identity, Trust};
 use crate::logging;
 use crate::store::outbox::{Outbox, OutboxSettings};
+use crate::upgrade::launch::{self, Launch, Launcher};
+use crate::upgrade::report;
+use crate::upgrade::signs::{Signs, Teller};
 use crate::uplink::Uplink;
+use crate::watchdog::Watchdog;
 
 /// Between two looks at health, signals and the lease.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
@@ -56,18 +60,75 @@ pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> R
     for note in &loaded.notes {
         log::info!("configuration: {note}");
     }
-    let stopping = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::flag::register(signal, Arc::clone(&stopping)).map_err(Stop::failed)?;
+    let signals = Signals::register()?;
+    if let Launch::Ended(code) = launch(&loaded.config, &signals)? {
+        return Ok(code);
     }
-    match read {
+    let ended = match read {
         Some(path) => {
             let source = analyze::open(path)?;
-            let sensor = Sensor::start(&loaded.config, read.is_some(), &stopping)?;
+            launch::end_with_parent();
+            let sensor = Sensor::start(&loaded.config, read.is_some(), &signals.stopping)?;
             sensor.read(source, speed)
         }
-        None => live(&loaded.config, &stopping),
+        None => live(&loaded.config, &signals.stopping),
+    };
+    match signals.starts_again.load(Ordering::Relaxed) {
+        true => start_again(&loaded.config),
+        false => ended,
     }
+}
+
+/// What the system tells the sensor.
+struct Signals {
+    /// SIGTERM, SIGINT and SIGHUP: it is to end.
+    stopping: Arc<AtomicBool>,
+    /// SIGHUP: and to begin again, with the program that is there then.
+    starts_again: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn register() -> Result<Self, Stop> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let signals = Self { stopping: Arc::default(), starts_again: Arc::default() };
+        for signal in [SIGTERM, SIGINT, SIGHUP] {
+            signal_hook::flag::register(signal, Arc::clone(&signals.stopping))
+                .map_err(Stop::failed)?;
+        }
+        signal_hook::flag::register(SIGHUP, Arc::clone(&signals.starts_again))
+            .map_err(Stop::failed)?;
+        Ok(signals)
+    }
+}
+
+/// Lets another slot's program be the sensor where it is its turn.
+fn launch(config: &Config, signals: &Signals) -> Result<Launch, Stop> {
+    let launcher = Launcher {
+        executable: std::env::current_exe().map_err(Stop::failed)?,
+        arguments: std::env::args_os().skip(1).collect(),
+        data_dir: &config.data_dir,
+        trial: config.upgrade_trial,
+        stopping: &signals.stopping,
+    };
+    launcher.launch().map_err(|error| {
+        Stop::failed(format!("the state of upgrades in {}: {error}", config.data_dir.display()))
+    })
+}
+
+/// Begins again after SIGHUP.
+fn start_again(config: &Config) -> Result<u8, Stop> {
+    if launch::is_child() {
+        return Ok(launch::START_AGAIN);
+    }
+    if config.user.is_some() {
+        // What became another user cannot become root again.
+        log::info!("told to start again: whatever starts this sensor has to do it");
+        return Ok(FAILED);
+    }
+    log::info!("starting again");
+    let executable = std::env::current_exe().map_err(Stop::failed)?;
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    Err(Stop::failed(launch::start_again(&executable, &arguments)))
 }
 
 /// Captures until a signal ends it. Rights are given up before the first thread starts.
@@ -78,14 +139,17 @@ fn live(config: &Config, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
              configuration",
         ));
     }
+    let watchdog = open_watchdog(config)?;
     if let Some(user) = &config.user {
         privileges::give_to(user, &config.data_dir).map_err(|error| {
             Stop::failed(format!("{} for {user}: {error}", config.data_dir.display()))
         })?;
         privileges::drop_to(user).map_err(Stop::failed)?;
     }
+    launch::end_with_parent();
     let settings = live_settings(config);
-    let sensor = Sensor::start(config, false, stopping)?;
+    let mut sensor = Sensor::start(config, false, stopping)?;
+    sensor.watchdog = watchdog;
     let mut pause = FIRST_RETRY;
     loop {
         match Live::start(&settings) {
@@ -95,7 +159,7 @@ fn live(config: &Config, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
                 // A box may be faster than its network card: it goes on trying, and says so.
                 log::error!("{error}");
                 sensor.host.publish_interfaces(faulty(config, &error.to_string()));
-                std::thread::sleep(pause);
+                sensor.wait_for_interfaces(pause, &error.to_string());
                 pause = (pause * 2).min(LAST_RETRY);
             }
         }
@@ -113,6 +177,8 @@ struct Sensor {
     is_file: bool,
     /// `dtmf2db`.
     keeps_digits: bool,
+    teller: Teller,
+    watchdog: Option<Watchdog>,
 }
 
 impl Sensor {
@@ -133,6 +199,11 @@ impl Sensor {
         .map_err(Stop::failed)?;
         let seed = random_seed()?;
         let host = Arc::new(SensorHost::default());
+        let upgrade = report::load(&directory);
+        if let Some(report) = upgrade.as_ref().filter(|report| report.failure.is_some()) {
+            log::warn!("{}", report.sentence());
+        }
+        host.publish_upgrade(upgrade);
         let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
         let is_on = config.uplink_on() || has_joined;
         let uplink = if is_on || !is_file {
@@ -158,6 +229,8 @@ impl Sensor {
             housekeeping_at: Clock::now(),
             is_file,
             keeps_digits: config.dtmf,
+            teller: Teller::new(&config.data_dir),
+            watchdog: None,
         })
     }
 
@@ -178,11 +251,15 @@ impl Sensor {
                     lost = lost_now;
                     self.analysis.table().note_capture_loss();
                 }
-                self.host.publish_interfaces(live.stats().into_iter().map(health).collect());
+                let interfaces: Vec<_> = live.stats().into_iter().map(health).collect();
+                let fault = interfaces.iter().find_map(|interface| interface.fault.clone());
+                self.host.publish_interfaces(interfaces);
+                self.show_progress(fault);
             }
             self.housekeep_if_due();
         }
-        log::info!("told to stop: calls in progress become records");
+        let cut = self.analysis.table().in_progress();
+        log::info!("told to stop: {cut} calls in progress become records");
         drop(live);
         self.analysis.finish();
         self.store_records();
@@ -216,6 +293,9 @@ impl Sensor {
                 }
             }
             self.store_records();
+            if Clock::now() >= self.housekeeping_at {
+                self.show_progress(None);
+            }
             self.housekeep_if_due();
             if self.is_stopping() {
                 break;
@@ -260,8 +340,33 @@ impl Sensor {
         }
     }
 
+    /// Tells whoever judges this start what it has come to, and feeds the watchdog: the analysis
+    /// has come round.
+    fn show_progress(&mut self, capture_fault: Option<String>) {
+        let status = self.uplink.as_ref().map(Uplink::status);
+        if let Err(error) = self.teller.tell(Signs::of(capture_fault, status.as_ref())) {
+            log::debug!("health could not be written: {error}");
+        }
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.feed(self.uplink.as_ref().is_none_or(Uplink::is_alive));
+        }
+    }
+
+    /// Lets time pass without any interface.
+    fn wait_for_interfaces(&mut self, pause: Duration, fault: &str) {
+        let until = Clock::now() + pause;
+        while !self.is_stopping() {
+            self.show_progress(Some(fault.to_owned()));
+            let left = until.saturating_duration_since(Clock::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(POLL_FOR));
+        }
+    }
+
     fn is_stopping(&self) -> bool {
-        self.stopping.load(core::sync::atomic::Ordering::Relaxed)
+        self.stopping.load(Ordering::Relaxed)
     }
 
     fn housekeep_if_due(&mut self) {
@@ -280,6 +385,18 @@ impl Sensor {
             self.analysis.table().set_allowance(self.host.allowance());
         }
     }
+}
+
+/// The watchdog, while this process may still open it.
+fn open_watchdog(config: &Config) -> Result<Option<Watchdog>, Stop> {
+    let Some(path) = &config.watchdog else { return Ok(None) };
+    let opened = Watchdog::open(Path::new(path));
+    opened.map(Some).map_err(|error| {
+        Stop::failed(format!(
+            "the watchdog {path} cannot be opened ({error}): start the sensor as \
+                              root, or leave `watchdog_device` out"
+        ))
+    })
 }
 
 /// What the interfaces are opened with.
@@ -339,7 +456,7 @@ impl Pace {
         let &mut (first, began) = self.start.get_or_insert_with(|| (at, Clock::now()));
         let ahead = Duration::from_micros(at.saturating_duration_since(first).as_micros());
         let due = began + ahead;
-        while !stopping.load(core::sync::atomic::Ordering::Relaxed) {
+        while !stopping.load(Ordering::Relaxed) {
             let left = due.saturating_duration_since(Clock::now());
             if left.is_zero() {
                 return;

@@ -1,6 +1,7 @@
 //! What is configured, with defaults in place, and what follows from settings together.
 
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::path::PathBuf;
 
@@ -62,6 +63,16 @@ pub struct Config {
     pub user: Option<String>,
     /// `log_level`.
     pub log_level: LevelFilter,
+    /// `upgrade_key`: a minisign public key.
+    pub upgrade_key: Option<String>,
+    /// `upgrade_trial`.
+    pub upgrade_trial: Duration,
+    /// `status_bind`, as written; see [`Config::status_address`].
+    pub status_bind: Option<String>,
+    /// `status_pin_file`.
+    pub status_pin_file: Option<String>,
+    /// `watchdog_device`.
+    pub watchdog: Option<String>,
 }
 
 /// When a call is closed that nobody ends properly.
@@ -134,11 +145,19 @@ impl Default for Config {
             maxpoolsize_mb: None,
             user: None,
             log_level: LevelFilter::Info,
+            upgrade_key: None,
+            upgrade_trial: ringside_protocol::slot::health::TRIAL,
+            status_bind: None,
+            status_pin_file: None,
+            watchdog: None,
         }
     }
 }
 
 impl Config {
+    /// Where the status page is when `status_bind` does not say.
+    pub(super) const DEFAULT_STATUS: &str = "127.0.0.1:8060";
+
     /// Holds the largest frame that a kernel with receive offload hands over.
     pub(super) const DEFAULT_SNAPLEN: u32 = 65_535;
 
@@ -167,6 +186,12 @@ impl Config {
     #[must_use]
     pub fn enrolment_token(&self) -> Option<Token> {
         self.cloud_token.as_deref().and_then(|text| text.parse().ok())
+    }
+
+    /// Where the status page is; `None` where it is switched off.
+    #[must_use]
+    pub fn status_address(&self) -> Option<SocketAddr> {
+        self.status_bind.as_deref().unwrap_or(Self::DEFAULT_STATUS).parse().ok()
     }
 
     /// Room for records that wait for the cloud: the smaller of `outbox_max_bytes` and

@@ -30,11 +30,19 @@ pub(super) enum Area {
     Cloud,
     Storage,
     Process,
+    Device,
 }
 
 impl Area {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Identity, Self::Capture, Self::Calls, Self::Cloud, Self::Storage, Self::Process];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Identity,
+        Self::Capture,
+        Self::Calls,
+        Self::Cloud,
+        Self::Storage,
+        Self::Process,
+        Self::Device,
+    ];
 
     pub(super) const fn title(self) -> &'static str {
         match self {
@@ -44,6 +52,7 @@ impl Area {
             Self::Cloud => "Cloud",
             Self::Storage => "Storage",
             Self::Process => "Process",
+            Self::Device => "Status page, upgrades, watchdog",
         }
     }
 }

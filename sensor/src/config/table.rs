@@ -268,6 +268,66 @@ pub(super) static SETTINGS: &[Setting] = &[
         sentence: "What is logged: this and everything more severe.",
         kind: Kind::Level(|config| &mut config.log_level),
     },
+    Setting {
+        name: "status_bind",
+        area: Area::Device,
+        sentence: "Address and port of the status page. Whoever reaches it may read it: on a box, \
+                   the management side.",
+        kind: Kind::Text {
+            allowed: "ADDRESS:PORT, or no: there is no status page",
+            absent: Config::DEFAULT_STATUS,
+            read: value::listen_address,
+            field: |config| &mut config.status_bind,
+        },
+    },
+    Setting {
+        name: "status_pin_file",
+        area: Area::Device,
+        sentence: "A file that holds the PIN for changes on the status page; without one nothing \
+                   can be changed there.",
+        kind: Kind::Text {
+            allowed: "an absolute path",
+            absent: "none",
+            read: value::path,
+            field: |config| &mut config.status_pin_file,
+        },
+    },
+    Setting {
+        name: "upgrade_key",
+        area: Area::Device,
+        sentence: "The minisign public key whose signature `upgrade` accepts, besides the one that \
+                   was built in.",
+        kind: Kind::Text {
+            allowed: "the second line of minisign.pub",
+            absent: "none",
+            read: value::minisign_key,
+            field: |config| &mut config.upgrade_key,
+        },
+    },
+    Setting {
+        name: "upgrade_trial",
+        area: Area::Device,
+        sentence: "How long a new program has to capture, to be accepted by the cloud and to have a \
+                   heartbeat acknowledged; otherwise the old one is put back.",
+        kind: Kind::Number {
+            range: 5..=3600,
+            unit: "s",
+            off: None,
+            set: |config, n| config.upgrade_trial = Duration::from_secs(n.unwrap_or_default()),
+            get: |config| Some(config.upgrade_trial.as_secs()),
+        },
+    },
+    Setting {
+        name: "watchdog_device",
+        area: Area::Device,
+        sentence: "A watchdog device that is fed as long as analysis and uplink make progress.",
+        kind: Kind::Text {
+            allowed: "an absolute path, such as /dev/watchdog",
+            absent: "none",
+            read: value::path,
+            field: |config| &mut config.watchdog,
+        },
+    },
 ];
 
 /// The setting of this name.

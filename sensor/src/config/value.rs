@@ -100,6 +100,31 @@ pub(super) fn at_most(text: &str, bytes: usize) -> Result<String, String> {
     }
 }
 
+/// An address to listen on, or `no`.
+pub(super) fn listen_address(text: &str) -> Result<String, String> {
+    match text.parse::<core::net::SocketAddr>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) if flag(text) == Ok(false) => Ok("no".to_owned()),
+        Err(_) => Err("write an address with its port, such as 127.0.0.1:8060, or no".to_owned()),
+    }
+}
+
+/// An absolute path.
+pub(super) fn path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && !text.contains('\0') {
+        Ok(text.to_owned())
+    } else {
+        Err("write an absolute path".to_owned())
+    }
+}
+
+/// A minisign public key.
+pub(super) fn minisign_key(text: &str) -> Result<String, String> {
+    minisign_verify::PublicKey::from_base64(text)
+        .map(|_| text.to_owned())
+        .map_err(|_| "write the second line of minisign.pub".to_owned())
+}
+
 /// A user's name as useradd(8) takes it.
 pub(super) fn user(text: &str) -> Result<String, String> {
     let fits = (1..=32).contains(&text.len())

@@ -23,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ringside_protocol::counters::Counter;
-use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease, Refused};
+use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease, Refused, UpgradeReport};
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
 
@@ -59,6 +59,10 @@ use tls::Roots;
 /// How long [`Uplink::stop`] waits for the threads; a connection attempt cannot be hurried.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// A thread `uplink` that has begun and ended nothing for so long hangs: every wait and every
+/// request of it is shorter.
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(300);
+
 /// What only the rest of the sensor knows.
 pub trait Host: Send + Sync + 'static {
     /// The figures for a heartbeat.
@@ -81,6 +85,8 @@ pub struct Health {
     pub interfaces: Vec<InterfaceHealth>,
     /// When the newest call ended, if one did.
     pub last_cdr_at: Option<UnixMicros>,
+    /// How the last upgrade ended, if there was one.
+    pub upgrade: Option<UpgradeReport>,
 }
 
 /// What to do when neither configuration nor enrolment names a server.
@@ -132,6 +138,8 @@ struct Shared {
     /// The session has changed, or the end has come.
     wake: Condvar,
     stopping: AtomicBool,
+    /// When the thread `uplink` last began or ended something.
+    progress_at: Mutex<Instant>,
     /// With whom the session is open: for the poll.
     open: Mutex<Option<OpenLink>>,
     /// The newest lease that the host has applied.
@@ -205,6 +213,7 @@ impl Uplink {
             session: Mutex::new(session),
             wake: Condvar::new(),
             stopping: AtomicBool::new(false),
+            progress_at: Mutex::new(Instant::now()),
             open: Mutex::new(None),
             lease: Mutex::new(Lease::default()),
             clients: Mutex::new([None, None]),
@@ -230,6 +239,12 @@ impl Uplink {
     #[must_use]
     pub fn status(&self) -> Status {
         lock(&self.shared.session).status().clone()
+    }
+
+    /// Whether the thread `uplink` makes progress, whatever the network does.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        lock(&self.shared.progress_at).elapsed() < LONGEST_SILENCE
     }
 
     /// Waits until every record is acknowledged; false when `patience` was over first.
@@ -363,6 +378,7 @@ impl Shared {
             memory_bytes: health.memory_bytes,
             interfaces: health.interfaces,
             last_cdr_at: health.last_cdr_at,
+            upgrade: health.upgrade,
         }
     }
 
@@ -393,5 +409,7 @@ fn is_alike(a: &Status, b: &Status) -> bool {
         (Some(a), Some(b)) => a == b || (a.code() == b.code() && a.step() == Step::Clock),
         (a, b) => a == b,
     };
-    is_same && a.connected_since == b.connected_since
+    is_same
+        && a.connected_since == b.connected_since
+        && a.acknowledged_at.is_some() == b.acknowledged_at.is_some()
 }

@@ -1,6 +1,8 @@
 //! The thread `uplink`: carries out what the session machine asks for.
 
+use core::time::Duration;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use ringside_protocol::message::{Batch, Challenge, Hello, MAX_BATCH_CDRS, Refused};
 use ringside_protocol::step::Failure;
@@ -21,6 +23,9 @@ pub(super) fn run(shared: &Arc<Shared>) {
     }
 }
 
+/// The longest sleep: it shows that the thread is there.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
 /// Sleeps until there is something to do; `None` when the uplink stops.
 fn next_action(shared: &Shared) -> Option<Action> {
     let mut session = lock(&shared.session);
@@ -28,6 +33,7 @@ fn next_action(shared: &Shared) -> Option<Action> {
         if shared.is_stopping() {
             return None;
         }
+        *lock(&shared.progress_at) = Instant::now();
         let now = shared.now().instant;
         if session.begins_round(now) {
             session.set_servers(shared.caller.servers());
@@ -35,15 +41,11 @@ fn next_action(shared: &Shared) -> Option<Action> {
         if let Some(action) = session.poll_action(now) {
             return Some(action);
         }
-        session = match session.poll_timeout() {
-            None => shared.wake.wait(session).unwrap_or_else(PoisonError::into_inner),
-            Some(at) => {
-                let left = at.saturating_duration_since(now);
-                let left = core::time::Duration::from_micros(left.as_micros());
-                let waited = shared.wake.wait_timeout(session, left);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
+        let left = session.poll_timeout().map_or(LONGEST_SLEEP, |at| {
+            Duration::from_micros(at.saturating_duration_since(now).as_micros())
+        });
+        let waited = shared.wake.wait_timeout(session, left.min(LONGEST_SLEEP));
+        session = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 

@@ -273,6 +273,7 @@ impl Session {
             }
             (State::Proving(_), Event::Accepted(accepted)) => self.accepted(&accepted, now),
             (State::Open(open), Event::HeartbeatAnswered(answer)) => {
+                self.status.acknowledged_at = Some(now.wall);
                 open.heartbeat_at = now.instant + open.heartbeat_every;
                 // Records that were held back may be ready now.
                 open.batch_at.get_or_insert(now.instant);
@@ -323,6 +324,7 @@ impl Session {
             self.status.pass(step);
         }
         self.status.connected_since = Some(now.wall);
+        self.status.acknowledged_at = None;
         self.status.customer = Some(accepted.customer.clone());
         self.status.id_sensor = Some(accepted.id_sensor);
         self.status.next_attempt_at = None;
@@ -442,6 +444,7 @@ impl Status {
         }
         self.steps[failure.step() as usize] = StepState::Failed(failure.clone());
         self.connected_since = None;
+        self.acknowledged_at = None;
         self.note(failure, at);
     }
 

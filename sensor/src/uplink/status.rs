@@ -46,6 +46,9 @@ pub struct Status {
     pub last_failure: Option<(UnixMicros, Failure)>,
     /// Since when a session is open; `None` when none is.
     pub connected_since: Option<UnixMicros>,
+    /// When the newest heartbeat of this session was acknowledged.
+    #[serde(default)]
+    pub acknowledged_at: Option<UnixMicros>,
     /// When the next attempt is due; `None` during one and while connected.
     pub next_attempt_at: Option<UnixMicros>,
     /// The customer's name, once known.

@@ -207,6 +207,13 @@ fn health(sensor: &Sensor, state: State) -> Map<String, Value> {
         "interfaces": interfaces,
         "counters": last.map_or_else(Map::new, counters),
         "drops": last.map(drops),
+        "upgrade": last.and_then(|heartbeat| heartbeat.upgrade.as_ref()).map(|upgrade| json!({
+            "at": upgrade.at.to_rfc3339(),
+            "to": upgrade.to,
+            "running": upgrade.running,
+            "ok": upgrade.failure.is_none(),
+            "sentence": upgrade.sentence(),
+        })),
     });
     match fields {
         Value::Object(fields) => fields,

@@ -23,6 +23,7 @@ fn heartbeat(bench: &Bench, counters: &[(Counter, u64)]) -> Heartbeat {
             fault: None,
         }],
         last_cdr_at: None,
+        upgrade: None,
     }
 }
 

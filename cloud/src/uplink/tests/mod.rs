@@ -225,6 +225,7 @@ fn heartbeat(cloud: &Cloud, channels: u16, lease_serial: u32) -> Heartbeat {
         memory_bytes: 1 << 24,
         interfaces: Vec::new(),
         last_cdr_at: None,
+        upgrade: None,
     }
 }
 

@@ -68,6 +68,7 @@ function Shown({ sensor, reload }: { sensor: SensorData; reload: () => void }) {
         {isAdmin() && sensor.state !== "revoked" && <Revoke sensor={sensor} reload={reload} />}
       </header>
       <Failure sensor={sensor} />
+      <FailedUpgrade sensor={sensor} />
       <div class="two-columns">
         <div>
           <section class="card" aria-label="Ticks">
@@ -108,6 +109,21 @@ function Failure({ sensor: { failure, state } }: { sensor: SensorData }) {
       )}
       <span class="failure-sentence" dir="auto">
         {failure.sentence}
+      </span>
+    </p>
+  );
+}
+
+function FailedUpgrade({ sensor: { upgrade } }: { sensor: SensorData }) {
+  if (!upgrade || upgrade.ok) return null;
+  return (
+    <p class="failure past">
+      <strong>Upgrade</strong>{" "}
+      <span class="muted">
+        <Ago at={upgrade.at} />
+      </span>
+      <span class="failure-sentence" dir="auto">
+        {upgrade.sentence}
       </span>
     </p>
   );
