@@ -1,6 +1,7 @@
 //! What analysis and capture tell the uplink, and the lease that it hands back.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use ringside_protocol::cdr::Cdr;
 use ringside_protocol::message::{InterfaceHealth, Lease, UpgradeReport};
@@ -12,6 +13,8 @@ use crate::uplink::{Health, Host};
 #[derive(Debug, Default)]
 pub struct SensorHost {
     health: Mutex<Health>,
+    /// When the analysis last published its figures.
+    published_at: Mutex<Option<Instant>>,
     lease: Mutex<Option<Lease>>,
 }
 
@@ -22,6 +25,16 @@ impl SensorHost {
         health.counters.clear();
         health.counters.extend(counters.non_zero());
         health.channels = channels;
+        drop(health);
+        let mut published_at = self.published_at.lock().unwrap_or_else(PoisonError::into_inner);
+        *published_at = Some(Instant::now());
+    }
+
+    /// The figures as they were last published, and when that was.
+    #[must_use]
+    pub fn figures(&self) -> (Health, Option<Instant>) {
+        let published_at = *self.published_at.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.health.lock().unwrap_or_else(PoisonError::into_inner).clone(), published_at)
     }
 
     /// Replaces the capture's figures.

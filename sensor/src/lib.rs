@@ -25,6 +25,7 @@ pub mod limits;
 pub mod logging;
 pub mod provision;
 pub mod report;
+pub mod status;
 pub mod store;
 pub mod terminal;
 pub mod upgrade;

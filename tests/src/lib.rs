@@ -14,3 +14,4 @@ pub mod middle;
 pub mod processes;
 pub mod proxy;
 pub mod sensor;
+pub mod signer;

@@ -18,6 +18,8 @@ pub struct Sensor {
     settings: Vec<(String, String)>,
     /// Put before the program: another network, for example.
     wrapper: Vec<String>,
+    /// In the place of the one that was built.
+    program: Option<PathBuf>,
 }
 
 /// What a command came to.
@@ -39,7 +41,7 @@ impl Sensor {
         let data = folder.join("data").display().to_string();
         let settings = [("name_sensor", name), ("data_dir", &data), ("interface", "lo")];
         let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        Self { name: name.to_owned(), folder, settings, wrapper: Vec::new() }
+        Self { name: name.to_owned(), folder, settings, wrapper: Vec::new(), program: None }
     }
 
     /// A device that has joined with `token`.
@@ -89,6 +91,13 @@ impl Sensor {
     #[must_use]
     pub fn without_network(mut self) -> Self {
         self.wrapper = vec!["unshare".to_owned(), "--net".to_owned()];
+        self
+    }
+
+    /// With this file as its program.
+    #[must_use]
+    pub fn with_program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_owned());
         self
     }
 
@@ -148,11 +157,16 @@ impl Sensor {
         }
     }
 
-    fn command(&self, words: &[String]) -> Command {
+    /// A command with this sensor's configuration, not yet started.
+    ///
+    /// # Panics
+    /// Where the configuration cannot be written.
+    #[must_use]
+    pub fn command(&self, words: &[String]) -> Command {
         let config = self.folder.join("sensor.conf");
         let lines = self.settings.iter().map(|(key, value)| format!("{key} = {value}\n"));
         fs::write(&config, lines.collect::<String>()).expect("the configuration can be written");
-        let sensor = program("ringside-sensor");
+        let sensor = self.program.clone().unwrap_or_else(|| program("ringside-sensor"));
         let mut command = match self.wrapper.split_first() {
             None => Command::new(sensor),
             Some((wrapper, arguments)) => {

@@ -40,8 +40,7 @@ fn probe_one(interface: &str, settings: &InterfaceSettings) -> Vec<Check> {
     let found = if interface::exists(interface) {
         Ok(format!("interface {interface} is there"))
     } else {
-        let known = interface::known().join(", ");
-        Err(format!("there is no interface {interface}; there are {known}"))
+        link(interface)
     };
     if !check("find", found) {
         return checks;
@@ -70,6 +69,19 @@ fn probe_one(interface: &str, settings: &InterfaceSettings) -> Vec<Check> {
     }
     check("frames", listen(interface, settings));
     checks
+}
+
+/// Whether an interface is there, up, and has a link.
+///
+/// # Errors
+/// It has none: what to do.
+pub fn link(interface: &str) -> Result<String, String> {
+    if interface::exists(interface) {
+        up(interface)
+    } else {
+        let known = interface::known().join(", ");
+        Err(format!("there is no interface {interface}; there are {known}"))
+    }
 }
 
 fn up(interface: &str) -> Result<String, String> {

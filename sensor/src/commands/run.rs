@@ -5,12 +5,14 @@
 //! ```
 
 use core::time::Duration;
-use std::path::Path;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant as Clock;
 
 use embassy_time::Instant;
+use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::message::InterfaceHealth;
 
@@ -25,12 +27,13 @@ use crate::capture::live::{InterfaceStats, Live, LiveSettings};
 use crate::capture::privileges;
 use crate::cli::Speed;
 use crate::clock::WallClock;
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::counters::Counters;
 use crate::decode::is_signalling;
 use crate::host::SensorHost;
 use crate::identity::{Identity, Trust};
 use crate::logging;
+use crate::status::{Sources, StatusPage};
 use crate::store::outbox::{Outbox, OutboxSettings};
 use crate::upgrade::launch::{self, Launch, Launcher};
 use crate::upgrade::report;
@@ -61,8 +64,18 @@ pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> R
         log::info!("configuration: {note}");
     }
     let signals = Signals::register()?;
-    if let Launch::Ended(code) = launch(&loaded.config, &signals)? {
-        return Ok(code);
+    let launcher = Launcher {
+        // Asked now: an upgrade puts another file under this name.
+        executable: std::env::current_exe().map_err(Stop::failed)?,
+        arguments: std::env::args_os().skip(1).collect(),
+        data_dir: &loaded.config.data_dir,
+        trial: loaded.config.upgrade_trial,
+        stopping: &signals.stopping,
+    };
+    match launcher.launch() {
+        Ok(Launch::Myself) => {}
+        Ok(Launch::Ended(code)) => return Ok(code),
+        Err(error) => return Err(Stop::failed(format!("the other slot's program: {error}"))),
     }
     let ended = match read {
         Some(path) => {
@@ -71,10 +84,10 @@ pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> R
             let sensor = Sensor::start(&loaded.config, read.is_some(), &signals.stopping)?;
             sensor.read(source, speed)
         }
-        None => live(&loaded.config, &signals.stopping),
+        None => live(&loaded, &signals.stopping),
     };
     match signals.starts_again.load(Ordering::Relaxed) {
-        true => start_again(&loaded.config),
+        true => start_again(&launcher, &loaded.config),
         false => ended,
     }
 }
@@ -101,22 +114,8 @@ impl Signals {
     }
 }
 
-/// Lets another slot's program be the sensor where it is its turn.
-fn launch(config: &Config, signals: &Signals) -> Result<Launch, Stop> {
-    let launcher = Launcher {
-        executable: std::env::current_exe().map_err(Stop::failed)?,
-        arguments: std::env::args_os().skip(1).collect(),
-        data_dir: &config.data_dir,
-        trial: config.upgrade_trial,
-        stopping: &signals.stopping,
-    };
-    launcher.launch().map_err(|error| {
-        Stop::failed(format!("the state of upgrades in {}: {error}", config.data_dir.display()))
-    })
-}
-
 /// Begins again after SIGHUP.
-fn start_again(config: &Config) -> Result<u8, Stop> {
+fn start_again(launcher: &Launcher<'_>, config: &Config) -> Result<u8, Stop> {
     if launch::is_child() {
         return Ok(launch::START_AGAIN);
     }
@@ -126,13 +125,12 @@ fn start_again(config: &Config) -> Result<u8, Stop> {
         return Ok(FAILED);
     }
     log::info!("starting again");
-    let executable = std::env::current_exe().map_err(Stop::failed)?;
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    Err(Stop::failed(launch::start_again(&executable, &arguments)))
+    Err(Stop::failed(launcher.start_again()))
 }
 
 /// Captures until a signal ends it. Rights are given up before the first thread starts.
-fn live(config: &Config, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
+fn live(loaded: &Loaded, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
+    let config = &loaded.config;
     if config.interfaces.is_empty() {
         return Err(Stop::wrong(
             "no interface is configured: write `interface = eth0` (the mirror port) into the \
@@ -140,6 +138,7 @@ fn live(config: &Config, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
         ));
     }
     let watchdog = open_watchdog(config)?;
+    let status = status_listener(config);
     if let Some(user) = &config.user {
         privileges::give_to(user, &config.data_dir).map_err(|error| {
             Stop::failed(format!("{} for {user}: {error}", config.data_dir.display()))
@@ -150,6 +149,7 @@ fn live(config: &Config, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
     let settings = live_settings(config);
     let mut sensor = Sensor::start(config, false, stopping)?;
     sensor.watchdog = watchdog;
+    sensor.serve_status(status, loaded);
     let mut pause = FIRST_RETRY;
     loop {
         match Live::start(&settings) {
@@ -177,6 +177,8 @@ struct Sensor {
     is_file: bool,
     /// `dtmf2db`.
     keeps_digits: bool,
+    data_dir: PathBuf,
+    fingerprint: Fingerprint,
     teller: Teller,
     watchdog: Option<Watchdog>,
 }
@@ -197,13 +199,9 @@ impl Sensor {
             },
         )
         .map_err(Stop::failed)?;
-        let seed = random_seed()?;
+        let (seed, fingerprint) = (random_seed()?, identity.fingerprint());
         let host = Arc::new(SensorHost::default());
-        let upgrade = report::load(&directory);
-        if let Some(report) = upgrade.as_ref().filter(|report| report.failure.is_some()) {
-            log::warn!("{}", report.sentence());
-        }
-        host.publish_upgrade(upgrade);
+        host.publish_upgrade(report::load(&directory));
         let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
         let is_on = config.uplink_on() || has_joined;
         let uplink = if is_on || !is_file {
@@ -229,6 +227,8 @@ impl Sensor {
             housekeeping_at: Clock::now(),
             is_file,
             keeps_digits: config.dtmf,
+            data_dir: config.data_dir.clone(),
+            fingerprint,
             teller: Teller::new(&config.data_dir),
             watchdog: None,
         })
@@ -340,9 +340,30 @@ impl Sensor {
         }
     }
 
+    /// Starts the status page. A sensor without one captures all the same.
+    fn serve_status(&self, listener: Option<TcpListener>, loaded: &Loaded) {
+        let Some(listener) = listener else { return };
+        let sources = Sources {
+            host: Arc::clone(&self.host),
+            outbox: self.outbox.clone(),
+            uplink: self.uplink.as_ref().map(Uplink::watch),
+            settings: uplink_settings(&loaded.config, self.data_dir.clone()),
+            fingerprint: self.fingerprint.to_string(),
+            loaded: loaded.clone(),
+            clock: WallClock::system(),
+            started: Clock::now(),
+        };
+        match StatusPage::start(listener, sources) {
+            Ok(page) => log::info!("the status page is at http://{}/", page.address()),
+            Err(error) => log::error!("there is no status page: {error}"),
+        }
+    }
+
     /// Tells whoever judges this start what it has come to, and feeds the watchdog: the analysis
     /// has come round.
     fn show_progress(&mut self, capture_fault: Option<String>) {
+        // Whoever has started this program on trial writes the report when it has proved itself.
+        self.host.publish_upgrade(report::load(&self.data_dir));
         let status = self.uplink.as_ref().map(Uplink::status);
         if let Err(error) = self.teller.tell(Signs::of(capture_fault, status.as_ref())) {
             log::debug!("health could not be written: {error}");
@@ -385,6 +406,15 @@ impl Sensor {
             self.analysis.table().set_allowance(self.host.allowance());
         }
     }
+}
+
+/// Where the status page will be, while this process may still use a port below 1024.
+fn status_listener(config: &Config) -> Option<TcpListener> {
+    let address = config.status_address()?;
+    let told = |error: &std::io::Error| {
+        log::warn!("there is no status page at {address} ({error}): set status_bind, or no");
+    };
+    TcpListener::bind(address).inspect_err(told).ok()
 }
 
 /// The watchdog, while this process may still open it.

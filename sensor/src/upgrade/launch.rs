@@ -74,13 +74,6 @@ pub fn end_with_parent() {
     }
 }
 
-/// Starts the link in this process's place. Gives why that is not possible.
-#[must_use]
-pub fn start_again(executable: &Path, arguments: &[OsString]) -> io::Error {
-    let (program, _) = Program::of(executable);
-    Command::new(program.path()).args(arguments).env_remove(STARTED_BY).exec()
-}
-
 impl Launcher<'_> {
     /// Starts the other slot's program where it is its turn, and waits for its end.
     ///
@@ -109,6 +102,13 @@ impl Launcher<'_> {
         }
         state.store(self.data_dir, &uninterrupted)?;
         self.supervise(&program, state, slot)
+    }
+
+    /// Starts the link in this process's place. Gives why that is not possible.
+    #[must_use]
+    pub fn start_again(&self) -> io::Error {
+        let (program, _) = Program::of(&self.executable);
+        Command::new(program.path()).args(&self.arguments).env_remove(STARTED_BY).exec()
     }
 
     /// Replaces this process. Gives why that is not possible.
@@ -185,7 +185,7 @@ impl Launcher<'_> {
             if let Some(status) = child.try_wait()? {
                 let code = code(status);
                 if code == START_AGAIN {
-                    return Err(start_again(&self.executable, &self.arguments));
+                    return Err(self.start_again());
                 }
                 return Ok(Launch::Ended(code));
             }

@@ -50,6 +50,6 @@ pub fn restart(data_dir: &Path) -> io::Result<Restarted> {
 /// There is no systemd here.
 pub fn systemctl(words: &[&str]) -> io::Result<bool> {
     let mut command = Command::new("systemctl");
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(command.status()?.success())
 }

@@ -18,7 +18,7 @@ use core::time::Duration;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -126,6 +126,24 @@ impl core::error::Error for UplinkError {}
 pub struct Uplink {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// A look at an uplink from another thread.
+#[derive(Clone)]
+pub struct Watch(Weak<Shared>);
+
+impl Watch {
+    /// The present state; `None` when the uplink has ended.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        self.0.upgrade().map(|shared| lock(&shared.session).status().clone())
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Watch({:?})", self.status())
+    }
 }
 
 /// What the two threads and the handle meet in.
@@ -239,6 +257,12 @@ impl Uplink {
     #[must_use]
     pub fn status(&self) -> Status {
         lock(&self.shared.session).status().clone()
+    }
+
+    /// For somebody else to look at it, who keeps nothing of it alive.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::downgrade(&self.shared))
     }
 
     /// Whether the thread `uplink` makes progress, whatever the network does.
