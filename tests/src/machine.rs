@@ -121,6 +121,21 @@ impl Machine {
         line
     }
 
+    /// Waits until the console shows every one of `texts`, in any order.
+    ///
+    /// # Panics
+    /// After [`PATIENCE`], with the whole console.
+    pub fn says_all(&mut self, texts: &[&str]) {
+        let begin = self.read;
+        let mut last = begin;
+        for text in texts {
+            self.read = begin;
+            _ = self.says(text);
+            last = last.max(self.read);
+        }
+        self.read = last;
+    }
+
     /// Sends frames to the mirror port.
     ///
     /// # Panics
