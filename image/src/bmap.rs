@@ -9,6 +9,7 @@ use core::ops::Range;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use ring::digest::{Context, SHA256, digest};
@@ -166,6 +167,20 @@ impl Map {
             extents.push(Extent { bytes, sha256 });
         }
         Ok(Self { image_bytes, extents })
+    }
+}
+
+/// The block map that lies beside an image, as `IMAGE.bmap`.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub fn beside(image: &Path) -> io::Result<Option<String>> {
+    let mut name = image.as_os_str().to_owned();
+    name.push(".bmap");
+    match std::fs::read(PathBuf::from(name)) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -123,12 +123,9 @@ fn open_image(image: &Path) -> Result<(File, Map), FlashError> {
     let source = File::open(image).map_err(at)?;
     let image_bytes = source.metadata().map_err(at)?.len();
     table::read(&source, image_bytes).map_err(FlashError::Table)?;
-    let mut name = image.as_os_str().to_owned();
-    name.push(".bmap");
-    let map = match std::fs::read_to_string(PathBuf::from(name)) {
-        Ok(text) => Map::parse(&text).map_err(FlashError::Map)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Map::whole(image_bytes),
-        Err(error) => return Err(at(error)),
+    let map = match bmap::beside(image).map_err(at)? {
+        Some(text) => Map::parse(&text).map_err(FlashError::Map)?,
+        None => Map::whole(image_bytes),
     };
     if map.image_bytes != image_bytes {
         return Err(FlashError::ImageDamaged(image.to_owned()));

@@ -2,8 +2,7 @@
 
 use core::fmt::Write as _;
 use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::bmap::{self, Map};
 use crate::bundle;
@@ -28,14 +27,9 @@ pub fn image(path: &Path) -> Result<String, FlashError> {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {number}  {name:<20} {size:>6} MiB at {place} MiB  {}", entry.id);
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".bmap");
-    match std::fs::read_to_string(PathBuf::from(name)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            text += "no block map beside it: contents not checked\n";
-        }
-        Err(error) => return Err(at(error)),
-        Ok(map) => {
+    match bmap::beside(path).map_err(at)? {
+        None => text += "no block map beside it: contents not checked\n",
+        Some(map) => {
             let map = Map::parse(&map).map_err(FlashError::Map)?;
             let mut progress = Progress::new("checking", map.mapped_bytes());
             for extent in &map.extents {

@@ -9,9 +9,11 @@ use ringside_image::board::Board;
 use ringside_image::build::{self, Inputs, Outputs};
 use ringside_image::device::Kernel;
 use ringside_image::fat::{self, Window};
+use ringside_image::layout::Role;
 use ringside_image::{flash, table};
 
 use crate::folder::Folder;
+use crate::machine::Direct;
 
 /// Seconds that a slot on trial has; the machines are emulated.
 const TRIAL: &str = "90";
@@ -78,8 +80,7 @@ impl Kit {
         alter(&root, &mut inputs);
         let built = build::build(&inputs, Some(&self.keys.sk), self.folder.path());
         fs::remove_dir_all(root).expect("a folder can be removed");
-        let built = built.unwrap_or_else(|error| panic!("{error}"));
-        built
+        built.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// A disk of `bytes` with an image, and what a technician has written on it.
@@ -97,6 +98,27 @@ impl Kit {
         let window = Window::new(&disk, boot.at, boot.bytes);
         fat::write(window, "ringside.conf", ringside_conf.as_bytes()).expect("it fits");
         path
+    }
+
+    /// The kernel with slot A of a flashed disk as its root, for QEMU to start.
+    ///
+    /// # Panics
+    /// Where the disk is not flashed.
+    #[must_use]
+    pub fn direct(&self, disk: &Path) -> Direct {
+        let file = File::open(disk).expect("it is there");
+        let bytes = file.metadata().expect("it is there").len();
+        let entries = table::read(&file, bytes).expect("it is flashed");
+        let root = entries.iter().find(|it| it.name == Role::RootA.name()).expect("it has a root");
+        let console = &self.board().consoles[0];
+        Direct {
+            kernel: self.part("vmlinuz"),
+            initrd: self.part("initrd.img"),
+            command_line: format!(
+                "root=PARTUUID={} ringside.slot=A ro panic=5 net.ifnames=0 quiet console={console}",
+                root.id
+            ),
+        }
     }
 
     /// A stick with a bundle.

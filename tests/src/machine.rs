@@ -39,6 +39,19 @@ pub struct Hardware {
     pub stick: Option<PathBuf>,
     /// MiB.
     pub memory: u32,
+    /// Started by QEMU itself, without firmware and loader: UEFI alone wants more memory than a box.
+    pub direct: Option<Direct>,
+}
+
+/// A kernel that QEMU starts.
+#[derive(Clone, Debug)]
+pub struct Direct {
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// Its initial RAM filesystem.
+    pub initrd: PathBuf,
+    /// Its command line.
+    pub command_line: String,
 }
 
 impl Hardware {
@@ -51,7 +64,14 @@ impl Hardware {
         let (_, template) = firmware(architecture);
         let variables = disk.with_extension("vars");
         std::fs::copy(template, &variables).expect("the firmware is installed");
-        Self { architecture, disk: disk.to_owned(), variables, stick: None, memory: 512 }
+        Self {
+            architecture,
+            disk: disk.to_owned(),
+            variables,
+            stick: None,
+            memory: 512,
+            direct: None,
+        }
     }
 
     /// Switches it on.
@@ -89,9 +109,6 @@ impl Hardware {
         command
             .args(["-m", &self.memory.to_string(), "-nodefaults", "-no-user-config"])
             .args(["-display", "none", "-serial", "stdio", "-action", "watchdog=reset"])
-            .args(["-boot", "menu=on,splash-time=0"])
-            .args(["-drive", &(raw(Path::new(code), "pflash") + ",readonly=on")])
-            .args(["-drive", &raw(&self.variables, "pflash")])
             .args(["-drive", &raw(&self.disk, "virtio")])
             .args(["-netdev", "user,id=management"])
             .args(["-device", "virtio-net-pci,netdev=management,romfile="])
@@ -101,6 +118,18 @@ impl Hardware {
                  remote.type=inet,remote.host=127.0.0.1,remote.port={ours}"
             ))
             .args(["-device", "virtio-net-pci,netdev=mirror,romfile="]);
+        match &self.direct {
+            Some(direct) => {
+                command.arg("-kernel").arg(&direct.kernel).arg("-initrd").arg(&direct.initrd);
+                command.args(["-append", &direct.command_line]);
+            }
+            None => {
+                command
+                    .args(["-boot", "menu=on,splash-time=0"])
+                    .args(["-drive", &(raw(Path::new(code), "pflash") + ",readonly=on")])
+                    .args(["-drive", &raw(&self.variables, "pflash")]);
+            }
+        }
         if let Some(stick) = &self.stick {
             command.args(["-drive", &(raw(stick, "virtio") + ",readonly=on")]);
         }

@@ -99,6 +99,24 @@ fn a_flashed_box_is_in_the_cloud_and_its_calls_with_it() {
     println!("power-on to three calls in the cloud: {:?}", machine.age());
 }
 
+/// What the firmware wants beside the box does not count.
+#[test]
+fn a_box_runs_with_128_mib() {
+    let Some(mut site) = site() else { return };
+    let api = site.cloud.api();
+    site.hardware.direct = Some(site.kit.direct(&site.hardware.disk));
+    site.hardware.memory = 128;
+    for start in ["first", "second"] {
+        let mut machine = site.hardware.power_on();
+        _ = machine.says("version 0.1.0, slot A");
+        println!("{start} start, kernel to the start scripts: {:?}", machine.age());
+        machine.says_all(&["by DHCP", "capturing from eth1", "accepted: connected to"]);
+        println!("to an address, capturing and accepted: {:?}", machine.age());
+        call(&machine, &api, 3, start.len() as u64);
+        machine.cut_power();
+    }
+}
+
 #[test]
 fn an_upgrade_to_a_good_slot_stays() {
     let Some(mut site) = site() else { return };
