@@ -101,11 +101,11 @@ fn a_flashed_box_is_in_the_cloud_and_its_calls_with_it() {
 
 /// What the firmware wants beside the box does not count.
 #[test]
-fn a_box_runs_with_128_mib() {
+fn a_box_runs_with_160_mib() {
     let Some(mut site) = site() else { return };
     let api = site.cloud.api();
     site.hardware.direct = Some(site.kit.direct(&site.hardware.disk));
-    site.hardware.memory = 128;
+    site.hardware.memory = 160;
     for start in ["first", "second"] {
         let mut machine = site.hardware.power_on();
         _ = machine.says("version 0.1.0, slot A");
