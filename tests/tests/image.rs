@@ -69,6 +69,11 @@ fn send_calls(machine: &Machine, calls: u32, seed: u64) {
     machine.mirror(&frames(&capture));
 }
 
+/// Waits until the box captures and the cloud has accepted it, whichever comes first.
+fn ready(machine: &mut Machine) {
+    machine.says_all(&["capturing from eth1", "accepted: connected to"]);
+}
+
 fn wait_for_box(api: &Api) {
     wait_for_within(PATIENCE, "the box in the cloud", || {
         api.sensor(NAME).filter(|sensor| sensor["state"] == "online")
@@ -90,10 +95,9 @@ fn a_flashed_box_is_in_the_cloud_and_its_calls_with_it() {
     let api = site.cloud.api();
     let mut machine = site.hardware.power_on();
     _ = machine.says("version 0.1.0, slot A");
-    // Either may come first: the sensor waits for neither.
     let first = machine.says("INFO  ");
     println!("power-on to the sensor: {:?}; {first}", machine.age());
-    machine.says_all(&["capturing from eth1", "accepted: connected to"]);
+    ready(&mut machine);
     println!("power-on to capturing and accepted: {:?}", machine.age());
     call(&machine, &api, 3, 1);
     println!("power-on to three calls in the cloud: {:?}", machine.age());
@@ -145,7 +149,7 @@ fn a_slot_that_cannot_boot_is_put_back() {
     _ = machine.says("version 0.2.0 is installed");
     _ = machine.says("slot B cannot be loaded");
     _ = machine.says("version 0.1.0, slot A");
-    _ = machine.says("back on slot A");
+    machine.says_all(&["back on slot A", "capturing from eth1", "accepted: connected to"]);
     wait_for_box(&api);
     call(&machine, &api, 1, 3);
 }
@@ -181,7 +185,7 @@ fn put_back(site: &Site, api: &Api) {
     _ = machine.says("version 0.2.0, slot B");
     _ = machine.says("slot B is not healthy in time");
     _ = machine.says("version 0.1.0, slot A");
-    _ = machine.says("accepted: connected to");
+    ready(&mut machine);
     wait_for_box(api);
     call(&machine, api, 1, 4);
 }
@@ -196,7 +200,7 @@ fn power_cuts_lose_and_double_no_call_that_was_in_the_cloud() {
     let cuts = std::env::var("RINGSIDE_POWER_CUTS").ok().and_then(|text| text.parse().ok());
     for cut in 0..cuts.unwrap_or(CUTS) {
         let mut machine = site.hardware.power_on();
-        _ = machine.says("accepted: connected to");
+        ready(&mut machine);
         call(&machine, &api, 2, 100 + cut);
         let known = api.calls().len();
         // In the middle of calls, some milliseconds later each time.
@@ -206,7 +210,7 @@ fn power_cuts_lose_and_double_no_call_that_was_in_the_cloud() {
         assert!(api.calls().len() >= known);
     }
     let mut machine = site.hardware.power_on();
-    _ = machine.says("accepted: connected to");
+    ready(&mut machine);
     call(&machine, &api, 2, 99);
     assert_single(&api);
 }
