@@ -89,7 +89,7 @@ fn fill(db: &Db) {
             let number = batch * 500 + index;
             synthetic::call(&mut noise, number, NOW - 86_399 * SECOND + number * 287_000)
         });
-        let batch = Batch { boot: Boot([7; 16]), cdrs: cdrs.collect() };
+        let batch = Batch::new(Boot([7; 16]), cdrs);
         let began = Instant::now();
         db.store_batch(customer, Fingerprint([1; 16]), &batch, UnixMicros(NOW)).expect("kept");
         kept += began.elapsed();

@@ -179,6 +179,7 @@ fn state(sensor: &Sensor, now: UnixMicros) -> String {
     match sensor.seen_at {
         None => "never connected".to_owned(),
         Some(_) if sensor.is_online(now) => "online".to_owned(),
+        Some(at) if sensor.has_left() => format!("stopped {}Z", &at.to_rfc3339()[..16]),
         Some(at) => format!("offline since {}Z", &at.to_rfc3339()[..16]),
     }
 }

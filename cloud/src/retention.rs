@@ -1,4 +1,4 @@
-//! Calls are kept 25 days, by their `ended_at`.
+//! Records of every kind are kept 25 days, by their `ended_at`.
 //!
 //! At 25 days a call is invisible: every query asks for `ended_at >` [`visible_after`]. Its bytes
 //! are overwritten by the next run of [`expire`], which comes every hour, and a day's table goes
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
-use crate::db::{Db, Result, day_table};
+use crate::db::{Db, Result, Series, day_table};
 
 /// How long calls are kept, days.
 pub const RETENTION_DAYS: u64 = 25;
@@ -28,8 +28,8 @@ pub fn visible_after(now: UnixMicros) -> UnixMicros {
 /// What a run of [`expire`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
-    /// Calls deleted.
-    pub calls: usize,
+    /// Records deleted.
+    pub records: usize,
     /// Tables of days dropped.
     pub days: usize,
 }
@@ -40,18 +40,37 @@ pub struct Expired {
 /// The database's; what was deleted before stays deleted.
 pub fn expire(db: &Db, now: UnixMicros, stop: &AtomicBool) -> Result<Expired> {
     let until = visible_after(now);
-    let last_day = day_table(until);
     let mut expired = Expired::default();
-    for table in db.days()? {
+    db.forget_registrations(until)?;
+    for &series in Series::ALL {
+        if !expire_series(db, series, until, stop, &mut expired)? {
+            return Ok(expired);
+        }
+    }
+    db.forget_misdated(until)?;
+    db.truncate_log()?;
+    Ok(expired)
+}
+
+/// Does one series; false when `stop` was set meanwhile.
+fn expire_series(
+    db: &Db,
+    series: Series,
+    until: UnixMicros,
+    stop: &AtomicBool,
+    expired: &mut Expired,
+) -> Result<bool> {
+    let last_day = day_table(series, until);
+    for table in db.days(series)? {
         if table > last_day {
             continue;
         }
         loop {
             if stop.load(Ordering::Relaxed) {
-                return Ok(expired);
+                return Ok(false);
             }
             let deleted = db.expire_some(&table, until, SLICE)?;
-            expired.calls += deleted;
+            expired.records += deleted;
             if deleted == 0 {
                 break;
             }
@@ -61,9 +80,7 @@ pub fn expire(db: &Db, now: UnixMicros, stop: &AtomicBool) -> Result<Expired> {
             expired.days += 1;
         }
     }
-    db.forget_misdated(until)?;
-    db.truncate_log()?;
-    Ok(expired)
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -97,12 +114,12 @@ mod tests {
         let db = folder.open();
         let customer = db.create_customer("Acme", NOW).expect("made").expect("new");
         let ended = [NOW, UnixMicros(NOW.0 + 1), UnixMicros(NOW.0 - DAY)];
-        let cdrs = (1..).zip(ended).map(|(number, at)| call(number, at)).collect();
-        let batch = Batch { boot: Boot([1; 16]), cdrs };
+        let cdrs = (1..).zip(ended).map(|(number, at)| call(number, at));
+        let batch = Batch::new(Boot([1; 16]), cdrs);
         let ack = db.store_batch(customer, Fingerprint([2; 16]), &batch, NOW).expect("stored");
         assert_eq!((ack.stored, ack.expired), (3, 0));
         assert!(holds(&folder, "needle-1"));
-        assert_eq!(db.days().expect("asked").len(), 2);
+        assert_eq!(db.days(Series::Calls).expect("asked").len(), 2);
 
         let go = AtomicBool::new(false);
         let before = expire(&db, UnixMicros(NOW.0 + 20 * DAY), &go).expect("ran");
@@ -110,13 +127,13 @@ mod tests {
 
         let later = UnixMicros(NOW.0 + RETENTION_DAYS * DAY);
         let expired = expire(&db, later, &go).expect("ran");
-        assert_eq!(expired, Expired { calls: 2, days: 1 });
+        assert_eq!(expired, Expired { records: 2, days: 1 });
         assert!(!holds(&folder, "needle-1") && !holds(&folder, "needle-3"));
         assert!(holds(&folder, "needle-2"), "it ended a microsecond too late");
 
         let expired = expire(&db, UnixMicros(later.0 + DAY), &go).expect("ran");
-        assert_eq!(expired, Expired { calls: 1, days: 1 });
-        assert!(db.days().expect("asked").is_empty());
+        assert_eq!(expired, Expired { records: 1, days: 1 });
+        assert!(db.days(Series::Calls).expect("asked").is_empty());
         assert!(!holds(&folder, "needle-2"));
     }
 
@@ -125,13 +142,13 @@ mod tests {
         let folder = Folder::new();
         let db = folder.open();
         let customer = db.create_customer("Acme", NOW).expect("made").expect("new");
-        let cdrs = (0..u64::from(SLICE) + 5).map(|number| call(number, NOW)).collect();
-        let batch = Batch { boot: Boot([1; 16]), cdrs };
+        let cdrs = (0..u64::from(SLICE) + 5).map(|number| call(number, NOW));
+        let batch = Batch::new(Boot([1; 16]), cdrs);
         db.store_batch(customer, Fingerprint([2; 16]), &batch, NOW).expect("stored");
         let later = UnixMicros(NOW.0 + 26 * DAY);
         let stopped = expire(&db, later, &AtomicBool::new(true)).expect("ran");
         assert_eq!(stopped, Expired::default());
         let expired = expire(&db, later, &AtomicBool::new(false)).expect("ran");
-        assert_eq!(expired, Expired { calls: 1005, days: 1 });
+        assert_eq!(expired, Expired { records: 1005, days: 1 });
     }
 }

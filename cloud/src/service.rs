@@ -210,12 +210,12 @@ impl Retention {
 
 fn expire(db: &Db, stop: &AtomicBool) {
     match retention::expire(db, now(), stop) {
-        Ok(expired) if expired.calls > 0 || expired.days > 0 => log::info!(
-            "{} calls and {} days were older than the retention and are gone",
-            expired.calls,
+        Ok(expired) if expired.records > 0 || expired.days > 0 => log::info!(
+            "{} records and {} days were older than the retention and are gone",
+            expired.records,
             expired.days
         ),
         Ok(_) => {}
-        Err(error) => log::error!("old calls could not be deleted: {error}"),
+        Err(error) => log::error!("old records could not be deleted: {error}"),
     }
 }

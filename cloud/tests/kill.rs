@@ -19,7 +19,7 @@ const BATCH: u64 = 10;
 
 fn batch(number: u64) -> Batch {
     let call = |number| Cdr { number, first_at: NOW, ..Cdr::default() };
-    Batch { boot: Boot([2; 16]), cdrs: (number * BATCH..(number + 1) * BATCH).map(call).collect() }
+    Batch::new(Boot([2; 16]), (number * BATCH..(number + 1) * BATCH).map(call))
 }
 
 /// The child: stores until it is killed. Does nothing when it is run as a test of its own.

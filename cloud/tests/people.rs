@@ -112,7 +112,7 @@ fn start(name: &str) -> (Folder, Service, String, String) {
     db.create_enrolment_token(customer, &[9; 16], "test", now()).expect("made");
     db.enrol(&[9; 16], device, &hello, now()).expect("asked").expect("joined");
     let cdr = |number| Cdr { number, first_at: now(), ..Cdr::default() };
-    let batch = Batch { boot: hello.boot, cdrs: (1..=300).map(cdr).collect() };
+    let batch = Batch::new(hello.boot, (1..=300).map(cdr));
     db.store_batch(customer, device, &batch, now()).expect("stored");
     (folder, service, password, device.to_string())
 }

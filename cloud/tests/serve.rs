@@ -175,6 +175,8 @@ impl Sensor {
             interfaces: Vec::new(),
             last_cdr_at: None,
             upgrade: None,
+            is_leaving: false,
+            live: ringside_protocol::live::Live::default(),
         };
         self.ask("/uplink/heartbeat", &heartbeat)
     }
@@ -203,7 +205,7 @@ fn a_sensor_joins_delivers_and_is_told_of_its_lease_while_it_waits() {
     first.beat(accepted.lease);
 
     let cdr = Cdr { number: 1, first_at: now(), ..Cdr::default() };
-    let batch = Batch { boot: first.boot, cdrs: vec![cdr] };
+    let batch = Batch::new(first.boot, [cdr]);
     let ack: BatchAck = first.ask("/uplink/cdrs", &batch);
     assert_eq!((ack.stored, ack.known), (1, 0));
     let ack: BatchAck = first.ask("/uplink/cdrs", &batch);

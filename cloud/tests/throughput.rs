@@ -74,8 +74,8 @@ fn batches_of_100() {
     let customer = db.create_customer("Acme", NOW).expect("made").expect("new");
     let (mut records, mut spent, began) = (0, Duration::ZERO, Instant::now());
     while began.elapsed() < RUN {
-        let cdrs = (records..records + BATCH).map(call).collect();
-        let batch = Batch { boot: Boot([1; 16]), cdrs };
+        let cdrs = (records..records + BATCH).map(call);
+        let batch = Batch::new(Boot([1; 16]), cdrs);
         let at = Instant::now();
         let ack = db.store_batch(customer, Fingerprint([2; 16]), &batch, NOW).expect("stored");
         spent += at.elapsed();

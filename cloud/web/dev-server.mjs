@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { buildWeb } from "./build.mjs";
 import { makeCall } from "./dev/calls.mjs";
 import { random as seeded } from "./dev/random.mjs";
+import { fitsRegistration, makeRegistrations } from "./dev/registrations.mjs";
 import { fits } from "./dev/search.mjs";
 import { makeSensors, makeStrangers, newcomer } from "./dev/sensors.mjs";
 
@@ -41,6 +42,7 @@ export async function startDevServer({
   const now = Date.now();
   const sensors = empty ? [] : makeSensors(random, now);
   const strangers = empty ? [] : makeStrangers(random, now);
+  const registrations = empty ? [] : makeRegistrations(seeded(11), sensors, now);
   const seeing = sensors.filter((sensor) => sensor.last_cdr_at !== null);
   let serial = 1;
   let number = 0;
@@ -75,7 +77,13 @@ export async function startDevServer({
   };
   const timer = every > 0 ? setInterval(arrive, every * 1000) : null;
 
-  const summary = ({ sip, sip_omitted, streams, streams_omitted, findings, ...rest }) => rest;
+  const summary = ({ sip, sip_omitted, streams, streams_omitted, quality_reports, findings, ...rest }) => rest;
+
+  /** Every third call has come through a PBX: another call stands for its second leg. */
+  const legsOf = (call) => {
+    const index = calls.indexOf(call);
+    return index % 3 === 0 && calls[index + 1] ? [summary(calls[index + 1])] : [];
+  };
 
   const routes = {
     "GET /me": () => me(),
@@ -114,6 +122,17 @@ export async function startDevServer({
         };
       const next = start + limit < found.length ? page.at(-1).id : null;
       return { body: { calls: page.map(summary), next, newest: page[0]?.id ?? null } };
+    },
+    "GET /live": () => ({ body: inProgress(calls, sensors) }),
+    "GET /registrations": (query) => {
+      const found = registrations.filter((record) => fitsRegistration(record, query));
+      const limit = Math.min(Number(query.get("limit") ?? 50), 200);
+      const after = query.get("cursor");
+      const start = after ? found.findIndex((record) => record.id === after) + 1 : 0;
+      const page = found.slice(start, start + limit);
+      const next = start + limit < found.length ? page.at(-1).id : null;
+      const listed = page.map(({ findings, is_newest, ...rest }) => rest);
+      return { body: { registrations: listed, next, partial: false, newest: registrations[0]?.at ?? null } };
     },
     "GET /stats": (query) => {
       const found = calls.filter((call) =>
@@ -164,8 +183,10 @@ export async function startDevServer({
       return { body: {} };
     }
     if (sensor) return { body: sensor };
+    const record = kind === "registrations" && registrations.find((one) => one.id === id);
+    if (record) return { body: record };
     const call = kind === "calls" && calls.find((one) => one.id === id);
-    if (call) return { body: call };
+    if (call) return { body: { ...call, other_legs: legsOf(call) } };
     return error(
       404,
       "not_found",
@@ -192,6 +213,7 @@ export async function startDevServer({
     port: server.address().port,
     arrive,
     calls,
+    registrations,
     sensors,
     /** From now on connections are broken off, as when the network is away. */
     setDown: (value) => {
@@ -241,6 +263,48 @@ async function file(path, response) {
     response.writeHead(404);
     response.end();
   }
+}
+
+/** As if some of the newest calls were still in progress. */
+function inProgress(calls, sensors) {
+  const bands = (of) => ({
+    bad: of.filter(({ mos }) => mos <= 3).length,
+    fair: of.filter(({ mos }) => mos > 3 && mos <= 3.6).length,
+    good: of.filter(({ mos }) => mos > 3.6).length,
+    unrated: Math.ceil(of.length / 8),
+  });
+  const bySensor = sensors
+    .filter(({ state }) => state === "online")
+    .map((sensor) => {
+      const mine = calls.filter((call) => call.sensor?.id === sensor.id && call.mos !== null).slice(0, 30);
+      const worst = [...mine].sort((a, b) => a.mos - b.mos).slice(0, 5);
+      return {
+        ...bands(mine),
+        sensor: { id: sensor.id, name: sensor.name, id_sensor: sensor.id_sensor },
+        at: new Date().toISOString(),
+        channels: sensor.channels,
+        calls: worst.map((call) => ({
+          id: call.id,
+          caller: call.caller.user,
+          callee: call.callee.user,
+          first_at: call.first_at,
+          answered_at: call.answered_at,
+          mos: call.mos,
+          expected: call.streams[0]?.expected ?? 0,
+          lost: call.streams[0]?.lost ?? 0,
+          jitter_max_ms: call.streams[0]?.jitter_max_ms ?? null,
+          mos_unreliable: call.mos_unreliable,
+        })),
+      };
+    });
+  const sum = (field) => bySensor.reduce((total, one) => total + one[field], 0);
+  return {
+    bad: sum("bad"),
+    fair: sum("fair"),
+    good: sum("good"),
+    unrated: sum("unrated"),
+    sensors: bySensor,
+  };
 }
 
 function stats(found, sensors, query) {

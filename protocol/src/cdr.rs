@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::UnixMicros;
 
+mod media;
+
+pub use media::{Level, VoipMetrics, observed};
+
 /// Microseconds after [`Cdr::first_at`].
 pub type Offset = u64;
 
@@ -153,6 +157,83 @@ pub struct Cdr {
     pub vlan: Option<u16>,
     /// Q.850 cause of a Reason header (RFC 3326), if any.
     pub q850_cause: Option<u8>,
+    /// DSCP of the first message from the caller's and from the callee's side.
+    pub sip_dscp: [Option<u8>; 2],
+    /// What the phones themselves reported (RFC 6035), in order of arrival.
+    pub quality_reports: Vec<QualityReport>,
+    /// What the call shares with its other legs, if any are known.
+    pub legs: Option<Legs>,
+}
+
+/// What the legs of one call share (a call through a B2BUA, or one that replaces another).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Legs {
+    /// What told so.
+    pub source: LegSource,
+    /// The same in every leg: a session's UUID, or the Call-ID of the first leg.
+    pub key: String,
+}
+
+/// What told that calls are legs of one. New ones are appended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LegSource {
+    /// Session-ID (RFC 7989).
+    #[default]
+    SessionId,
+    /// A header that names the Call-ID of another leg.
+    Header,
+    /// Replaces (RFC 3891), in INVITE or REFER.
+    Replaces,
+    /// The same number at nearly the same time, through the same address.
+    NumberAndTime,
+}
+
+impl LegSource {
+    /// As JSON and API write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SessionId => "session_id",
+            Self::Header => "header",
+            Self::Replaces => "replaces",
+            Self::NumberAndTime => "number_and_time",
+        }
+    }
+}
+
+/// A phone's own report about the stream that it received (RFC 6035).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QualityReport {
+    /// When it was seen.
+    pub at: Offset,
+    /// Which way the reported stream flows: the reporting phone is at its end.
+    pub direction: Direction,
+    /// What it is about.
+    pub kind: ReportKind,
+    /// `MOSLQ`, 1/100.
+    pub mos_lq: Option<u16>,
+    /// `MOSCQ`, 1/100.
+    pub mos_cq: Option<u16>,
+    /// `NLR`: packets lost in the network, 1/1000.
+    pub network_packet_loss_rate: Option<u16>,
+    /// `JDR`: packets that its jitter buffer threw away, 1/1000.
+    pub jitter_buffer_discard_rate: Option<u16>,
+    /// `IAJ`, milliseconds.
+    pub interarrival_jitter: Option<u16>,
+    /// `RTD`, milliseconds.
+    pub round_trip_delay: Option<u16>,
+}
+
+/// What a [`QualityReport`] is about. New ones are appended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReportKind {
+    /// The whole session (`VQSessionReport: CallTerm`).
+    #[default]
+    Session,
+    /// A part of it (`VQIntervalReport`).
+    Interval,
+    /// A threshold was crossed (`VQAlertReport`).
+    Alert,
 }
 
 /// Bits of [`Cdr::flags`], with the names that the JSON uses.
@@ -189,6 +270,11 @@ pub mod flags {
     pub const AUTHENTICATED: u32 = 1 << 14;
     /// The capture held only parts of some packets (snap length), or their SDP was unreadable.
     pub const TRUNCATED: u32 = 1 << 15;
+    /// It records another call: its INVITE carries SIPREC metadata (RFC 7866).
+    pub const RECORDING: u32 = 1 << 16;
+    /// RTCP says that media flows which the sensor does not see: the mirror port shows one
+    /// direction, or none.
+    pub const UNSEEN_MEDIA: u32 = 1 << 20;
 
     /// Every flag with its name in JSON, API and GUI.
     pub const NAMES: &[(u32, &str)] = &[
@@ -208,6 +294,8 @@ pub mod flags {
         (FORKED, "forked"),
         (AUTHENTICATED, "authenticated"),
         (TRUNCATED, "truncated"),
+        (RECORDING, "recording"),
+        (UNSEEN_MEDIA, "unseen_media"),
     ];
 }
 
@@ -469,7 +557,8 @@ pub struct Stream {
     pub duplicates: u32,
     /// Packets that came after one with a higher sequence number.
     pub reordered: u32,
-    /// Packets that the sensor itself did not catch, as far as it can tell; `None`: unknown.
+    /// Of those, the ones lost in seconds in which the sensor itself missed packets; `None`: it
+    /// cannot tell (a capture file).
     pub capture_lost: Option<u32>,
     /// Mean of the interarrival jitter (RFC 3550 A.8), microseconds; `None` without a clock rate.
     pub jitter_mean: Option<u32>,
@@ -496,6 +585,22 @@ pub struct Stream {
     pub dscp: u8,
     /// Milliseconds of audio a packet, as most packets carried; `None` where unknown.
     pub ptime: Option<u16>,
+    /// Bits of [`observed`].
+    pub observed: u16,
+    /// How loud it is, where that can be read (G.711, not encrypted).
+    pub level: Option<Level>,
+    /// How much slower the sender's clock runs than the sensor's, parts per million; negative:
+    /// faster. `None` for streams too short or too uneven to tell.
+    pub drift_ppm: Option<i32>,
+    /// Where its sender's description said that it receives (and so should send from), where
+    /// packets came from another host: index into [`Cdr::addresses`].
+    pub described: Option<u8>,
+    /// The encoding that the answer put first, where the stream is another one.
+    pub preferred: Option<String>,
+    /// The source's canonical name (RFC 3550 §6.5.1).
+    pub cname: Option<String>,
+    /// What the receiver measured (RFC 3611 §4.7).
+    pub voip_metrics: Option<VoipMetrics>,
 }
 
 /// An opinion computed from figures (ITU-T G.107).
@@ -559,6 +664,31 @@ pub struct Interval {
 pub const INTERVAL_SECONDS: u64 = 10;
 
 impl Stream {
+    /// Mean time between two packets, microseconds, as tshark has it; `None` for one packet.
+    #[must_use]
+    pub fn delta_mean(&self) -> Option<u64> {
+        self.length.checked_div(u64::from(self.packets.saturating_sub(1)))
+    }
+
+    /// Sequence numbers that the network lost: those that never came, without the sensor's own
+    /// loss.
+    #[must_use]
+    pub fn network_lost(&self) -> u32 {
+        self.lost.saturating_sub(self.capture_lost.unwrap_or(0))
+    }
+
+    /// Whether its figures may show what the sensor missed; `flags` are the call's.
+    #[must_use]
+    pub fn is_unreliable(&self, flags: u32) -> bool {
+        self.capture_lost.map_or(flags & flags::CAPTURE_LOSS != 0, |lost| lost > 0)
+    }
+
+    /// Whether all bits of `bit` are set in [`Self::observed`].
+    #[must_use]
+    pub const fn has(&self, bit: u16) -> bool {
+        self.observed & bit == bit
+    }
+
     /// Length of each of [`Stream::intervals`], seconds: [`INTERVAL_SECONDS`], doubled as often
     /// as the sensor merged them pairwise to hold a long stream.
     #[must_use]
@@ -577,6 +707,15 @@ impl Cdr {
     #[must_use]
     pub const fn ended_at(&self) -> UnixMicros {
         self.first_at.plus(self.ended)
+    }
+
+    /// Whether figures of this call may show what the sensor missed rather than what people heard.
+    #[must_use]
+    pub fn is_unreliable(&self) -> bool {
+        if self.streams.is_empty() {
+            return self.has(flags::CAPTURE_LOSS);
+        }
+        self.streams.iter().any(|stream| stream.is_unreliable(self.flags))
     }
 
     /// Whether all bits of `flag` are set.

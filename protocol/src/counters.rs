@@ -106,7 +106,7 @@ counters! {
     SipEventsOmitted = "sip_events_omitted",
     /// Media addresses beyond the table's limit.
     MediaTableFull = "media_table_full",
-    /// SIP messages that belong to no call (REGISTER, OPTIONS and such).
+    /// SIP messages that belong to no call and no registration (OPTIONS and such).
     SipOutsideCalls = "sip_outside_calls",
     /// Records written to the outbox and flushed.
     CdrsStored = "cdrs_stored",
@@ -142,4 +142,22 @@ counters! {
     WebSocketBad = "websocket_bad",
     /// Packets that the mirror port sent twice.
     MirroredTwice = "mirrored_twice",
+    /// REGISTER requests and their responses.
+    RegisterMessages = "register_messages",
+    /// Records of registrations made.
+    RegistrationRecords = "registration_records",
+    /// Registrations not followed because the table was full.
+    RegistrationsRefused = "registrations_refused",
+    /// Registrations that were never granted and left without a record.
+    RegistrationsUntold = "registrations_untold",
+    /// Voice quality reports of phones (RFC 6035) that belong to a call.
+    QualityReports = "quality_reports",
+    /// Voice quality reports that are unreadable, or of a call that is not, or no longer, followed.
+    QualityReportsUnclaimed = "quality_reports_unclaimed",
+    /// TLS connections begun on a port of SIP (5061, or one of `sipport`): what they carry is not read.
+    SipTlsConnections = "sip_tls_connections",
+    /// HEP messages received and dropped because analysis lagged behind.
+    HepDropped = "hep_dropped",
+    /// HEP agents refused because too many were connected.
+    HepRefused = "hep_refused",
 }

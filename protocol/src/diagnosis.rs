@@ -3,7 +3,13 @@
 //! The sentences are made from the record alone, wherever it is shown, and never travel. Each
 //! threshold is named here; a figure that is not known makes no sentence.
 
+mod registration;
+
+pub use registration::{SLOW_REGISTRAR_MICROS, registration};
+
 use crate::cdr::{Cdr, Direction, EndedBy, Score, Stream, flags, usual_reason_phrase};
+
+pub mod media;
 
 /// How much a finding matters, lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,8 +56,6 @@ pub const MOS_FAIR: u16 = 360;
 pub const LOSS_NOTABLE_PERMILLE: u64 = 10;
 /// A gap between two packets that people hear, microseconds.
 pub const GAP_NOTABLE_MICROS: u32 = 1_000_000;
-/// Media that begins later than this after the answer is late, microseconds.
-pub const LATE_MEDIA_MICROS: u64 = 1_000_000;
 /// A call set up slower than this is worth a sentence, microseconds.
 pub const SLOW_SETUP_MICROS: u64 = 8_000_000;
 
@@ -63,10 +67,13 @@ pub fn findings(cdr: &Cdr) -> Vec<Finding> {
         found.push(finding(
             Severity::Warning,
             "The sensor itself missed packets during this call: its loss figures are unreliable.",
-            vec!["see the drop counters on the sensor's page".to_owned()],
+            vec![match capture_lost(cdr) {
+                0 => "see the drop counters on the sensor's page".to_owned(),
+                lost => format!("{lost} RTP packets were lost while the sensor missed some"),
+            }],
         ));
     }
-    media(cdr, &mut found);
+    media::findings(cdr, &mut found);
     for stream in &cdr.streams {
         quality(cdr, stream, &mut found);
     }
@@ -78,50 +85,6 @@ pub fn findings(cdr: &Cdr) -> Vec<Finding> {
 
 fn finding(severity: Severity, sentence: impl Into<String>, evidence: Vec<String>) -> Finding {
     Finding { severity, sentence: sentence.into(), evidence }
-}
-
-fn media(cdr: &Cdr, found: &mut Vec<Finding>) {
-    if cdr.has(flags::NO_MEDIA) {
-        found.push(finding(
-            Severity::Problem,
-            "The call was answered, and no audio was seen in either direction: check that the \
-             mirror port carries the media, and that a firewall does not block RTP.",
-            vec![format!("0 RTP packets in {}", seconds(cdr.duration().unwrap_or(0)))],
-        ));
-    } else if cdr.has(flags::ONE_WAY) {
-        let heard = cdr.streams.iter().find(|stream| stream.packets > 0);
-        let silent_side = match heard.map(|stream| stream.direction) {
-            Some(Direction::CallerToCallee) => "the caller heard nothing",
-            Some(Direction::CalleeToCaller) => "the callee heard nothing",
-            _ => "one side heard nothing",
-        };
-        found.push(finding(
-            Severity::Problem,
-            format!("One-way audio: {silent_side}. Check NAT and firewall on the silent path."),
-            heard.map(|stream| format!("only {}", arrow(cdr, stream))).into_iter().collect(),
-        ));
-    }
-    if cdr.has(flags::SILENT) {
-        found.push(finding(Severity::Warning, "Audio packets flowed, but nobody spoke.", vec![]));
-    }
-    if cdr.has(flags::NAT) {
-        found.push(finding(
-            Severity::Info,
-            "Media came from another address than its SDP said: a NAT lies between.",
-            vec![],
-        ));
-    }
-    let first_media = cdr.streams.iter().map(|stream| stream.first).min();
-    if let (Some(answered), Some(first)) = (cdr.answered, first_media) {
-        let late = first.saturating_sub(answered);
-        if late > LATE_MEDIA_MICROS {
-            found.push(finding(
-                Severity::Warning,
-                "Media began late: the first words may be missing.",
-                vec![format!("first RTP packet {} after the answer", seconds(late))],
-            ));
-        }
-    }
 }
 
 fn quality(cdr: &Cdr, stream: &Stream, found: &mut Vec<Finding>) {
@@ -171,8 +134,20 @@ fn quality(cdr: &Cdr, stream: &Stream, found: &mut Vec<Finding>) {
         return;
     };
     evidence.insert(0, format!("MOS {}.{:02}", mos / 100, mos % 100));
+    if stream.is_unreliable(cdr.flags) {
+        // Said as what it is: nobody knows what the listener heard.
+        let sentence = format!("Quality of {} cannot be judged.", arrow(cdr, stream));
+        evidence.push("the sensor itself missed packets".to_owned());
+        found.push(finding(Severity::Info, sentence, evidence));
+        return;
+    }
     let sentence = format!("Quality of {} was {word}.", arrow(cdr, stream));
     found.push(finding(severity, sentence, evidence));
+}
+
+fn capture_lost(cdr: &Cdr) -> u32 {
+    let lost = cdr.streams.iter().filter_map(|stream| stream.capture_lost);
+    lost.fold(0, u32::saturating_add)
 }
 
 fn signalling(cdr: &Cdr, found: &mut Vec<Finding>) {
@@ -202,10 +177,10 @@ fn how_it_ended(cdr: &Cdr) -> Finding {
     let after = || seconds(cdr.duration().unwrap_or(0));
     match cdr.ended_by {
         EndedBy::Caller => {
-            finding(Severity::Ok, format!("The caller hung up after {}.", after()), vec![])
+            finding(Severity::Ok, format!("The caller hung up after {}.", after()), cause(cdr))
         }
         EndedBy::Callee => {
-            finding(Severity::Ok, format!("The callee hung up after {}.", after()), vec![])
+            finding(Severity::Ok, format!("The callee hung up after {}.", after()), cause(cdr))
         }
         EndedBy::Cancelled => finding(
             Severity::Info,
@@ -232,6 +207,11 @@ fn how_it_ended(cdr: &Cdr) -> Finding {
             vec![format!("seen for {}", seconds(cdr.ended))],
         ),
     }
+}
+
+/// Why, as the one who hung up says.
+fn cause(cdr: &Cdr) -> Vec<String> {
+    cdr.q850_cause.map(|cause| format!("Q.850 cause {cause}")).into_iter().collect()
 }
 
 fn rejection(code: u16) -> (Severity, String) {
@@ -290,7 +270,7 @@ mod tests {
     use super::*;
     use crate::cdr::{Scale, Status};
 
-    fn answered(ended_by: EndedBy) -> Cdr {
+    pub(super) fn answered(ended_by: EndedBy) -> Cdr {
         Cdr {
             start: Some(0),
             answered: Some(1_000_000),
@@ -339,6 +319,23 @@ mod tests {
         assert_eq!(found[0].severity, Severity::Problem);
         assert_eq!(found[0].evidence[0], "MOS 2.31");
         assert_eq!(found[0].evidence[1], "120 of 1000 packets lost (12.0 %)");
+    }
+
+    #[test]
+    fn loss_that_may_be_the_sensor_s_own_is_no_bad_quality() {
+        let with = |capture_lost| {
+            let mut cdr = answered(EndedBy::Caller);
+            cdr.flags = flags::CAPTURE_LOSS;
+            cdr.streams = vec![Stream { capture_lost, ..stream(120, 231) }];
+            assert_eq!(cdr.is_unreliable(), capture_lost != Some(0));
+            findings(&cdr)
+        };
+        for unreliable in [None, Some(100)] {
+            let found = with(unreliable);
+            assert!(found.iter().all(|finding| finding.severity < Severity::Problem), "{found:#?}");
+            assert!(found.iter().any(|finding| finding.sentence.contains("cannot be judged")));
+        }
+        assert_eq!(with(Some(0))[0].severity, Severity::Problem, "this stream was seen whole");
     }
 
     #[test]

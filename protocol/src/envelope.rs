@@ -3,13 +3,15 @@
 //! ```text
 //!  0      1      2         3      4       5
 //! +------+------+---------+------+-------+----------------------+
-//! | 'R'  | 'S'  | version | kind | flags | postcard, or deflate |
+//! | 'R'  | 'S'  | version | kind | flags | body                 |
 //! +------+------+---------+------+-------+----------------------+
 //! ```
 //!
-//! `flags` bit 0: the rest is raw deflate (RFC 1951) of the postcard bytes; other bits are 0.
+//! `flags` bit 0: the body is raw deflate (RFC 1951) of itself. Bit 1: it is in
+//! [columns](crate::columns), not in postcard. Other bits are 0.
 
 use core::fmt;
+use std::borrow::Cow;
 use std::io::{Read, Write};
 
 use flate2::Compression;
@@ -18,6 +20,7 @@ use flate2::write::DeflateEncoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::columns;
 use crate::message as m;
 use crate::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 
@@ -27,11 +30,12 @@ pub const HEADER_LEN: usize = 5;
 /// A message's bytes on the wire, at most.
 pub const MAX_WIRE_BYTES: usize = 1 << 20;
 
-/// A message's postcard bytes after inflating, at most.
+/// A message's body after inflating, at most.
 pub const MAX_MESSAGE_BYTES: usize = 8 << 20;
 
 const MAGIC: [u8; 2] = *b"RS";
-const DEFLATED: u8 = 1;
+const DEFLATED: u8 = 1 << 0;
+const IN_COLUMNS: u8 = 1 << 1;
 
 /// Bodies shorter than this are not worth compressing.
 const COMPRESS_FROM: usize = 256;
@@ -40,6 +44,8 @@ const COMPRESS_FROM: usize = 256;
 pub trait Message: Serialize + DeserializeOwned {
     /// The number in the envelope.
     const KIND: u8;
+    /// Whether it is written in columns: many records of one type.
+    const IN_COLUMNS: bool = false;
 }
 
 macro_rules! kinds {
@@ -56,12 +62,16 @@ kinds! {
     m::Enrolled = 5,
     m::Accepted = 6,
     m::Refused = 7,
-    m::Batch = 8,
     m::BatchAck = 9,
     m::Heartbeat = 10,
     m::HeartbeatAnswer = 11,
     m::Poll = 12,
     m::Commands = 13,
+}
+
+impl Message for m::Batch {
+    const KIND: u8 = 8;
+    const IN_COLUMNS: bool = true;
 }
 
 /// Why bytes are no message.
@@ -84,8 +94,8 @@ pub enum EnvelopeError {
     TooLarge,
     /// The compressed bytes are damaged.
     Deflate,
-    /// The postcard bytes are no such message.
-    Postcard,
+    /// The body is no such message.
+    Body,
 }
 
 impl fmt::Display for EnvelopeError {
@@ -101,7 +111,7 @@ impl fmt::Display for EnvelopeError {
             Self::Flags(flags) => write!(f, "unknown envelope flags {flags:#04x}"),
             Self::TooLarge => f.write_str("message over the size limit"),
             Self::Deflate => f.write_str("compressed bytes are damaged"),
-            Self::Postcard => f.write_str("message bytes are damaged"),
+            Self::Body => f.write_str("message bytes are damaged"),
         }
     }
 }
@@ -113,20 +123,23 @@ impl core::error::Error for EnvelopeError {}
 /// # Errors
 /// [`EnvelopeError::TooLarge`] when it would not be accepted at the other side.
 pub fn seal<M: Message>(message: &M) -> Result<Vec<u8>, EnvelopeError> {
-    let plain = postcard::to_stdvec(message).map_err(|_| EnvelopeError::Postcard)?;
+    let (flags, plain) = if M::IN_COLUMNS {
+        (IN_COLUMNS, columns::to_vec(message).map_err(|_| EnvelopeError::Body)?)
+    } else {
+        (0, postcard::to_stdvec(message).map_err(|_| EnvelopeError::Body)?)
+    };
     if plain.len() > MAX_MESSAGE_BYTES {
         return Err(EnvelopeError::TooLarge);
     }
-    let mut sealed = vec![MAGIC[0], MAGIC[1], PROTOCOL_VERSION, M::KIND, 0];
+    let mut sealed = vec![MAGIC[0], MAGIC[1], PROTOCOL_VERSION, M::KIND, flags | DEFLATED];
     if plain.len() >= COMPRESS_FROM {
         let mut encoder = DeflateEncoder::new(sealed, Compression::best());
         encoder.write_all(&plain).map_err(|_| EnvelopeError::Deflate)?;
         sealed = encoder.finish().map_err(|_| EnvelopeError::Deflate)?;
-        sealed[4] = DEFLATED;
     }
-    if sealed[4] == 0 || sealed.len() >= HEADER_LEN + plain.len() {
+    if !(HEADER_LEN + 1..HEADER_LEN + plain.len()).contains(&sealed.len()) {
         sealed.truncate(HEADER_LEN);
-        sealed[4] = 0;
+        sealed[4] = flags;
         sealed.extend_from_slice(&plain);
     }
     if sealed.len() > MAX_WIRE_BYTES {
@@ -166,24 +179,28 @@ pub fn open<M: Message>(bytes: &[u8]) -> Result<M, EnvelopeError> {
     if found != M::KIND {
         return Err(EnvelopeError::Kind { wanted: M::KIND, found });
     }
-    let body = &bytes[HEADER_LEN..];
-    match bytes[4] {
-        0 => postcard::take_from_bytes(body),
-        DEFLATED => {
-            let mut plain = Vec::new();
-            DeflateDecoder::new(body)
-                .take(MAX_MESSAGE_BYTES as u64 + 1)
-                .read_to_end(&mut plain)
-                .map_err(|_| EnvelopeError::Deflate)?;
-            if plain.len() > MAX_MESSAGE_BYTES {
-                return Err(EnvelopeError::TooLarge);
-            }
-            return postcard::take_from_bytes(&plain)
-                .map(|(message, _)| message)
-                .map_err(|_| EnvelopeError::Postcard);
-        }
-        flags => return Err(EnvelopeError::Flags(flags)),
+    let (flags, body) = (bytes[4], &bytes[HEADER_LEN..]);
+    if flags & !(DEFLATED | IN_COLUMNS) != 0 {
+        return Err(EnvelopeError::Flags(flags));
     }
-    .map(|(message, _)| message)
-    .map_err(|_| EnvelopeError::Postcard)
+    let plain = if flags & DEFLATED == 0 { Cow::Borrowed(body) } else { inflate(body)?.into() };
+    if flags & IN_COLUMNS == 0 {
+        postcard::take_from_bytes(&plain)
+            .map(|(message, _)| message)
+            .map_err(|_| EnvelopeError::Body)
+    } else {
+        columns::from_bytes(&plain).map_err(|_| EnvelopeError::Body)
+    }
+}
+
+fn inflate(body: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+    let mut plain = Vec::new();
+    DeflateDecoder::new(body)
+        .take(MAX_MESSAGE_BYTES as u64 + 1)
+        .read_to_end(&mut plain)
+        .map_err(|_| EnvelopeError::Deflate)?;
+    if plain.len() > MAX_MESSAGE_BYTES {
+        return Err(EnvelopeError::TooLarge);
+    }
+    Ok(plain)
 }

@@ -2,12 +2,31 @@
 //!
 //! A thing that did not happen is null, never 0; times are RFC 3339 in UTC with microseconds.
 
+mod registration;
+
+pub use registration::registration;
+
 use serde_json::{Map, Value, json};
 
+mod stream;
+
+pub use stream::observed_names;
+use stream::{direction, scale_name, scale_reason, stream_object};
+
 use crate::cdr::{
-    CallId, Cdr, Direction, EndedBy, INTERVAL_SECONDS, Interval, Offset, Party, Rtcp, Scale, Score,
-    SipMessage, Stream, flags,
+    CallId, Cdr, EndedBy, Offset, Party, QualityReport, ReportKind, Score, SipMessage, Stream,
+    flags,
 };
+use crate::record::Record;
+
+/// A record of any kind. `id` is left out where there is none, as in `analyze`.
+#[must_use]
+pub fn record(record: &Record, id: Option<CallId>) -> Value {
+    match record {
+        Record::Call(cdr) => call(cdr, id),
+        Record::Registration(it) => Value::Object(registration(it, id)),
+    }
+}
 
 /// The whole call. `id` is left out where there is none, as in `analyze`.
 #[must_use]
@@ -20,6 +39,8 @@ pub fn call(cdr: &Cdr, id: Option<CallId>) -> Value {
         cdr.streams.iter().map(|stream| stream_object(cdr, stream)).collect(),
     );
     object.insert("streams_omitted".to_owned(), json!(cdr.streams_omitted));
+    let reports = cdr.quality_reports.iter().map(|report| quality_report(cdr, report));
+    object.insert("quality_reports".to_owned(), reports.collect());
     Value::Object(object)
 }
 
@@ -60,12 +81,15 @@ pub fn summary(cdr: &Cdr, id: Option<CallId>) -> Map<String, Value> {
         "flags": flag_names(cdr.flags),
         "vlan": cdr.vlan,
         "retransmissions": cdr.retransmissions,
+        "legs": cdr.legs.as_ref().map(|legs| json!({ "key": legs.key, "source": legs.source.name() })),
         "mos": adaptive.map(|(score, _)| hundredths(score.mos)),
         "r": adaptive.map(|(score, _)| f64::from(score.r) / 10.0),
         "mos_fixed_50": mos_with(|stream| stream.fixed_50),
         "mos_fixed_200": mos_with(|stream| stream.fixed_200),
         "mos_scale": adaptive.and_then(|(_, scale)| scale_name(scale)),
         "mos_reason": if adaptive.is_some() { None } else { no_mos_reason(cdr) },
+        "mos_unreliable": cdr.is_unreliable(),
+        "sip_dscp": cdr.sip_dscp,
     });
     if let Value::Object(fields) = fields {
         object.extend(fields);
@@ -113,70 +137,22 @@ fn sip(cdr: &Cdr) -> Value {
         .collect()
 }
 
-fn stream_object(cdr: &Cdr, stream: &Stream) -> Value {
-    let mos = |score: Option<Score>| score.map(|score| hundredths(score.mos));
-    let discarded = |score: Option<Score>| score.map(|score| score.discarded);
+fn quality_report(cdr: &Cdr, report: &QualityReport) -> Value {
+    let percent = |permille: Option<u16>| permille.map(|permille| f64::from(permille) / 10.0);
     json!({
-        "src": address(cdr, stream.src),
-        "dst": address(cdr, stream.dst),
-        "ssrc": stream.ssrc,
-        "payload_type": stream.payload_type,
-        "encoding_name": if stream.encoding_name.is_empty() { None } else { Some(&stream.encoding_name) },
-        "clock_rate": stream.clock_rate,
-        "ptime_ms": stream.ptime,
-        "dscp": stream.dscp,
-        "direction": match stream.direction {
-            Direction::CallerToCallee => "caller_to_callee",
-            Direction::CalleeToCaller => "callee_to_caller",
-            Direction::Unknown => "unknown",
+        "at": cdr.first_at.plus(report.at).to_rfc3339(),
+        "direction": direction(report.direction),
+        "kind": match report.kind {
+            ReportKind::Session => "session",
+            ReportKind::Interval => "interval",
+            ReportKind::Alert => "alert",
         },
-        "first_at": cdr.first_at.plus(stream.first).to_rfc3339(),
-        "last_at": cdr.first_at.plus(stream.first.saturating_add(stream.length)).to_rfc3339(),
-        "packets": stream.packets,
-        "bytes": stream.bytes,
-        "expected": stream.expected,
-        "lost": stream.lost,
-        "duplicates": stream.duplicates,
-        "reordered": stream.reordered,
-        "capture_lost": stream.capture_lost,
-        "jitter_mean_ms": stream.jitter_mean.map(|us| millis(u64::from(us))),
-        "jitter_max_ms": stream.jitter_max.map(|us| millis(u64::from(us))),
-        "delta_max_ms": stream.delta_max.map(|us| millis(u64::from(us))),
-        "burst_r": stream.burst_r.map(hundredths),
-        "mos": mos(stream.adaptive),
-        "r": stream.adaptive.map(|score| f64::from(score.r) / 10.0),
-        "mos_fixed_50": mos(stream.fixed_50),
-        "mos_fixed_200": mos(stream.fixed_200),
-        "mos_scale": scale_name(stream.scale),
-        "mos_reason": if stream.adaptive.is_some() { None } else { scale_reason(stream.scale) },
-        "discarded": discarded(stream.adaptive),
-        "discarded_fixed_50": discarded(stream.fixed_50),
-        "discarded_fixed_200": discarded(stream.fixed_200),
-        "rtcp": stream.rtcp.as_ref().map(|rtcp| rtcp_object(rtcp, stream.clock_rate)),
-        "intervals": stream.intervals.iter().enumerate().map(interval).collect::<Value>(),
-    })
-}
-
-fn rtcp_object(rtcp: &Rtcp, clock_rate: Option<u32>) -> Value {
-    json!({
-        "reports": rtcp.reports,
-        "fraction_lost": f64::from(rtcp.fraction_lost) / 256.0,
-        "cumulative_lost": rtcp.cumulative_lost,
-        "interarrival_jitter": rtcp.interarrival_jitter,
-        "interarrival_jitter_ms": clock_rate.filter(|&rate| rate > 0).map(|rate| {
-            millis(u64::from(rtcp.interarrival_jitter) * 1_000_000 / u64::from(rate))
-        }),
-        "round_trip_ms": rtcp.round_trip.map(|us| millis(u64::from(us))),
-    })
-}
-
-fn interval((index, interval): (usize, &Interval)) -> Value {
-    json!({
-        "at_s": index as u64 * INTERVAL_SECONDS,
-        "packets": interval.packets,
-        "lost": interval.lost,
-        "jitter_ms": f64::from(interval.jitter) / 10.0,
-        "mos": if interval.mos == 0 { None } else { Some(hundredths(interval.mos)) },
+        "mos_lq": report.mos_lq.map(hundredths),
+        "mos_cq": report.mos_cq.map(hundredths),
+        "loss_percent": percent(report.network_packet_loss_rate),
+        "discard_percent": percent(report.jitter_buffer_discard_rate),
+        "jitter_ms": report.interarrival_jitter,
+        "round_trip_ms": report.round_trip_delay,
     })
 }
 
@@ -186,24 +162,6 @@ fn party(party: &Party) -> Value {
 
 fn address(cdr: &Cdr, index: u8) -> Option<String> {
     cdr.address(index).map(|address| address.to_string())
-}
-
-const fn scale_name(scale: Scale) -> Option<&'static str> {
-    match scale {
-        Scale::Narrowband => Some("nb"),
-        Scale::Wideband => Some("wb"),
-        _ => None,
-    }
-}
-
-const fn scale_reason(scale: Scale) -> Option<&'static str> {
-    match scale {
-        Scale::Narrowband | Scale::Wideband => None,
-        Scale::UnknownCodec => Some("the codec is unknown"),
-        Scale::NoImpairmentValues => Some("no Ie and Bpl are published for the codec"),
-        Scale::NotSpeech => Some("the stream is not speech"),
-        Scale::TooShort => Some("too few packets"),
-    }
 }
 
 fn no_mos_reason(cdr: &Cdr) -> Option<&'static str> {

@@ -2,7 +2,8 @@
 //!
 //! This crate does no I/O and keeps no state. It holds what both sides must agree on:
 //!
-//! * [`cdr`]: one call as it travels and as it is kept;
+//! * [`record`]: everything that a sensor delivers: [`cdr`], one call as it travels and as it is
+//!   kept, and [`registration`], what becomes of a phone's registration;
 //! * [`message`]: what the two say to each other, and [`envelope`]: how it is framed;
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
 //! * [`token`]: the enrolment token, one line that configures a box;
@@ -14,11 +15,15 @@
 //! Wire structs only ever gain fields at their end; `tests/golden` pins their bytes.
 
 pub mod cdr;
+pub mod columns;
 pub mod counters;
 pub mod diagnosis;
 pub mod envelope;
 pub mod json;
+pub mod live;
 pub mod message;
+pub mod record;
+pub mod registration;
 pub mod slot;
 pub mod step;
 pub mod time;

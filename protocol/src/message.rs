@@ -16,13 +16,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cdr::{Boot, Cdr};
+use crate::cdr::Boot;
 use crate::counters::Counter;
+use crate::live::Live;
+use crate::record::Record;
 use crate::step::Failure;
 use crate::time::UnixMicros;
 
 /// Records in a batch, at most.
-pub const MAX_BATCH_CDRS: usize = 500;
+pub const MAX_BATCH_RECORDS: usize = 500;
 
 /// "Here I am": the first thing a sensor says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,13 +138,20 @@ pub struct Refused {
     pub retry_after_seconds: u16,
 }
 
-/// Ended calls, oldest first.
+/// Records, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
-    /// The start during which the calls were seen (not always the present one).
+    /// The start during which the records were made (not always the present one).
     pub boot: Boot,
-    /// At most [`MAX_BATCH_CDRS`].
-    pub cdrs: Vec<Cdr>,
+    /// At most [`MAX_BATCH_RECORDS`].
+    pub records: Vec<Record>,
+}
+
+impl Batch {
+    /// A batch of these.
+    pub fn new<R: Into<Record>>(boot: Boot, records: impl IntoIterator<Item = R>) -> Self {
+        Self { boot, records: records.into_iter().map(Into::into).collect() }
+    }
 }
 
 /// All records of the batch are committed, or were before; the sensor may delete them.
@@ -179,6 +188,10 @@ pub struct Heartbeat {
     pub interfaces: Vec<InterfaceHealth>,
     /// When the newest call ended, if one did.
     pub last_cdr_at: Option<UnixMicros>,
+    /// How good the calls in progress are.
+    pub live: Live,
+    /// The sensor is being stopped: this is its last word, and ends its session.
+    pub is_leaving: bool,
     /// How the last upgrade ended, if there was one.
     pub upgrade: Option<UpgradeReport>,
 }

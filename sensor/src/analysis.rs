@@ -1,14 +1,18 @@
 //! The analysis: frames in, records out. One thread owns it, live and with a file alike.
 
 use embassy_time::{Duration, Instant};
-use ringside_protocol::cdr::Cdr;
+use ringside_protocol::cdr::Method;
 use ringside_protocol::counters::Counter;
+use ringside_protocol::live::Live;
+use ringside_protocol::record::Record;
 
 use crate::call::{CallSettings, CallTable};
 use crate::capture::Frame;
 use crate::counters::Counters;
 use crate::decode::{Datagram, Decoder, DecoderSettings, Options, PortSet, Transport};
-use crate::wire::{rtp, sip};
+use crate::registration::RegistrationTable;
+use crate::wire::sip::StartLine;
+use crate::wire::{rtp, sip, vq};
 
 /// Between two looks at fragments and TCP connections that wait for more.
 const DECODER_TIMEOUT_EVERY: Duration = Duration::from_secs(1);
@@ -24,6 +28,10 @@ pub struct AnalysisSettings {
     pub decode: Options,
     /// When calls end that nobody hangs up.
     pub call: CallSettings,
+    /// Whether registrations become records.
+    pub has_registrations: bool,
+    /// The header that carries the Call-ID of the leg before, such as `X-CID`.
+    pub leg_header: Option<String>,
 }
 
 /// Everything between a frame and a record.
@@ -32,11 +40,14 @@ pub struct Analysis {
     calls: Calls,
     counters: Counters,
     decoder_timeout_at: Instant,
+    /// The newest moment that it was told.
+    now: Instant,
 }
 
 /// What a datagram is handed to.
 struct Calls {
     table: CallTable,
+    registrations: Option<RegistrationTable>,
     sip_ports: PortSet,
     is_sip_anywhere: bool,
 }
@@ -51,12 +62,22 @@ impl Analysis {
             framing: sip::framing,
             seed: settings.call.seed,
         });
+        let has_registrations = settings.has_registrations;
+        let mut table = CallTable::new(settings.call);
+        table.set_leg_header(settings.leg_header);
         let calls = Calls {
-            table: CallTable::new(settings.call),
+            registrations: has_registrations.then(|| RegistrationTable::new(settings.call.seed)),
+            table,
             sip_ports: settings.sip_ports,
             is_sip_anywhere: settings.is_sip_anywhere,
         };
-        Self { decoder, calls, counters: Counters::default(), decoder_timeout_at: Instant::MIN }
+        Self {
+            decoder,
+            calls,
+            counters: Counters::default(),
+            decoder_timeout_at: Instant::MIN,
+            now: Instant::MIN,
+        }
     }
 
     /// Takes one frame; what is over by its time ends first.
@@ -69,11 +90,26 @@ impl Analysis {
         });
     }
 
+    /// Takes a HEP message that an agent has sent; what is over by its time ends first.
+    pub fn handle_hep(&mut self, at: Instant, bytes: &[u8]) {
+        self.handle_timeout(at);
+        let Self { decoder, calls, counters, .. } = self;
+        decoder.handle_hep(at, bytes, counters, &mut |datagram, counters| {
+            calls.handle_datagram(datagram, counters);
+        });
+    }
+
     /// Lets time pass, for the moments in which the wire is silent.
     #[inline]
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
         if self.calls.table.poll_timeout().is_some_and(|at| at <= now) {
             self.calls.table.handle_timeout(now, &mut self.counters);
+        }
+        if let Some(registrations) = &mut self.calls.registrations
+            && registrations.poll_timeout().is_some_and(|at| at <= now)
+        {
+            registrations.handle_timeout(now, &mut self.counters);
         }
         // A clock that went back makes nothing wait for it.
         let is_due =
@@ -94,11 +130,35 @@ impl Analysis {
             calls.handle_datagram(datagram, counters);
         });
         self.calls.table.finish(&mut self.counters);
+        if let Some(registrations) = &mut self.calls.registrations {
+            registrations.finish(self.now, &mut self.counters);
+        }
     }
 
     /// The next record. Drain to `None` after every `handle_*`.
-    pub fn poll_record(&mut self) -> Option<Cdr> {
-        self.calls.table.poll_record()
+    pub fn poll_record(&mut self) -> Option<Record> {
+        let Calls { table, registrations, .. } = &mut self.calls;
+        if let Some(cdr) = table.poll_record() {
+            return Some(cdr.into());
+        }
+        let mut registration = registrations.as_mut()?.poll_record()?;
+        registration.number = table.take_number();
+        Some(registration.into())
+    }
+
+    /// Tells, once a second, whether the capture has lost packets since the last time: what is
+    /// followed now will say so.
+    pub fn note_capture(&mut self, is_lossy: bool) {
+        self.calls.table.note_capture(is_lossy);
+        if let Some(registrations) = self.calls.registrations.as_mut().filter(|_| is_lossy) {
+            registrations.note_capture_loss();
+        }
+    }
+
+    /// How good the calls in progress are, as of the newest frame.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        self.calls.table.live(self.now)
     }
 
     /// The table of calls.
@@ -129,6 +189,27 @@ impl Calls {
         }
     }
 
+    /// A phone's voice quality report comes in PUBLISH, or in NOTIFY.
+    fn handle_report(
+        &mut self,
+        message: &sip::Message<'_>,
+        datagram: &Datagram<'_>,
+        counters: &mut Counters,
+    ) {
+        let may_report = matches!(
+            message.start_line,
+            StartLine::Request { method: Method::Publish | Method::Notify, .. }
+        );
+        let is_report = |kind: &[u8]| kind.eq_ignore_ascii_case(b"application/vq-rtcpxr");
+        if !may_report || !message.content_type().is_some_and(is_report) {
+            return;
+        }
+        match vq::Report::parse(message.body) {
+            Some(report) => self.table.handle_report(&report, datagram.at, counters),
+            None => counters.add(Counter::QualityReportsUnclaimed),
+        }
+    }
+
     /// Takes a datagram of a SIP port; says whether it was SIP's business.
     fn handle_sip(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) -> bool {
         if !sip::looks_like_sip(datagram.payload) {
@@ -145,7 +226,13 @@ impl Calls {
         match sip::Message::parse(datagram.payload) {
             Ok(message) => {
                 counters.add(Counter::SipMessages);
-                self.table.handle_sip(&message, datagram, counters);
+                self.handle_report(&message, datagram, counters);
+                match &mut self.registrations {
+                    Some(registrations) if message.cseq().method == Method::Register => {
+                        registrations.handle_sip(&message, datagram, counters);
+                    }
+                    _ => self.table.handle_sip(&message, datagram, counters),
+                }
             }
             Err(_) => counters.add(Counter::SipBad),
         }

@@ -7,6 +7,7 @@ use lexopt::prelude::*;
 use ringside_protocol::slot::Slot;
 
 use crate::commands::{SlotsAsked, Upgrade};
+use crate::upgrade::setup::Wish;
 
 /// Printed by `--help` and after a wrong usage.
 pub const USAGE: &str = "\
@@ -14,9 +15,11 @@ ringside-sensor captures SIP and RTP, judges every call, and sends records to th
 
 usage:
   ringside-sensor run [--config FILE] [--read FILE [--speed realtime|max]]
-  ringside-sensor analyze FILE... [--format table|json|csv] [--config FILE]
+  ringside-sensor analyze FILE... [--format table|json|csv]
+                          [--records calls|registrations|all] [--config FILE]
   ringside-sensor doctor [--config FILE] [--format table|json]
   ringside-sensor enrol --server HOST[:PORT] --token TOKEN [--config FILE]
+  ringside-sensor install [--no-start | --take-over]
   ringside-sensor upgrade FILE [--allow-downgrade] [--config FILE]
   ringside-sensor upgrade --forget [--config FILE]
   ringside-sensor config check [FILE] [--format table|json]
@@ -41,6 +44,18 @@ pub enum Format {
     Json,
     /// RFC 4180, with a head line.
     Csv,
+}
+
+/// Which records `analyze` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Records {
+    /// Calls alone.
+    #[default]
+    Calls,
+    /// Registrations alone.
+    Registrations,
+    /// Everything.
+    All,
 }
 
 /// How fast a file is read.
@@ -71,6 +86,8 @@ pub enum Command {
         files: Vec<PathBuf>,
         /// `--format`.
         format: Format,
+        /// `--records`.
+        records: Records,
         /// `--config`.
         config: Option<PathBuf>,
     },
@@ -104,6 +121,8 @@ pub enum Command {
         /// `--config`.
         config: Option<PathBuf>,
     },
+    /// A service of this machine.
+    Install(Wish),
     /// A box's slots.
     Slots {
         /// What exactly.
@@ -150,9 +169,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             if options.values.is_empty() {
                 return Err("analyze needs a capture file".to_owned());
             }
+            let format = options.format.take().unwrap_or_default();
+            let records = options.records.take().unwrap_or_default();
+            if format == Format::Csv && records != Records::Calls {
+                return Err("CSV holds calls only: use --format json".to_owned());
+            }
             Command::Analyze {
                 files: core::mem::take(&mut options.values),
-                format: options.format.take().unwrap_or_default(),
+                format,
+                records,
                 config: options.config.take(),
             }
         }
@@ -173,6 +198,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             },
             config: options.config.take(),
         },
+        "install" => {
+            let take = core::mem::take::<bool>;
+            let wishes = (take(&mut options.no_start), take(&mut options.takes_over));
+            Command::Install(match wishes {
+                (false, false) => Wish::Start,
+                (true, false) => Wish::Install,
+                (false, true) => Wish::TakeOver,
+                (true, true) => return Err("--take-over starts the sensor".to_owned()),
+            })
+        }
         "slots" => options.slots()?,
         "provision" => {
             if options.values.len() != 1 {
@@ -205,10 +240,13 @@ struct Options {
     read: Option<PathBuf>,
     speed: Option<Speed>,
     format: Option<Format>,
+    records: Option<Records>,
     server: Option<String>,
     token: Option<String>,
     allows_downgrade: bool,
     forgets: bool,
+    no_start: bool,
+    takes_over: bool,
     into: Option<PathBuf>,
     blocks: Vec<PathBuf>,
     running: Option<Slot>,
@@ -240,9 +278,20 @@ impl Options {
                         _ => return Err("--format is table, json or csv".to_owned()),
                     });
                 }
+                Long("records") => {
+                    let records = parser.value().map_err(sentence)?;
+                    options.records = Some(match records.to_str() {
+                        Some("calls") => Records::Calls,
+                        Some("registrations") => Records::Registrations,
+                        Some("all") => Records::All,
+                        _ => return Err("--records is calls, registrations or all".to_owned()),
+                    });
+                }
                 Long("server") => options.server = Some(text(parser, "--server")?),
                 Long("token") => options.token = Some(text(parser, "--token")?),
                 Long("allow-downgrade") => options.allows_downgrade = true,
+                Long("no-start") => options.no_start = true,
+                Long("take-over") => options.takes_over = true,
                 Long("forget") => options.forgets = true,
                 Long("into") => options.into = Some(parser.value().map_err(sentence)?.into()),
                 Long("block") => options.blocks.push(parser.value().map_err(sentence)?.into()),
@@ -294,10 +343,13 @@ impl Options {
             ("--read", self.read.is_some()),
             ("--speed", self.speed.is_some()),
             ("--format", self.format.is_some()),
+            ("--records", self.records.is_some()),
             ("--server", self.server.is_some()),
             ("--token", self.token.is_some()),
             ("--allow-downgrade", self.allows_downgrade),
             ("--forget", self.forgets),
+            ("--no-start", self.no_start),
+            ("--take-over", self.takes_over),
             ("--into", self.into.is_some()),
             ("--block", !self.blocks.is_empty()),
             ("--running", self.running.is_some()),
@@ -349,6 +401,7 @@ mod tests {
             Ok(Command::Analyze {
                 files: vec!["a.pcap".into(), "b.pcap".into()],
                 format: Format::Json,
+                records: Records::Calls,
                 config: None
             })
         );
@@ -378,6 +431,11 @@ mod tests {
             ("slots show --block a --block b --running C", "A or B"),
             ("provision a", "--into DIR"),
             ("run --forget", "takes no --forget"),
+            ("run --take-over", "takes no --take-over"),
+            ("install --no-start --take-over", "starts the sensor"),
+            ("run --records all", "takes no --records"),
+            ("analyze a.pcap --records x", "calls, registrations or all"),
+            ("analyze a.pcap --records all --format csv", "CSV holds calls only"),
             ("run --nonsense", "nonsense"),
         ] {
             let error = parse_words(words).expect_err(words);

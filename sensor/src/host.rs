@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use ringside_protocol::cdr::Cdr;
+use ringside_protocol::live::Live;
 use ringside_protocol::message::{InterfaceHealth, Lease, UpgradeReport};
+use ringside_protocol::record::Record;
 
 use crate::counters::Counters;
 use crate::uplink::{Health, Host};
@@ -47,8 +48,16 @@ impl SensorHost {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).upgrade = report;
     }
 
+    /// Replaces what is known of the calls in progress.
+    pub fn publish_live(&self, live: Live) {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).live = live;
+    }
+
     /// Notes when the newest call ended.
-    pub fn note_record(&self, record: &Cdr) {
+    pub fn note_record(&self, record: &Record) {
+        if !matches!(record, Record::Call(_)) {
+            return;
+        }
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.last_cdr_at = health.last_cdr_at.max(Some(record.ended_at()));
     }

@@ -24,6 +24,7 @@ pub mod identity;
 pub mod limits;
 pub mod logging;
 pub mod provision;
+pub mod registration;
 pub mod report;
 pub mod status;
 pub mod store;

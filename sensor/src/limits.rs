@@ -15,6 +15,16 @@ pub const MAX_TOMBSTONES: usize = 4096;
 /// Streams of one call in its record; further ones are counted.
 pub const MAX_STREAMS_PER_CALL: usize = 16;
 
+/// Streams of one call whose CNAME and VoIP metrics are kept.
+pub const MAX_REPORTED_STREAMS: usize = 4;
+
+/// Streams that no session description has named yet; of those silent for two seconds the one silent
+/// longest leaves, and while none is, further ones are not followed.
+pub const MAX_STRAYS: usize = 128;
+
+/// First packets of flows that nobody claimed (64 bytes each); a newer one takes its place.
+pub const MAX_STRAY_PACKETS: usize = 1024;
+
 /// Streams of all calls together.
 pub const MAX_STREAMS: usize = 16_384;
 
@@ -133,6 +143,42 @@ pub const CAPTURE_BLOCKS: usize = 32;
 
 /// Of those, blocks that only SIP may use.
 pub const CAPTURE_BLOCKS_FOR_SIP: usize = 4;
+
+/// Registrations followed at once, by registrar, address-of-record and contact address (3.8 MiB,
+/// touched as used). When full, one that never was granted leaves; those that were stay, and a new
+/// one is counted and not followed.
+pub const MAX_REGISTRATIONS: usize = 4096;
+
+/// Bytes of all texts that one registration's REGISTER gives (address-of-record, registrar,
+/// contact, agent, Call-ID); what comes after that is left empty.
+pub const MAX_REGISTRATION_TEXT: usize = 448;
+
+/// Bytes of the texts of its responses (reason phrase, registrar's agent).
+pub const MAX_REGISTRATION_REPLY_TEXT: usize = 128;
+
+/// Records of registrations that were never granted, at once; after that one a second. Somebody
+/// who tries accounts by the thousand fills neither outbox nor uplink.
+pub const MAX_UNGRANTED_RECORDS: u32 = 256;
+
+/// Lines of a phone's voice quality report that are read (RFC 6035 has about 40).
+pub const MAX_VQ_LINES: usize = 128;
+
+/// Voice quality reports of one call in its record; when full, the newest takes the last one's place.
+pub const MAX_QUALITY_REPORTS: usize = 4;
+
+/// INVITEs remembered to find the legs of one call by number and time (16 KiB): 4 s at 64 new calls
+/// a second. The oldest leaves.
+pub const MAX_RECENT_INVITES: usize = 256;
+
+/// HEP messages that wait for analysis, and their bytes together; what comes beyond that is dropped
+/// and counted.
+pub const MAX_HEP_QUEUE: usize = 4096;
+/// See [`MAX_HEP_QUEUE`].
+pub const MAX_HEP_QUEUE_BYTES: usize = 4 << 20;
+
+/// Agents connected to the HEP listener over TCP; each has a thread and 64 KiB. Further ones are
+/// refused and counted.
+pub const MAX_HEP_CONNECTIONS: usize = 32;
 
 /// Bytes of a text field (user, host, agent, Call-ID) in a record; the rest is cut.
 pub const MAX_TEXT: usize = 255;

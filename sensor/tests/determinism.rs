@@ -54,7 +54,7 @@ fn analyse(files: Vec<Vec<u8>>, lens: &[usize], seed: u64) -> String {
     let mut lines = String::new();
     let mut write = |analysis: &mut Analysis| {
         while let Some(record) = analysis.poll_record() {
-            writeln!(lines, "{}", json::call(&record, None)).unwrap();
+            writeln!(lines, "{}", json::record(&record, None)).unwrap();
         }
     };
     for file in files {

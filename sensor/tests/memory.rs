@@ -4,6 +4,8 @@
 //! ```text
 //! cargo test --release -p ringside-sensor --test memory -- --nocapture
 //! ```
+//!
+//! `RINGSIDE_SENSOR` names another program to measure, such as the static one (`ci/shipped`).
 
 mod network;
 
@@ -28,22 +30,28 @@ use ringside_sensor::limits::*;
 use ringside_sensor::store::outbox::{Outbox, OutboxSettings};
 use ringside_sensor::wire::sip;
 use ringside_tests::generate::{Plan, write};
+use ringside_tests::processes::program;
 
 /// Channels of a customer.
 const CALLS: u16 = 2000;
 
-/// RssAnon of the whole process, KiB. In a debug build some 40 blocks of 512 KiB, which is sled's
-/// segment size, stand there filled with zeros; a release build does not touch them.
-const MAX_PROCESS: u64 = if cfg!(debug_assertions) { 72 << 10 } else { 48 << 10 };
+/// RssAnon of the whole process, KiB.
+const MAX_PROCESS: u64 = 48 << 10;
 
-/// RssAnon of the analysis, KiB.
-const MAX_ANALYSIS: u64 = 24 << 10;
+/// In a debug build some 40 blocks of 512 KiB, which is sled's segment size, stand there filled
+/// with zeros; a release build does not touch them.
+const MAX_DEBUG_PROCESS: u64 = 72 << 10;
+
+/// RssAnon of the analysis, KiB. A debug build fills the decoder's tables, 20 MiB, which a release
+/// build leaves to the system's zeros.
+const MAX_ANALYSIS: u64 = if cfg!(debug_assertions) { 46 << 10 } else { 24 << 10 };
 
 /// One test, because others would run beside it in the same process.
 #[test]
 fn two_thousand_calls_in_progress_fit_in_48_mib() {
-    reserved();
+    // First, because what others free stays touched in the allocator's hands.
     let analysis = analysis();
+    reserved();
     println!("{:<44}{analysis:>9} KiB", "analysis with 2000 calls, touched");
     assert!(analysis <= MAX_ANALYSIS, "the analysis takes {analysis} KiB");
     let outbox = outbox();
@@ -52,7 +60,9 @@ fn two_thousand_calls_in_progress_fit_in_48_mib() {
     println!("{:<44}{process:>9} KiB", "the process with 2000 calls, RssAnon");
     let rest = process.saturating_sub(analysis + outbox);
     println!("{:<44}{rest:>9} KiB", "of that file buffer, stacks, uplink, the rest");
-    assert!(process <= MAX_PROCESS, "the process takes {process} KiB");
+    let is_debug = cfg!(debug_assertions) && std::env::var_os("RINGSIDE_SENSOR").is_none();
+    let limit = if is_debug { MAX_DEBUG_PROCESS } else { MAX_PROCESS };
+    assert!(process <= limit, "the process takes {process} KiB, over {limit}");
 }
 
 /// Prints what each table reserves at start.
@@ -154,7 +164,7 @@ fn process() -> u64 {
         folder.display()
     );
     std::fs::write(&config, text).unwrap();
-    let mut sensor = Command::new(env!("CARGO_BIN_EXE_ringside-sensor"))
+    let mut sensor = Command::new(program("ringside-sensor"))
         .args(["run", "--read", "-", "--config"])
         .arg(&config)
         .stdin(Stdio::piped())

@@ -220,7 +220,8 @@ fn calls_seen_before_the_time_was_known_arrive_with_their_true_times() {
     assert!(sensor.uplink.wait_until_drained(SOON));
     let state = cloud.state();
     let bytes = &state.rows.values().next().expect("a row")[0];
-    let row: ringside_protocol::cdr::Cdr = postcard::from_bytes(bytes).expect("a record");
+    let row: ringside_protocol::record::Record = postcard::from_bytes(bytes).expect("a record");
+    let row = row.into_call().expect("a call");
     assert!(row.first_at.0.abs_diff(true_time) < 1_000_000, "{}", row.first_at.to_rfc3339());
     assert_eq!(row.flags, 0);
     assert_eq!(sensor.outbox.figures().rebased, 1);

@@ -83,7 +83,7 @@ fn child_pushes_and_acknowledges_until_it_is_killed() {
             && let Some(batch) = outbox.next_batch(100)
         {
             let boot = batch.boot;
-            let ids = batch.cdrs.iter().map(|cdr| format!("{DEVICE}-{boot}-{}\n", cdr.number));
+            let ids = batch.records.iter().map(|it| format!("{DEVICE}-{boot}-{}\n", it.number()));
             append(&directory.join("delivered"), &ids.collect::<String>());
             outbox.acknowledge(&batch);
         }
@@ -137,7 +137,7 @@ fn contents(dir: &TestDir) -> Vec<CallId> {
     while let Some(batch) = outbox.next_batch(500) {
         let boot = batch.boot;
         let id = |number| CallId { device: DEVICE, boot, number };
-        ids.extend(batch.cdrs.iter().map(|cdr| id(cdr.number)));
+        ids.extend(batch.records.iter().map(|record| id(record.number())));
         outbox.acknowledge(&batch);
     }
     ids

@@ -93,6 +93,12 @@ impl Api {
         }
     }
 
+    /// The newest record of each registration.
+    #[must_use]
+    pub fn registrations(&self) -> Vec<Value> {
+        items(&self.get("/registrations?limit=200"), "registrations")
+    }
+
     /// One call with everything.
     #[must_use]
     pub fn call(&self, id: &str) -> Value {

@@ -15,5 +15,6 @@ pub mod machine;
 pub mod middle;
 pub mod processes;
 pub mod proxy;
+pub mod records;
 pub mod sensor;
 pub mod signer;

@@ -1,8 +1,9 @@
 //! A network between sensor and cloud that can be cut: a TCP proxy that goes on accepting and
-//! forwards nothing, until everything is reset.
+//! forwards nothing, until everything is reset. It counts what each connection carries.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ struct State {
     /// Counts resets: a connection of an earlier count is over.
     generation: u64,
     connections: Vec<Arc<TcpStream>>,
+    /// Bytes of each connection that there was.
+    carried: Vec<Arc<AtomicU64>>,
 }
 
 impl Proxy {
@@ -49,7 +52,13 @@ impl Proxy {
     pub fn listen_on(port: u16, upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port is free");
         let port = listener.local_addr().expect("it listens").port();
-        let state = State { upstream, is_stalled: false, generation: 0, connections: Vec::new() };
+        let state = State {
+            upstream,
+            is_stalled: false,
+            generation: 0,
+            connections: Vec::new(),
+            carried: Vec::new(),
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -59,6 +68,13 @@ impl Proxy {
             }
         });
         Self { port, shared }
+    }
+
+    /// Bytes that each connection since the start has carried, both ways together, in the order in
+    /// which they were opened.
+    #[must_use]
+    pub fn carried(&self) -> Vec<u64> {
+        self.shared.lock().carried.iter().map(|bytes| bytes.load(Ordering::Relaxed)).collect()
     }
 
     /// New connections go to `upstream`.
@@ -100,9 +116,11 @@ impl Shared {
     }
 
     fn join(self: &Arc<Self>, near: Arc<TcpStream>) {
+        let carried = Arc::new(AtomicU64::new(0));
         let generation = {
             let mut state = self.lock();
             state.connections.push(Arc::clone(&near));
+            state.carried.push(Arc::clone(&carried));
             state.generation
         };
         if !self.may_pass(generation) {
@@ -112,17 +130,19 @@ impl Shared {
         let Ok(far) = TcpStream::connect(upstream).map(Arc::new) else { return };
         self.lock().connections.push(Arc::clone(&far));
         let (shared, from, to) = (Arc::clone(self), Arc::clone(&near), Arc::clone(&far));
-        std::thread::spawn(move || shared.copy(&from, &to, generation));
-        self.copy(&far, &near, generation);
+        let sent = Arc::clone(&carried);
+        std::thread::spawn(move || shared.copy(&from, &to, generation, &sent));
+        self.copy(&far, &near, generation, &carried);
     }
 
-    fn copy(&self, mut from: &TcpStream, mut to: &TcpStream, generation: u64) {
+    fn copy(&self, mut from: &TcpStream, mut to: &TcpStream, generation: u64, carried: &AtomicU64) {
         let mut buffer = [0; 16 << 10];
         loop {
             let count = from.read(&mut buffer).unwrap_or(0);
             if !self.may_pass(generation) {
                 return;
             }
+            carried.fetch_add(count as u64, Ordering::Relaxed);
             if count == 0 || to.write_all(&buffer[..count]).is_err() {
                 // Either side's end is the other's.
                 drop(from.shutdown(Shutdown::Both));

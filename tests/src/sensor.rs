@@ -74,6 +74,13 @@ impl Sensor {
         self
     }
 
+    /// Without this setting, whoever has made it.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.settings.retain(|(known, _)| known != key);
+        self
+    }
+
     /// With the cloud at `host` and `port`, whatever enrolment has named.
     #[must_use]
     pub fn toward(self, host: &str, port: u16) -> Self {

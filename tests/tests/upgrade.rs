@@ -7,7 +7,7 @@ use std::time::Duration;
 use ringside_tests::cloud::Cloud;
 use ringside_tests::folder::Folder;
 use ringside_tests::live_call::Phones;
-use ringside_tests::processes::{Process, program, wait_until};
+use ringside_tests::processes::{Process, program, wait_for, wait_until};
 use ringside_tests::sensor::{Said, Sensor};
 use ringside_tests::signer::Signer;
 
@@ -43,16 +43,17 @@ impl Host {
         self.sensor.said(&["upgrade", &release.display().to_string()])
     }
 
+    /// Starts what the link leads to, and again if it ends: the last sensor may be ending still.
     fn start(&self) -> Process {
-        // A program on trial ends a moment after the one that has started it.
-        wait_until("the end of the last sensor", || {
-            let lock = fs::File::open(self.sensor.data().join("sensor.lock"));
-            lock.map_or(true, |lock| lock.try_lock().is_ok())
-        });
-        let process = self.sensor.run(None, "");
-        _ = process.wait_for_line("accepted: connected to");
-        _ = process.wait_for_line("capturing from lo");
-        process
+        wait_for("a sensor that captures and is accepted", || {
+            let mut process = self.sensor.run(None, "");
+            let is_up = |process: &Process| {
+                let written = process.written();
+                written.contains("accepted: connected to") && written.contains("capturing from lo")
+            };
+            wait_until("its start or end", || is_up(&process) || !process.is_running());
+            process.is_running().then_some(process)
+        })
     }
 
     /// What the link leads to.
@@ -159,6 +160,66 @@ fn a_stranger_s_release_changes_nothing() {
     assert!(fs::read_link(host.folder.join("ringside-sensor")).is_err(), "still a plain file");
 }
 
+/// A `systemctl` for which the unit is active, and that restarts the sensor as systemd would: it ends
+/// the main process, waits for that, and starts what the link leads to.
+fn fake_systemctl(host: &Host) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = host.folder.join("systemctl");
+    let start = host.sensor.command(&["run".to_owned()]);
+    let words: Vec<_> = start.get_args().map(|word| format!("'{}'", word.display())).collect();
+    let (program, folder) = (start.get_program().display(), host.folder.path().display());
+    let script = format!(
+        "#!/bin/sh\n\
+         echo \"$*\" >>'{folder}/told'\n\
+         [ \"$1\" = restart ] || exit 0\n\
+         kill -TERM $(cat '{folder}/main-pid')\n\
+         while kill -0 $(cat '{folder}/main-pid'); do sleep 0.05; done 2>/dev/null\n\
+         setsid '{program}' {} </dev/null >'{folder}/log' 2>&1 &\n\
+         echo $! >'{folder}/main-pid'\n",
+        words.join(" ")
+    );
+    fs::write(&path, script).expect("a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a script");
+    path
+}
+
+#[test]
+fn a_unit_of_systemd_is_restarted_by_systemd() {
+    if !can_capture() {
+        return;
+    }
+    let (cloud, phones) = (Cloud::start(), Phones::new());
+    let host = Host::new(&cloud, 60, &phones);
+    fake_systemctl(&host);
+    let mut first = host.start();
+    fs::write(host.folder.join("main-pid"), first.id().to_string()).expect("a file");
+    // A process that has ended is there until its parent has looked.
+    let reaper = std::thread::spawn(move || first.wait().success());
+    let release = host.release("good", &program("ringside-sensor"), "9.9.9");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let words = ["upgrade".to_owned(), release.display().to_string()];
+    let output = host
+        .sensor
+        .command(&words)
+        .env("PATH", format!("{}:{path}", host.folder.path().display()))
+        .output()
+        .expect("it starts");
+    let log = fs::read_to_string(host.folder.join("log")).unwrap_or_default();
+    assert!(output.status.success(), "{output:?}\n{log}");
+    assert!(reaper.join().expect("no panic"), "the old program ends in order");
+    let told = fs::read_to_string(host.folder.join("told")).expect("it was asked");
+    assert_eq!(
+        told,
+        "is-active --quiet ringside-sensor.service\nrestart --no-block ringside-sensor.service\n"
+    );
+    assert!(log.contains("upgraded to 9.9.9"), "{log}");
+    assert_eq!(host.link(), Path::new("ringside-sensor.B"));
+    let pid = fs::read_to_string(host.folder.join("main-pid")).expect("a process id");
+    let pid = pid.trim().parse().ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.expect("an id"), rustix::process::Signal::TERM)
+        .expect("it runs");
+}
+
 /// SIGKILL for everything that runs, at another moment of the upgrade each time.
 #[test]
 fn killed_at_any_moment_one_of_the_two_runs_at_the_next_start() {
@@ -168,11 +229,11 @@ fn killed_at_any_moment_one_of_the_two_runs_at_the_next_start() {
     let (cloud, phones) = (Cloud::start(), Phones::new());
     let host = Host::new(&cloud, 60, &phones);
     let release = host.release("good", &program("ringside-sensor"), "9.9.9");
-    for kill in 0..6 {
+    for kill in 0..12 {
         let mut process = host.start();
         let command = ["upgrade", &release.display().to_string()].map(str::to_owned);
         let mut upgrade = Process::start("upgrade", &mut host.sensor.command(&command));
-        let after = Duration::from_millis(60 * kill * kill);
+        let after = Duration::from_millis(20 * kill * kill);
         wait_until("the moment", || upgrade.age() >= after || !upgrade.is_running());
         if upgrade.is_running() {
             upgrade.kill();

@@ -16,7 +16,7 @@ use ringside_tests::sensor::{Sensor, analyze, version};
 use serde_json::Value;
 
 /// What the cloud adds to a call.
-const OF_THE_CLOUD: [&str; 4] = ["id", "sensor", "arrived_at", "verdict"];
+const OF_THE_CLOUD: [&str; 5] = ["id", "sensor", "arrived_at", "verdict", "other_legs"];
 
 /// From a call's end to the API's answer, live.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -36,7 +36,9 @@ fn a_capture_s_calls_come_out_of_the_api_as_they_went_in() {
     read_to_the_end(&sensor, &capture);
 
     let api = cloud.api();
-    let device = api.sensor("gate-1").expect("it has joined")["id"].clone();
+    let joined = api.sensor("gate-1").expect("it has joined");
+    assert_eq!(joined["state"], "stopped", "it has taken its leave: {joined}");
+    let device = joined["id"].clone();
     assert_eq!(api.stranger(device.as_str().expect("an id")), None, "it belongs to somebody");
     let listed = api.calls();
     assert_eq!(listed.len(), truth.len());

@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS cdr_DAY (
   duration_us INTEGER,
   mos         INTEGER,                    -- worst direction's, 1/100
   flags       INTEGER NOT NULL,
+  legs        TEXT NOT NULL DEFAULT '',   -- what the legs of one call share; else its call_id
   version     INTEGER NOT NULL,           -- of the record's encoding
   record      BLOB NOT NULL,              -- postcard of cdr::Cdr
   PRIMARY KEY (customer, device, boot, number)
@@ -28,3 +29,4 @@ CREATE INDEX IF NOT EXISTS cdr_DAY_ended ON cdr_DAY (
   customer, ended_at DESC, device DESC, boot DESC, number DESC,
   caller, callee, call_id, addresses, status_code, ended_by, answered, duration_us, mos, flags
 );
+CREATE INDEX IF NOT EXISTS cdr_DAY_legs ON cdr_DAY (customer, legs);

@@ -1,24 +1,25 @@
-//! Records of calls: written once, by day, and gone after the retention.
+//! Records: written once, by day, and gone after the retention.
 
 use core::fmt::Write;
 use std::collections::BTreeSet;
 
 use ringside_protocol::PROTOCOL_VERSION;
-use ringside_protocol::cdr::{Boot, Cdr, EndedBy, Fingerprint, flags};
+use ringside_protocol::cdr::{Boot, Cdr, EndedBy, Fingerprint};
 use ringside_protocol::message::{Batch, BatchAck};
+use ringside_protocol::record::Record;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::customers::count;
-use super::{Customer, Db, DbError, Result, day_table, day_tables, stored_time};
+use super::search::column;
+use super::{
+    Customer, Db, DbError, Result, Series, day_table, day_tables, registrations, stored_time,
+};
 use crate::retention;
 
 /// A record may end this far in the cloud's future, seconds: twice the difference of clocks that
 /// the handshake allows.
 pub const MAX_FUTURE_SECONDS: u64 = 600;
-
-/// Characters of a text in a column that filters use; the record keeps all of them.
-const MAX_COLUMN_CHARS: usize = 256;
 
 /// Addresses of a call in the column that filters use.
 const MAX_COLUMN_ADDRESSES: usize = 64;
@@ -36,10 +37,10 @@ enum Filing {
 
 /// What makes a record unique, besides its number.
 #[derive(Clone, Copy)]
-struct Origin {
-    customer: Customer,
-    device: Fingerprint,
-    boot: Boot,
+pub(super) struct Origin {
+    pub(super) customer: Customer,
+    pub(super) device: Fingerprint,
+    pub(super) boot: Boot,
 }
 
 impl Db {
@@ -59,8 +60,8 @@ impl Db {
         let origin = Origin { customer, device, boot: batch.boot };
         self.write(|tx| {
             let mut writer = Writer::new(tx, origin, now)?;
-            for cdr in &batch.cdrs {
-                writer.take(cdr)?;
+            for record in &batch.records {
+                writer.take(record)?;
             }
             writer.finish()
         })
@@ -74,7 +75,7 @@ struct Writer<'a> {
     now: UnixMicros,
     /// Whether this boot has records that were filed under the day of their arrival.
     has_misdated: bool,
-    /// The table of the record before, with its insertion: batches mostly stay within a day.
+    /// The table of the call before, with its insertion: batches mostly stay within a day.
     open: Option<(String, CachedStatement<'a>)>,
     ack: BatchAck,
     misdated: u32,
@@ -95,15 +96,15 @@ impl<'a> Writer<'a> {
         Ok(Self { tx, origin, now, has_misdated, open: None, ack, misdated: 0, newest: None })
     }
 
-    fn take(&mut self, cdr: &Cdr) -> Result<()> {
-        if self.has_misdated && self.is_misdated(cdr.number)? {
+    fn take(&mut self, record: &Record) -> Result<()> {
+        if self.has_misdated && self.is_misdated(record.number())? {
             self.ack.known += 1;
             return Ok(());
         }
-        let ended_at = match filing(cdr, self.now) {
-            Filing::OwnDay => cdr.ended_at(),
+        let ended_at = match filing(record, self.now) {
+            Filing::OwnDay => record.ended_at(),
             Filing::ArrivalDay => {
-                self.remember_misdated(cdr.number)?;
+                self.remember_misdated(record.number())?;
                 self.now
             }
             Filing::Expired => {
@@ -111,11 +112,19 @@ impl<'a> Writer<'a> {
                 return Ok(());
             }
         };
-        if self.insert(cdr, ended_at)? {
-            self.ack.stored += 1;
-            self.newest = self.newest.max(Some(ended_at));
-        } else {
+        let is_new = match record {
+            Record::Call(cdr) => self.insert_call(cdr, ended_at)?,
+            Record::Registration(registration) => {
+                registrations::insert(self.tx, self.origin, registration, ended_at, self.now)?
+            }
+        };
+        if !is_new {
             self.ack.known += 1;
+            return Ok(());
+        }
+        self.ack.stored += 1;
+        if matches!(record, Record::Call(_)) {
+            self.newest = self.newest.max(Some(ended_at));
         }
         Ok(())
     }
@@ -153,8 +162,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether the row is new.
-    fn insert(&mut self, cdr: &Cdr, ended_at: UnixMicros) -> Result<bool> {
-        let table = day_table(ended_at);
+    fn insert_call(&mut self, cdr: &Cdr, ended_at: UnixMicros) -> Result<bool> {
+        let table = day_table(Series::Calls, ended_at);
         if self.open.as_ref().is_none_or(|(open, _)| *open != table) {
             self.open = None;
             self.tx.execute_batch(&include_str!("cdr_day.sql").replace("cdr_DAY", &table))?;
@@ -183,6 +192,7 @@ impl<'a> Writer<'a> {
             cdr.duration().map(|duration| i64::try_from(duration).unwrap_or(i64::MAX)),
             cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos),
             cdr.flags,
+            column(legs_key(cdr)),
             PROTOCOL_VERSION,
             record
         ])?;
@@ -205,15 +215,15 @@ impl<'a> Writer<'a> {
 
 /// Where a record belongs. A clock that was wrong loses no record: a time in the future, and an
 /// old one of a sensor that says it did not know the time, are filed under the day of arrival.
-fn filing(cdr: &Cdr, now: UnixMicros) -> Filing {
-    let ended_at = cdr.ended_at();
+fn filing(record: &Record, now: UnixMicros) -> Filing {
+    let ended_at = record.ended_at();
     if ended_at > now.plus(MAX_FUTURE_SECONDS * MICROS_PER_SECOND) {
         return Filing::ArrivalDay;
     }
     if ended_at > retention::visible_after(now) {
         return Filing::OwnDay;
     }
-    if cdr.has(flags::CLOCK_UNSET) { Filing::ArrivalDay } else { Filing::Expired }
+    if record.is_clock_unset() { Filing::ArrivalDay } else { Filing::Expired }
 }
 
 /// The first INVITE, or the first packet seen; counted back from `ended_at`, which need not be the
@@ -223,8 +233,10 @@ fn start_at(cdr: &Cdr, ended_at: UnixMicros) -> UnixMicros {
     UnixMicros(ended_at.0.saturating_sub(length))
 }
 
-fn column(text: &str) -> &str {
-    text.char_indices().nth(MAX_COLUMN_CHARS).map_or(text, |(end, _)| &text[..end])
+/// What the legs of one call share; a call that knows of none may be the first of some.
+#[must_use]
+pub fn legs_key(cdr: &Cdr) -> &str {
+    cdr.legs.as_ref().map_or(cdr.call_id.as_str(), |legs| legs.key.as_str())
 }
 
 /// The call's addresses without ports, each once, with a space before and after each.
@@ -255,8 +267,8 @@ fn insertion(table: &str) -> String {
     format!(
         "INSERT INTO {table} (customer, device, boot, number, ended_at, start_at, arrived_at, \
          call_id, caller, callee, addresses, status_code, ended_by, answered, duration_us, mos, \
-         flags, version, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-         ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT (customer, device, boot, number) DO NOTHING"
+         flags, legs, version, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) ON CONFLICT (customer, device, boot, number) DO NOTHING"
     )
 }
 
@@ -311,11 +323,11 @@ impl Db {
         Ok(())
     }
 
-    /// The tables of days, the newest first.
+    /// The tables of days of a series, the newest first.
     ///
     /// # Errors
     /// The database's.
-    pub fn days(&self) -> Result<Vec<String>> {
-        day_tables(&self.reader())
+    pub fn days(&self, series: Series) -> Result<Vec<String>> {
+        day_tables(&self.reader(), series)
     }
 }

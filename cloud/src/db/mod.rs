@@ -19,6 +19,8 @@ pub mod customers;
 pub mod fleet;
 pub mod leases;
 pub mod people;
+pub mod registrations;
+pub mod search;
 pub mod sensors;
 pub mod stats;
 pub mod tokens;
@@ -37,7 +39,7 @@ const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
 /// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,18 +153,41 @@ impl Db {
     }
 }
 
-/// The name of the table that holds the calls which ended on the day of `at` (UTC).
-pub fn day_table(at: UnixMicros) -> String {
-    format!("cdr_{}", at.to_date().replace('-', ""))
+/// A kind of record that has a table for each day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Series {
+    /// Calls, by their end.
+    Calls,
+    /// Registrations, by the time at which the record was made.
+    Registrations,
 }
 
-/// The day tables that exist, newest first, each with its date as `YYYYMMDD`.
-pub fn day_tables(connection: &Connection) -> Result<Vec<String>> {
+impl Series {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[Self::Calls, Self::Registrations];
+
+    /// What its tables' names begin with; the date as `YYYYMMDD` follows.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Calls => "cdr_",
+            Self::Registrations => "registration_",
+        }
+    }
+}
+
+/// The name of the table that holds the records of the day of `at` (UTC).
+pub fn day_table(series: Series, at: UnixMicros) -> String {
+    format!("{}{}", series.prefix(), at.to_date().replace('-', ""))
+}
+
+/// The day tables of a series that exist, newest first.
+pub fn day_tables(connection: &Connection, series: Series) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB \
-         'cdr_[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]' ORDER BY name DESC",
+         ?1 || '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]' ORDER BY name DESC",
     )?;
-    let names = statement.query_map([], |row| row.get(0))?;
+    let names = statement.query_map([series.prefix()], |row| row.get(0))?;
     Ok(names.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -191,8 +216,15 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if found < 1 {
         transaction.execute_batch(include_str!("schema.sql"))?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
+    if found < 2 {
+        transaction.execute_batch(include_str!("registrations.sql"))?;
+        for table in day_tables(&transaction, Series::Calls)? {
+            let column = "ADD COLUMN legs TEXT NOT NULL DEFAULT ''";
+            transaction.execute_batch(&format!("ALTER TABLE {table} {column}"))?;
+        }
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
     Ok(())
 }
@@ -268,6 +300,25 @@ pub(crate) mod tests {
             .query_row("SELECT count(*) FROM secret", [], |row| row.get(0))
             .expect("a count");
         assert_eq!(rows, 0);
+    }
+
+    #[test]
+    fn a_database_of_schema_1_goes_on() {
+        let folder = Folder::new();
+        {
+            let old = Connection::open(folder.0.join(DATABASE_FILE)).expect("a database");
+            old.execute_batch(include_str!("schema.sql")).expect("a schema");
+            let day = include_str!("cdr_day.sql").replace("cdr_DAY", "cdr_20261124");
+            old.execute_batch(&day).expect("a day");
+            let undone = "DROP INDEX cdr_20261124_legs; ALTER TABLE cdr_20261124 DROP COLUMN legs";
+            old.execute_batch(undone).expect("as it was");
+            old.pragma_update(None, "user_version", 1).expect("a pragma");
+        }
+        let reader = folder.open();
+        let count = "SELECT count(*) FROM cdr_20261124 WHERE legs = ''";
+        let rows: i64 = reader.reader().query_row(count, [], |row| row.get(0)).expect("a count");
+        assert_eq!(rows, 0);
+        folder.open();
     }
 
     #[test]

@@ -75,10 +75,16 @@ pub struct Sensor {
 }
 
 impl Sensor {
-    /// Whether it was heard of within the last [`MISSED_HEARTBEATS`].
+    /// Whether it was heard of within the last [`MISSED_HEARTBEATS`], and has not taken its leave.
     #[must_use]
     pub fn is_online(&self, now: UnixMicros) -> bool {
-        !self.is_revoked && self.seen_at.is_some_and(|at| is_recent(at, now))
+        !self.is_revoked && !self.has_left() && self.seen_at.is_some_and(|at| is_recent(at, now))
+    }
+
+    /// Whether the last that was heard of it is that it stops.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.heartbeat.as_ref().is_some_and(|(at, it)| it.is_leaving && self.seen_at <= Some(*at))
     }
 }
 
@@ -233,7 +239,8 @@ impl Db {
         })
     }
 
-    /// Notes a device that belongs to nobody; at [`MAX_STRANGERS`] the oldest leave.
+    /// Notes a device that belongs to nobody; at [`MAX_STRANGERS`] the oldest leave. One that has
+    /// only said who it is (`failure` is `None`) keeps the failure of an earlier attempt.
     ///
     /// # Errors
     /// The database's.
@@ -241,13 +248,15 @@ impl Db {
         &self,
         hello: &Hello,
         address: &str,
-        failure: &Failure,
+        failure: Option<&Failure>,
         now: UnixMicros,
     ) -> Result<()> {
         self.write(|tx| {
             tx.prepare_cached(
-                "INSERT OR REPLACE INTO stranger (device, name, address, software, target, \
-                 failure, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO stranger (device, name, address, software, target, failure, at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (device) DO UPDATE SET name = \
+                 excluded.name, address = excluded.address, software = excluded.software, target \
+                 = excluded.target, at = excluded.at, failure = iif(?8, excluded.failure, failure)",
             )?
             .execute(params![
                 fingerprint(&hello.device_key).0,
@@ -255,8 +264,9 @@ impl Db {
                 address,
                 clip(&hello.software),
                 clip(&hello.target),
-                encode(failure),
-                stored_time(now)
+                encode(failure.unwrap_or(&Failure::NotEnrolled)),
+                stored_time(now),
+                failure.is_some()
             ])?;
             tx.prepare_cached(
                 "DELETE FROM stranger WHERE device IN (SELECT device FROM stranger ORDER BY at \

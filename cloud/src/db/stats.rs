@@ -7,8 +7,8 @@ use ringside_protocol::diagnosis::{MOS_BAD, MOS_FAIR};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use rusqlite::{Connection, Row, params};
 
-use super::calls::{Span, tables_of};
-use super::{Customer, Db, Result, stored_time};
+use super::search::{Span, tables_of};
+use super::{Customer, Db, Result, Series, stored_time};
 use crate::auth::Scope;
 
 /// Microseconds in an hour.
@@ -119,7 +119,7 @@ pub fn by_hour(
     let reader = connection.unchecked_transaction()?;
     let mut hours = Vec::new();
     let mut rows = 0;
-    for table in tables_of(&reader, span)? {
+    for table in tables_of(&reader, Series::Calls, span)? {
         let mut until = span.until;
         while let Some(newest) = newest(&reader, scope, &table, Span { until, ..span })? {
             if rows >= effort.max_rows {

@@ -6,6 +6,7 @@
 
 mod parse;
 mod pattern;
+mod registrations;
 mod time;
 
 use ringside_protocol::cdr::Fingerprint;
@@ -13,6 +14,7 @@ use ringside_protocol::cdr::Fingerprint;
 pub(crate) use self::parse::{ENDED_BY, fingerprint};
 pub use self::parse::{Invalid, MAX_ALTERNATIVES, MAX_CONDITIONS, MAX_VALUE_LEN, NAMES};
 pub use self::pattern::{Network, Pattern};
+pub use self::registrations::{REGISTRATION_NAMES, RegistrationFilter};
 pub use self::time::parse_time;
 use crate::db::calls::Row;
 
@@ -63,6 +65,16 @@ enum StatusRange {
     None,
 }
 
+impl StatusRange {
+    const fn holds(self, status_code: Option<i64>) -> bool {
+        match (self, status_code) {
+            (Self::Codes(first, last), Some(code)) => first <= code && code <= last,
+            (Self::None, None) => true,
+            _ => false,
+        }
+    }
+}
+
 impl Filter {
     /// Whether the call is one of those looked for.
     #[must_use]
@@ -82,11 +94,7 @@ impl Test {
             Self::Address(networks) => networks.iter().any(|network| {
                 row.addresses.split_ascii_whitespace().any(|address| network.holds(address))
             }),
-            Self::Status(ranges) => ranges.iter().any(|range| match (range, row.status_code) {
-                (StatusRange::Codes(first, last), Some(code)) => (*first..=*last).contains(&code),
-                (StatusRange::None, None) => true,
-                _ => false,
-            }),
+            Self::Status(ranges) => ranges.iter().any(|range| range.holds(row.status_code)),
             Self::EndedBy(set) => {
                 u32::try_from(row.ended_by).is_ok_and(|bit| bit < 32 && set >> bit & 1 == 1)
             }

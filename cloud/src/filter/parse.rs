@@ -59,7 +59,7 @@ impl fmt::Display for Invalid {
     }
 }
 
-type Result<T> = core::result::Result<T, Invalid>;
+pub(super) type Result<T> = core::result::Result<T, Invalid>;
 
 impl Filter {
     /// Adds the condition `name` = `value`; `name` is one of [`NAMES`]. `devices` finds the sensor
@@ -124,7 +124,7 @@ fn any_of(bits: &[u32]) -> u32 {
 }
 
 /// The alternatives of a value.
-fn list<T>(
+pub(super) fn list<T>(
     name: &str,
     value: &str,
     one: impl Fn(&str) -> core::result::Result<T, String>,
@@ -136,7 +136,7 @@ fn list<T>(
 }
 
 /// A number as people type it into an address: a plus sign that came as a space is one again.
-fn number(text: &str) -> core::result::Result<Pattern, String> {
+pub(super) fn number(text: &str) -> core::result::Result<Pattern, String> {
     let trimmed = text.trim_end();
     Ok(match trimmed.strip_prefix(' ') {
         Some(rest) => Pattern::new(&format!("+{}", rest.trim_start())),
@@ -144,13 +144,13 @@ fn number(text: &str) -> core::result::Result<Pattern, String> {
     })
 }
 
-fn address(text: &str) -> core::result::Result<Network, String> {
+pub(super) fn address(text: &str) -> core::result::Result<Network, String> {
     Network::parse(text.trim()).ok_or_else(|| {
         "an IP address or a network, without a port, as in 192.0.2.1 or 10.0.0.0/8".to_owned()
     })
 }
 
-fn status(text: &str) -> core::result::Result<StatusRange, String> {
+pub(super) fn status(text: &str) -> core::result::Result<StatusRange, String> {
     let text = text.trim().to_ascii_lowercase();
     let range = match text.as_bytes() {
         b"none" => Some(StatusRange::None),
@@ -182,7 +182,7 @@ fn flag(text: &str) -> core::result::Result<u32, String> {
     })
 }
 
-fn sensor(
+pub(super) fn sensor(
     text: &str,
     devices: &dyn Fn(u64) -> Option<Fingerprint>,
 ) -> core::result::Result<Fingerprint, String> {
@@ -227,7 +227,7 @@ fn decimal(text: &str, scale: i64) -> Option<i64> {
     Some(value)
 }
 
-fn words(value: &str) -> Result<Vec<String>> {
+pub(super) fn words(value: &str) -> Result<Vec<String>> {
     let words: Vec<_> = value.split_whitespace().map(str::to_ascii_lowercase).collect();
     if words.is_empty() || words.len() > MAX_ALTERNATIVES {
         return Err(invalid("q", format!("one to {MAX_ALTERNATIVES} words")));
@@ -235,6 +235,6 @@ fn words(value: &str) -> Result<Vec<String>> {
     Ok(words)
 }
 
-fn invalid(name: &str, allowed: impl Into<String>) -> Invalid {
+pub(super) fn invalid(name: &str, allowed: impl Into<String>) -> Invalid {
     Invalid { name: name.to_owned(), allowed: allowed.into() }
 }

@@ -8,10 +8,15 @@ mod app;
 mod audit;
 mod calls;
 mod changes;
+mod cursor;
 mod health;
+mod listing;
+mod live;
 mod login;
+mod names;
 mod openapi;
 mod query;
+mod registrations;
 mod reply;
 mod sensors;
 mod stats;
@@ -26,8 +31,8 @@ use ringside_protocol::time::UnixMicros;
 pub use self::api_tokens::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
 pub use self::app::{App, Clock};
 pub use self::audit::MAX_ENTRIES;
-pub use self::calls::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::changes::MAX_WAIT_SECONDS;
+pub use self::listing::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::query::MAX_PARAMETERS;
 pub use self::reply::ApiError;
 pub use self::stats::MAX_ROWS_COUNTED;
@@ -79,6 +84,9 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/audit", Handler::Admin(audit::list)),
     route("GET", "/api/v1/calls", Handler::Scope(calls::list)),
     route("GET", "/api/v1/calls/{id}", Handler::Scope(calls::one)),
+    route("GET", "/api/v1/live", Handler::Scope(live::live)),
+    route("GET", "/api/v1/registrations", Handler::Scope(registrations::list)),
+    route("GET", "/api/v1/registrations/{id}", Handler::Scope(registrations::one)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
     route("GET", "/api/v1/changes", Handler::Scope(changes::changes)),
     route("GET", "/api/v1/openapi.json", Handler::Open(openapi::openapi)),

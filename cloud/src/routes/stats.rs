@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use serde_json::{Value, json};
 
-use super::calls::time;
+use super::listing::time;
 use super::reply::json_response;
 use super::{Answer, ApiError, Context, health, query};
 use crate::auth::Scope;
-use crate::db::calls::{self, Span};
+use crate::db::search::{Span, visible};
 use crate::db::stats::{self, Counts, Effort, HOUR};
 use crate::db::{fleet, people};
 
@@ -57,7 +57,7 @@ pub(super) fn stats(context: &Context<'_>, scope: &Scope) -> Answer {
 }
 
 fn span(context: &Context<'_>) -> Result<Span, ApiError> {
-    let visible = calls::visible(context.now);
+    let visible = visible(context.now);
     let (mut from, mut until) = (None, visible.until);
     for (name, value) in query::parameters(&context.request.query)? {
         match name.as_str() {

@@ -50,8 +50,10 @@ impl Uplink {
         if let Some(failure) = clock_skew(&hello, request.now) {
             // The sensor stops by itself, with the challenge's time in its sentence.
             self.note_unproven(&hello, request, &failure);
-        } else if !enrolled {
-            self.note_unproven(&hello, request, &Failure::NotEnrolled);
+        } else if !enrolled && self.strangers_may_be_noted(request.now) {
+            // It may be about to enrol: no refusal yet.
+            log::info!("{device} ({}) is not known here yet", clip(&hello.name));
+            self.note_stranger(&hello, request, None);
         }
         let nonce = self.nonces.issue(&self.random, &hello.device_key, request.now)?;
         Ok(Challenge { nonce, cloud_time: request.now, version, enrolled })
@@ -153,7 +155,7 @@ impl Uplink {
     fn refuse_proven(&self, hello: &Hello, request: &Request<'_>, failure: Failure) -> Refusal {
         let device = fingerprint(&hello.device_key);
         if !self.note(device, &failure, request.now) {
-            self.note_stranger(hello, request, &failure);
+            self.note_stranger(hello, request, Some(&failure));
         }
         failure.into()
     }
@@ -168,7 +170,7 @@ impl Uplink {
             return;
         }
         if !self.note(device, failure, request.now) {
-            self.note_stranger(hello, request, failure);
+            self.note_stranger(hello, request, Some(failure));
         }
     }
 
@@ -187,7 +189,11 @@ impl Uplink {
         })
     }
 
-    fn note_stranger(&self, hello: &Hello, request: &Request<'_>, failure: &Failure) {
+    fn strangers_may_be_noted(&self, now: UnixMicros) -> bool {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).admits(now)
+    }
+
+    fn note_stranger(&self, hello: &Hello, request: &Request<'_>, failure: Option<&Failure>) {
         let address = request.peer.ip().to_string();
         if let Err(error) = self.db.note_stranger(hello, &address, failure, request.now) {
             log::error!("{error}");

@@ -1,6 +1,6 @@
 //! Batches of records: committed, then acknowledged.
 
-use ringside_protocol::message::{Batch, BatchAck, MAX_BATCH_CDRS};
+use ringside_protocol::message::{Batch, BatchAck, MAX_BATCH_RECORDS};
 
 use super::{Refusal, Request, Uplink, open};
 use crate::events::Kind;
@@ -10,10 +10,10 @@ impl Uplink {
     pub(super) fn ingest(&self, request: &Request<'_>) -> Result<BatchAck, Refusal> {
         let (_, session) = self.enter(request)?;
         let batch: Batch = open(request.body)?;
-        if batch.cdrs.len() > MAX_BATCH_CDRS {
+        if batch.records.len() > MAX_BATCH_RECORDS {
             let sentence = format!(
-                "a batch has at most {MAX_BATCH_CDRS} records, and this one has {}",
-                batch.cdrs.len()
+                "a batch has at most {MAX_BATCH_RECORDS} records, and this one has {}",
+                batch.records.len()
             );
             return Err(Refusal::Status(413, sentence));
         }

@@ -174,7 +174,11 @@ impl Uplink {
         limit(&encode(&heartbeat), MAX_HEARTBEAT_BYTES)?;
         let beaten =
             self.db.heartbeat(session.customer, session.device, &heartbeat, request.now)?;
-        self.sessions().update(&token, |session| session.acknowledged = heartbeat.lease_serial);
+        if heartbeat.is_leaving {
+            self.sessions().end(session.device);
+        } else {
+            self.sessions().update(&token, |session| session.acknowledged = heartbeat.lease_serial);
+        }
         self.push(&beaten.changed);
         self.events.bump(session.customer, Kind::Sensors);
         Ok(HeartbeatAnswer { lease: beaten.lease, cloud_time: request.now })

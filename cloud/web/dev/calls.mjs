@@ -119,12 +119,15 @@ export function makeCall(random, sensor, endedAt, number) {
     flags,
     vlan: random.chance(0.2) ? 210 : null,
     retransmissions: kind === "unreachable" ? 6 : 0,
+    legs: random.chance(0.3) ? { key: random.hex(16), source: random.pick(["session_id", "header", "number_and_time"]) } : null,
     mos: scored[0]?.mos ?? null,
     r: scored[0]?.r ?? null,
     mos_fixed_50: scored[0]?.mos_fixed_50 ?? null,
     mos_fixed_200: scored[0]?.mos_fixed_200 ?? null,
     mos_scale: scored[0]?.mos_scale ?? null,
     mos_reason: scored[0] ? null : (streams[0]?.mos_reason ?? "no media"),
+    mos_unreliable: flags.includes("capture_loss"),
+    sip_dscp: [24, 24],
     sensor: { id: sensor.id, name: sensor.name, id_sensor: sensor.id_sensor },
   };
   return {
@@ -134,8 +137,27 @@ export function makeCall(random, sensor, endedAt, number) {
     sip_omitted: 0,
     streams,
     streams_omitted: 0,
+    quality_reports: reports(random, streams, at(total)),
     findings,
   };
+}
+
+/** Some phones report what they received. */
+function reports(random, streams, at) {
+  if (streams.length === 0 || random.chance(0.6)) return [];
+  return streams
+    .filter((stream) => stream.mos !== null)
+    .map((stream) => ({
+      at,
+      direction: stream.direction,
+      kind: "session",
+      mos_lq: Math.min(4.5, Math.round((stream.mos + 0.1) * 100) / 100),
+      mos_cq: stream.mos,
+      loss_percent: Math.round((stream.lost / Math.max(1, stream.expected)) * 1000) / 10,
+      discard_percent: 0.2,
+      jitter_ms: Math.round(stream.jitter_mean_ms ?? 0),
+      round_trip_ms: 40,
+    }));
 }
 
 function pickKind(random) {

@@ -118,6 +118,15 @@ function stream(random, kind, codec, src, dst, direction, from, total, at) {
     discarded: mos === null ? null : kind === "jittery" ? random.whole(3, 60) : 0,
     discarded_fixed_50: mos === null ? null : kind === "jittery" ? random.whole(60, 400) : 0,
     discarded_fixed_200: mos === null ? null : 0,
+    network_lost: lost,
+    delta_mean_ms: 20,
+    observed: [],
+    level: { active_percent: random.whole(20, 70), speech_dbm0: -random.whole(14, 30), clipped_packets: 0 },
+    drift_ppm: seconds > 60 ? random.whole(-60, 60) : null,
+    described: null,
+    preferred: null,
+    cname: null,
+    voip_metrics: null,
     rtcp: random.chance(0.75)
       ? {
           reports: Math.max(1, Math.floor(seconds / 5)),

@@ -1,6 +1,17 @@
 // The one way to the server: JSON under /api/v1, errors as values with a sentence.
 
-import type { Call, CallPage, Me, NewToken, Sensor, Stats, Stranger } from "./types.js";
+import type {
+  Call,
+  CallPage,
+  LiveCalls,
+  Me,
+  NewToken,
+  Registration,
+  RegistrationPage,
+  Sensor,
+  Stats,
+  Stranger,
+} from "./types.js";
 
 const BASE = "/api/v1";
 
@@ -95,9 +106,14 @@ export const api = {
   calls: (query: URLSearchParams, signal?: AbortSignal) => request<CallPage>(`/calls?${query}`, { signal }),
   call: (id: string, signal?: AbortSignal) => request<Call>(`/calls/${item(id)}`, { signal }),
   stats: (query: URLSearchParams, signal?: AbortSignal) => request<Stats>(`/stats?${query}`, { signal }),
+  registrations: (query: URLSearchParams, signal?: AbortSignal) =>
+    request<RegistrationPage>(`/registrations?${query}`, { signal }),
+  registration: (id: string, signal?: AbortSignal) =>
+    request<Registration>(`/registrations/${item(id)}`, { signal }),
   /** Where the same calls come as CSV. */
   csvAddress: (query: URLSearchParams) => `${BASE}/calls?${query}&format=csv`,
 
+  live: (signal?: AbortSignal) => request<LiveCalls>("/live", { signal }),
   sensors: (signal?: AbortSignal) =>
     request<{ sensors: Sensor[] }>("/sensors", { signal }).then((body) => body.sensors),
   sensor: (id: string, signal?: AbortSignal) => request<Sensor>(`/sensors/${item(id)}`, { signal }),

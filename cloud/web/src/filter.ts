@@ -128,6 +128,8 @@ export const FLAG_NAMES = [
   "forked",
   "authenticated",
   "truncated",
+  "recording",
+  "unseen_media",
 ];
 
 /** All of a line as tokens; plain words take their likeliest meaning. */

@@ -29,13 +29,17 @@ export function backoff(failures: number, jitter: number): number {
 let serial: number | null = null;
 let stop: AbortController | null = null;
 let slowTimer = 0;
+let slowAt = -Infinity;
 
 function changed(): void {
   changes.value += 1;
+  // At once after a quiet time, so that the first rows and their figures come together.
+  const wait = Math.max(0, slowAt + SLOW_MS - performance.now());
   slowTimer ||= window.setTimeout(() => {
     slowTimer = 0;
+    slowAt = performance.now();
     slowChanges.value += 1;
-  }, SLOW_MS);
+  }, wait);
 }
 
 async function poll(until: AbortSignal): Promise<void> {

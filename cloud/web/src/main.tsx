@@ -10,8 +10,11 @@ import { forgetList } from "./list.js";
 import { startLive } from "./live.js";
 import { Call } from "./pages/Call.js";
 import { Calls } from "./pages/Calls.js";
+import { Live } from "./pages/Live.js";
 import { Login } from "./pages/Login.js";
 import { Missing } from "./pages/Missing.js";
+import { Registration } from "./pages/Registration.js";
+import { Registrations } from "./pages/Registrations.js";
 import { Sensor } from "./pages/Sensor.js";
 import { Sensors } from "./pages/Sensors.js";
 import { page, place, startRouter } from "./router.js";
@@ -61,6 +64,12 @@ function NamedPage() {
       return <Calls />;
     case "call":
       return <Call id={shown.id} />;
+    case "live":
+      return <Live />;
+    case "registrations":
+      return <Registrations />;
+    case "registration":
+      return <Registration key={shown.id} id={shown.id} />;
     case "sensors":
       return <Sensors />;
     case "sensor":

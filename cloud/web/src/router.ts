@@ -5,6 +5,9 @@ import { computed, signal } from "@preact/signals";
 export type Page =
   | { name: "calls" }
   | { name: "call"; id: string }
+  | { name: "live" }
+  | { name: "registrations" }
+  | { name: "registration"; id: string }
   | { name: "sensors" }
   | { name: "sensor"; id: string }
   | { name: "missing" };
@@ -17,6 +20,8 @@ export function parsePath(path: string): Page {
   if (id === null) return { name: "missing" };
   if (first === "" && id === undefined) return { name: "calls" };
   if (first === "calls") return id ? { name: "call", id } : { name: "calls" };
+  if (first === "live" && id === undefined) return { name: "live" };
+  if (first === "registrations") return id ? { name: "registration", id } : { name: "registrations" };
   if (first === "sensors") return id ? { name: "sensor", id } : { name: "sensors" };
   return { name: "missing" };
 }
@@ -37,6 +42,8 @@ export function address(path: string, query?: URLSearchParams | string): string 
 
 export const callPath = (id: string, query?: URLSearchParams) =>
   address(`/calls/${encodeURIComponent(id)}`, query);
+export const registrationPath = (id: string, query?: URLSearchParams) =>
+  address(`/registrations/${encodeURIComponent(id)}`, query);
 export const sensorPath = (id: string) => `/sensors/${encodeURIComponent(id)}`;
 
 interface Place {

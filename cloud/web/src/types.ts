@@ -57,12 +57,17 @@ export interface CallSummary {
   flags: string[];
   vlan: number | null;
   retransmissions: number;
+  /** What it shares with its other legs, and what told so. */
+  legs?: { key: string; source: string } | null;
   mos: number | null;
   r: number | null;
   mos_fixed_50: number | null;
   mos_fixed_200: number | null;
   mos_scale: MosScale | null;
   mos_reason: string | null;
+  /** The sensor itself missed packets: the scores are no judgement. */
+  mos_unreliable: boolean;
+  sip_dscp: (number | null)[];
   sensor: SensorRef | null;
   verdict: { severity: Severity; sentence: string };
 }
@@ -83,6 +88,25 @@ export interface Rtcp {
   interarrival_jitter: number;
   interarrival_jitter_ms: number | null;
   round_trip_ms: number | null;
+}
+
+/** How loud a stream of G.711 is. */
+export interface Level {
+  active_percent: number;
+  speech_dbm0: number | null;
+  clipped_packets: number;
+}
+
+/** What the receiver measured (RFC 3611 §4.7), as far as it is shown. */
+export interface VoipMetrics {
+  reports: number;
+  loss_rate: number;
+  discard_rate: number;
+  round_trip_delay_ms: number | null;
+  r_factor: number | null;
+  mos_lq: number | null;
+  mos_cq: number | null;
+  jb_nominal_ms: number;
 }
 
 /** Ten seconds of a stream. */
@@ -127,6 +151,15 @@ export interface Stream {
   discarded_fixed_50: number | null;
   discarded_fixed_200: number | null;
   rtcp: Rtcp | null;
+  network_lost: number;
+  delta_mean_ms: number | null;
+  observed: string[];
+  level: Level | null;
+  drift_ppm: number | null;
+  described: string | null;
+  preferred: string | null;
+  cname: string | null;
+  voip_metrics: VoipMetrics | null;
   intervals: Interval[];
 }
 
@@ -137,7 +170,24 @@ export interface Call extends Omit<CallSummary, "verdict"> {
   sip_omitted: number;
   streams: Stream[];
   streams_omitted: number;
+  /** The other legs of the same call. */
+  other_legs?: CallSummary[];
+  /** What its phones reported (RFC 6035). */
+  quality_reports?: QualityReport[];
   findings: Finding[];
+}
+
+/** A phone's own report about the stream that it received. */
+export interface QualityReport {
+  at: string;
+  direction: Stream["direction"];
+  kind: "session" | "interval" | "alert";
+  mos_lq: number | null;
+  mos_cq: number | null;
+  loss_percent: number | null;
+  discard_percent: number | null;
+  jitter_ms: number | null;
+  round_trip_ms: number | null;
 }
 
 export interface CallPage {
@@ -145,6 +195,57 @@ export interface CallPage {
   next: string | null;
   /** The search ended at a limit before it had looked at everything; `next` goes on from there. */
   partial?: boolean;
+}
+
+export type RegistrationState = "registered" | "failing" | "expired" | "unregistered";
+
+/** What has become of a registration when the record was made. */
+export interface Registration {
+  id: string;
+  state: RegistrationState;
+  state_seconds: number;
+  cause: string;
+  at: string;
+  last_attempt_at: string;
+  aor: Party;
+  registrar: string;
+  contact: string;
+  user_agent: string | null;
+  registrar_agent: string | null;
+  call_id: string;
+  transport: string;
+  src: string;
+  dst: string;
+  vlan: number | null;
+  expires_asked_s: number | null;
+  expires_granted_s: number | null;
+  expires_at: string | null;
+  min_expires_s: number | null;
+  granted_seconds_ago: number | null;
+  status_code: number | null;
+  reason_phrase: string | null;
+  is_challenged: boolean;
+  has_credentials: boolean;
+  is_wrong_password: boolean;
+  round_trip_ms: number | null;
+  round_trip_max_ms: number | null;
+  granted: number;
+  failures: number;
+  failures_in_a_row: number;
+  retransmissions: number;
+  flags: string[];
+  sensor: SensorRef | null;
+  verdict: { severity: Severity; sentence: string };
+  /** Of one record only, not in lists. */
+  findings?: Finding[];
+}
+
+export interface RegistrationPage {
+  registrations: Registration[];
+  next: string | null;
+  partial?: boolean;
+  /** When the newest record of all was made, whatever the filter. */
+  newest: string | null;
 }
 
 export interface Hour {
@@ -168,7 +269,7 @@ export interface Stats {
   partial?: boolean;
 }
 
-export type SensorState = "online" | "offline" | "refused" | "revoked" | "never";
+export type SensorState = "online" | "offline" | "stopped" | "refused" | "revoked" | "never";
 export type StepState = "ok" | "failed" | "waiting";
 
 export interface Step {
@@ -185,6 +286,8 @@ export interface Failure {
 }
 
 export interface Sensor {
+  /** The last failure that it told of when it had come back. */
+  reported: Failure | null;
   id: string;
   id_sensor: number | null;
   name: string;
@@ -234,4 +337,36 @@ export interface NewToken {
   token: string;
   expires_at: string;
   command: string;
+}
+
+/** A call in progress, with the figures that its record would have if it ended now. */
+export interface LiveCall {
+  id: string | null;
+  caller: string;
+  callee: string;
+  first_at: string;
+  answered_at: string | null;
+  mos: number;
+  expected: number;
+  lost: number;
+  jitter_max_ms: number | null;
+  mos_unreliable: boolean;
+}
+
+interface LiveCounts {
+  bad: number;
+  fair: number;
+  good: number;
+  unrated: number;
+}
+
+export interface LiveSensor extends LiveCounts {
+  sensor: SensorRef;
+  at: string | null;
+  channels: number;
+  calls: LiveCall[];
+}
+
+export interface LiveCalls extends LiveCounts {
+  sensors: LiveSensor[];
 }

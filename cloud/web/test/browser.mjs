@@ -140,6 +140,36 @@ await test("typed words become filters in the address, and the address alone res
   await again.waitForURL((url) => !url.search.includes("status"));
 });
 
+await test("registrations: failing ones are chosen, searched and opened", async () => {
+  const page = await open({ path: "/registrations" });
+  const list = page.locator(".regs tbody tr");
+  await list.first().waitFor();
+  await page.getByRole("button", { name: "Failing", exact: true }).click();
+  await page.waitForURL(/state=failing/);
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".regs .state")].every((mark) => mark.textContent === "Failing"),
+  );
+  await page.keyboard.press("/");
+  await page.keyboard.type("status:403");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/status=403/);
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".regs .code")].every((code) => code.textContent === "403"),
+  );
+  await list.first().getByRole("link").click();
+  await page.getByText("The registrar refuses the account").first().waitFor();
+  await page.getByRole("heading", { name: "Records" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.waitForURL(/registrations\?state=failing&status=403/);
+  await page.getByRole("button", { name: "Clear" }).click();
+  await page.getByRole("button", { name: "Failing first" }).click();
+  await page.waitForURL(/order=failing/);
+  const first = await list.first().locator(".state").textContent();
+  assert.equal(first, "Failing");
+  const none = await open({ path: "/registrations", of: empty });
+  await none.getByRole("heading", { name: "No registrations yet" }).waitFor();
+});
+
 await test("the form filters too", async () => {
   const page = await open({ path: "/calls?range=25d" });
   await page.getByRole("button", { name: "Filters" }).click();
@@ -310,9 +340,12 @@ const bad = callOf((one) => one.streams.length === 2 && one.mos !== null && one.
 const PLACES = [
   "/calls?range=25d",
   `/calls/${bad.id}?range=25d`,
+  "/live",
   "/sensors",
   `/sensors/${server.sensors[0].id}`,
   `/sensors/${server.sensors[3].id}`,
+  "/registrations?order=failing",
+  `/registrations/${server.registrations[0].id}`,
   "/nowhere",
   "/calls?number=99999999",
 ];

@@ -7,12 +7,15 @@ test("every page has its path", () => {
   assert.deepEqual(parsePath("/calls"), { name: "calls" });
   assert.deepEqual(parsePath("/calls/"), { name: "calls" });
   assert.deepEqual(parsePath("/calls/ab-cd-1"), { name: "call", id: "ab-cd-1" });
+  assert.deepEqual(parsePath("/live"), { name: "live" });
+  assert.deepEqual(parsePath("/registrations"), { name: "registrations" });
+  assert.deepEqual(parsePath("/registrations/ab-1"), { name: "registration", id: "ab-1" });
   assert.deepEqual(parsePath("/sensors"), { name: "sensors" });
   assert.deepEqual(parsePath("/sensors/x%20y"), { name: "sensor", id: "x y" });
 });
 
 test("other paths are missing pages", () => {
-  for (const path of ["/x", "/calls/a/b", "/sensors/%E0%A4%A", "/x/calls"]) {
+  for (const path of ["/x", "/live/x", "/calls/a/b", "/sensors/%E0%A4%A", "/x/calls"]) {
     assert.deepEqual(parsePath(path), { name: "missing" }, path);
   }
 });

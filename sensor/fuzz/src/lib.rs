@@ -18,7 +18,14 @@ use ringside_sensor::counters::Counters;
 use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, Options, PortSet};
 use ringside_sensor::wire::rtp::TelephoneEvent;
 use ringside_sensor::wire::sip::{Message, NameAddr, Uri, Via};
-use ringside_sensor::wire::{rtcp, rtp, sdp, sip};
+use ringside_sensor::wire::{rtcp, rtp, sdp, sip, vq};
+
+/// A phone's voice quality report.
+pub fn vq_report(bytes: &[u8]) {
+    if let Some(report) = vq::Report::parse(bytes) {
+        assert!(!report.call_id.is_empty());
+    }
+}
 
 /// A pcap or pcapng file, gzipped or not.
 pub fn file(bytes: &[u8]) {
@@ -124,6 +131,9 @@ pub fn rtcp(bytes: &[u8]) {
         match packet {
             Ok(rtcp::Packet::SenderReport(report)) => assert!(report.reports.count() <= 31),
             Ok(rtcp::Packet::ReceiverReport(report)) => assert!(report.reports.count() <= 31),
+            Ok(rtcp::Packet::SourceDescription(cnames)) => assert!(cnames.count() <= 31),
+            Ok(rtcp::Packet::Bye(sources)) => assert!(sources.count() <= 31),
+            Ok(rtcp::Packet::ExtendedReport(blocks)) => assert!(blocks.count() <= bytes.len() / 36),
             _ => {}
         }
     }
@@ -163,8 +173,8 @@ pub fn envelope(bytes: &[u8]) {
     let _ = envelope::open::<Poll>(bytes);
     let _ = envelope::open::<Commands>(bytes);
     if let Ok(batch) = envelope::open::<Batch>(bytes) {
-        for record in &batch.cdrs {
-            let _ = json::call(record, None);
+        for record in &batch.records {
+            let _ = json::record(record, None);
         }
     }
 }
@@ -176,8 +186,14 @@ pub fn analysis(bytes: &[u8]) {
     sip_ports.insert(5060);
     let call = CallSettings { seed: 1, ..CallSettings::default() };
     let decode = Options { deduplicate: true, ..Options::default() };
-    let mut analysis =
-        Analysis::new(AnalysisSettings { sip_ports, is_sip_anywhere: true, decode, call });
+    let mut analysis = Analysis::new(AnalysisSettings {
+        sip_ports,
+        is_sip_anywhere: true,
+        decode,
+        call,
+        has_registrations: true,
+        leg_header: Some("X-CID".to_owned()),
+    });
     let (mut left, mut at) = (bytes, 0);
     while let Some((time, rest)) = left.split_first_chunk::<2>() {
         at += u64::from(u16::from_be_bytes(*time)) * 10_000;
@@ -185,13 +201,13 @@ pub fn analysis(bytes: &[u8]) {
         left = rest.get(2 + frame.len()..).unwrap_or_default();
         analysis.handle_frame(&ethernet(at, frame));
         while let Some(record) = analysis.poll_record() {
-            let _ = json::call(&record, None);
+            let _ = json::record(&record, None);
         }
     }
     analysis.finish();
     assert_eq!(analysis.table().in_progress(), 0);
     while let Some(record) = analysis.poll_record() {
-        let _ = json::call(&record, None);
+        let _ = json::record(&record, None);
     }
 }
 

@@ -1,13 +1,17 @@
 //! An ended call becomes its record.
 
+use core::net::SocketAddr;
+
 use ringside_protocol::cdr::{
-    self, Cdr, Direction, EndedBy, Scale, Status, flags, usual_reason_phrase,
+    self, Cdr, Direction, EndedBy, Scale, Status, flags, observed, usual_reason_phrase,
 };
 use ringside_protocol::time::UnixMicros;
 
+use super::codec::Kind;
 use super::dialog::Side;
 use super::entry::{Call, PartyText};
 use super::flows::{Flow, Flows};
+use super::places::Places;
 use super::slab::Slot;
 use super::text::printable;
 use crate::wire::sip::quoted_text;
@@ -16,9 +20,16 @@ use crate::wire::sip::quoted_text;
 /// the time without any, before an answered call counts as one without media. Microseconds.
 const MEDIA_EXPECTED_WITHIN: u64 = 2_000_000;
 
-/// The record of a call in slot `slot`. `losses` is the number of capture losses noted so far.
+/// The record of a call in slot `slot`. `missed` counts the seconds in which the
+/// capture lost packets; `None` where nobody watched it.
 #[must_use]
-pub fn record(call: &mut Call, slot: Slot, flows: &Flows, losses: u64) -> Cdr {
+pub fn record(
+    call: &mut Call,
+    slot: Slot,
+    flows: &Flows,
+    places: &Places,
+    missed: Option<u64>,
+) -> Cdr {
     let last_media = call.streams.iter().filter_map(|&stream| flows.get(stream));
     let last_media = last_media.map(|flow| flow.stream.last_at().as_micros()).max();
     let last_at = call.dialog.last_at.max(last_media.unwrap_or(0));
@@ -54,24 +65,37 @@ pub fn record(call: &mut Call, slot: Slot, flows: &Flows, losses: u64) -> Cdr {
         streams_omitted: call.streams_omitted,
         vlan: call.vlan,
         q850_cause: call.q850_cause,
+        sip_dscp: call.sip_dscp,
+        quality_reports: call.quality_reports.to_vec(),
+        legs: call
+            .legs
+            .map(|legs| cdr::Legs { source: legs.source, key: call.texts.string(legs.key) }),
         ..Cdr::default()
     };
     let mut silences = Vec::with_capacity(call.streams.len());
     for stream in call.streams.clone() {
         let Some(flow) = flows.get(stream) else { continue };
-        record.streams.push(stream_record(call, slot, flow, flows));
+        let mut of_flow = stream_record(call, (slot, stream), flow, flows, places);
+        of_flow.capture_lost = missed.map(|_| flow.capture_lost());
+        record.streams.push(of_flow);
         silences.push(flow.stream.silence());
     }
     record.addresses = call.addresses.as_slice().to_vec();
     record.flags = call.flags | final_flags(call, &record, &silences);
-    if losses > call.loss_epoch {
+    if missed.is_some_and(|missed| missed > call.loss_epoch) {
         record.flags |= flags::CAPTURE_LOSS;
     }
     record
 }
 
-fn stream_record(call: &mut Call, slot: Slot, flow: &Flow, flows: &Flows) -> cdr::Stream {
-    let sender = flow.calls.iter().find(|(claiming, _)| *claiming == slot).map(|(_, side)| *side);
+fn stream_record(
+    call: &mut Call,
+    (owner, slot): (Slot, Slot),
+    flow: &Flow,
+    flows: &Flows,
+    places: &Places,
+) -> cdr::Stream {
+    let sender = flow.calls.iter().find(|(claiming, _)| *claiming == owner).map(|(_, side)| *side);
     let mut stream = flow.stream.record(flows.intervals());
     stream.src = call.address_index(flow.src);
     stream.dst = call.address_index(flow.dst);
@@ -81,7 +105,52 @@ fn stream_record(call: &mut Call, slot: Slot, flow: &Flow, flows: &Flows) -> cdr
         Some(Side::Callee) => Direction::CalleeToCaller,
         None => Direction::Unknown,
     };
+    if let Some(sender) = sender {
+        let described = described_elsewhere(call, owner, sender, flow, places);
+        stream.described = described.map(|address| call.address_index(address));
+        judge_codec(call, sender, flow, &mut stream);
+    }
+    for (bit, is_set) in [(observed::BEFORE_SDP, flow.is_adopted), (observed::BYE, flow.has_left)] {
+        stream.observed |= if is_set { bit } else { 0 };
+    }
+    let cname = call.cnames.iter().find(|(known, _)| *known == slot);
+    stream.cname = cname.map(|&(_, cname)| call.texts.string(cname));
+    let metrics = call.voip_metrics.iter().find(|(known, _)| *known == slot);
+    stream.voip_metrics = metrics.map(|&(_, metrics)| metrics);
     stream
+}
+
+/// Where the sender's newest description said that it receives, if its packets come from another
+/// host than any that it named.
+fn described_elsewhere(
+    call: &Call,
+    owner: Slot,
+    sender: Side,
+    flow: &Flow,
+    places: &Places,
+) -> Option<SocketAddr> {
+    let described = || {
+        let claimed = call.media_slots.iter().filter_map(|&place| places.claimed_by(place, owner));
+        claimed.filter(|&(_, side)| side == sender).map(|(address, _)| address)
+    };
+    let came_from_there = described().any(|address| address.ip() == flow.src.ip());
+    if came_from_there { None } else { described().next_back() }
+}
+
+/// Whether the stream is what offer and answer agreed on (RFC 3264 §6.1).
+fn judge_codec(call: &Call, sender: Side, flow: &Flow, stream: &mut cdr::Stream) {
+    let codec = flow.stream.codec();
+    if call.media.lists(stream.payload_type, sender.other()) == Some(false)
+        && matches!(codec.kind(), Kind::Speech | Kind::Unknown)
+    {
+        stream.observed |= observed::NOT_AGREED;
+    } else if codec.kind() == Kind::Speech
+        && call.dialog.answered.is_some()
+        && let Some(preferred) = call.media.preferred_over(codec)
+    {
+        stream.observed |= observed::NOT_PREFERRED;
+        stream.preferred = Some(preferred.encoding_name().to_owned());
+    }
 }
 
 /// The flags that only the whole call shows.
@@ -106,9 +175,16 @@ fn final_flags(call: &Call, record: &Cdr, silences: &[Option<bool>]) -> u32 {
     if !talked || is_fax {
         return set;
     }
+    // A side that hears what the sensor does not see is no side that hears nothing.
+    let hears_unseen = |side: Side| call.hears_unseen[side as usize];
     if record.streams.is_empty() && record.streams_omitted == 0 {
         let is_expected = call.media.is_audio_agreed() && call.flags & flags::ON_HOLD == 0;
-        return if is_expected { set | flags::NO_MEDIA } else { set };
+        let is_unseen = hears_unseen(Side::Caller) || hears_unseen(Side::Callee);
+        return match (is_expected, is_unseen) {
+            (true, true) => set | flags::UNSEEN_MEDIA,
+            (true, false) => set | flags::NO_MEDIA,
+            (false, _) => set,
+        };
     }
     let speaks = |direction| {
         record.streams.iter().any(|stream| {
@@ -118,7 +194,8 @@ fn final_flags(call: &Call, record: &Cdr, silences: &[Option<bool>]) -> u32 {
     };
     let ways = (speaks(Direction::CallerToCallee), speaks(Direction::CalleeToCaller));
     if ways.0 != ways.1 && call.media.is_two_way() && call.flags & flags::ON_HOLD == 0 {
-        set |= flags::ONE_WAY;
+        let deaf = if ways.0 { Side::Caller } else { Side::Callee };
+        set |= if hears_unseen(deaf) { flags::UNSEEN_MEDIA } else { flags::ONE_WAY };
     }
     set
 }

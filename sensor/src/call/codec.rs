@@ -15,6 +15,11 @@
 //! | AMR-WB at 23.05 kbit/s | 8 | 4.6 | the same, wideband scale |
 //! | AMR-WB at 23.85 kbit/s | 10 | 4.9 | the same: worse than 23.05, as published |
 //!
+//! The recommendation itself is not at hand to everybody, so each value was compared with what others
+//! took from it: G.711, G.729 and G.723.1 with OPAL (`src/rtp/metrics.cxx`), AMR-WB with sipnab
+//! (its notes quote tables IV.3 and IV.4: these three modes and no others, for uniform loss), GSM-EFR
+//! with a third E-model that marks it "G.113 provisional value". All agree to the digit.
+//!
 //! G.711 has two values of Bpl: 25.1 with the concealment of its appendix I, 4.3 without any. The
 //! first is used, because every receiver of today conceals losses in some way.
 //!
@@ -25,6 +30,8 @@
 //! G.722.1 and the other modes of AMR-WB (appendix IV); that would rate only streams without
 //! any loss, and an average over those would flatter. For Opus, EVS (on the wideband scale),
 //! iLBC, Speex and the other modes of AMR nothing is published.
+
+use core::num::NonZeroU32;
 
 use super::level::Law;
 use crate::wire::rtp::{RtpMap, static_payload_type};
@@ -61,7 +68,7 @@ pub const MAX_NAME: usize = 23;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Codec {
     name: Name,
-    clock_rate: Option<u32>,
+    clock_rate: Option<NonZeroU32>,
     channels: u8,
     encrypted: bool,
 }
@@ -107,7 +114,7 @@ const PCMU: u8 = 0;
 const PCMA: u8 = 1;
 
 /// Encodings by name, with the clock rate that their payload format fixes or that is usual.
-static TABLE: [Row; 66] = [
+static TABLE: [Row; 88] = [
     speech("PCMU", 8_000, 8, 1_000),
     speech("PCMA", 8_000, 8, 1_000),
     // It samples at 16 kHz; its RTP clock is 8 kHz for historical reasons (RFC 3551 §4.5.2).
@@ -140,7 +147,16 @@ static TABLE: [Row; 66] = [
     variable("EVRC0", 8_000),
     variable("EVRCB", 8_000),
     variable("EVRCWB", 16_000),
+    variable("EVRC1", 8_000),
+    variable("EVRCB0", 8_000),
+    variable("EVRCB1", 8_000),
+    variable("EVRCWB0", 16_000),
+    variable("EVRCWB1", 16_000),
+    variable("EVRCNW", 16_000),
+    variable("EVRCNW0", 16_000),
+    variable("EVRCNW1", 16_000),
     variable("SMV", 8_000),
+    variable("SMV0", 8_000),
     variable("AMR", 8_000),
     variable("AMR-WB", 16_000),
     variable("AMR-WB+", 72_000),
@@ -151,6 +167,17 @@ static TABLE: [Row; 66] = [
     variable("SILK", 8_000),
     variable("opus", 48_000),
     variable("G7221", 16_000),
+    variable("G719", 48_000),
+    // G.711.1 (RFC 5391): a core of G.711 and layers above it.
+    variable("PCMU-WB", 16_000),
+    variable("PCMA-WB", 16_000),
+    variable("L20", 48_000),
+    variable("MELP", 8_000),
+    variable("MELP600", 8_000),
+    variable("MELP1200", 8_000),
+    variable("MELP2400", 8_000),
+    // Redundant audio (RFC 2198): what is inside has a payload type of its own.
+    variable("red", 8_000),
     speech("BV16", 8_000, 10, 5_000),
     speech("BV32", 16_000, 20, 5_000),
     variable("MPA", 90_000),
@@ -175,6 +202,10 @@ static TABLE: [Row; 66] = [
     other("MP2T", 90_000, Kind::Other),
     other("VP8", 90_000, Kind::Other),
     other("VP9", 90_000, Kind::Other),
+    other("AV1", 90_000, Kind::Other),
+    other("rtx", 90_000, Kind::Other),
+    other("ulpfec", 90_000, Kind::Other),
+    other("flexfec-03", 90_000, Kind::Other),
 ];
 
 /// A pair of published impairment values and the scale they belong to.
@@ -210,7 +241,7 @@ impl Codec {
     pub fn from_rtpmap(map: RtpMap<'_>) -> Self {
         Self {
             name: Name::of(map.encoding_name),
-            clock_rate: (map.clock_rate > 0).then_some(map.clock_rate),
+            clock_rate: NonZeroU32::new(map.clock_rate),
             channels: map.channels,
             encrypted: false,
         }
@@ -220,7 +251,7 @@ impl Codec {
     #[must_use]
     pub fn from_name(encoding_name: &str) -> Self {
         let name = Name::of(encoding_name);
-        let clock_rate = name.row().map(|row| row.clock_rate);
+        let clock_rate = name.row().and_then(|row| NonZeroU32::new(row.clock_rate));
         Self { name, clock_rate, ..Self::UNKNOWN }
     }
 
@@ -250,7 +281,7 @@ impl Codec {
     /// Hz, of the RTP timestamp.
     #[must_use]
     #[inline]
-    pub const fn clock_rate(&self) -> Option<u32> {
+    pub const fn clock_rate(&self) -> Option<NonZeroU32> {
         self.clock_rate
     }
 
@@ -356,7 +387,10 @@ mod tests {
         assert_eq!(Codec::from_name("pcmu"), Codec::from_payload_type(0));
         assert_eq!(Codec::from_name("OPUS").encoding_name(), "opus");
         let own = Codec::from_rtpmap(RtpMap { encoding_name: "X-own", clock_rate: 7, channels: 2 });
-        assert_eq!((own.encoding_name(), own.clock_rate(), own.channels()), ("X-own", Some(7), 2));
+        assert_eq!(
+            (own.encoding_name(), own.clock_rate(), own.channels()),
+            ("X-own", NonZeroU32::new(7), 2)
+        );
         assert_eq!(own.kind(), Kind::Unknown);
     }
 
@@ -376,6 +410,27 @@ mod tests {
             }
         }
         assert_eq!(Codec::from_payload_type(96), Codec::UNKNOWN);
+    }
+
+    #[test]
+    fn dynamic_encodings_have_the_clock_of_their_payload_format() {
+        for (name, clock_rate) in [
+            ("opus", 48_000),
+            ("G722", 8_000),
+            ("AMR", 8_000),
+            ("AMR-WB", 16_000),
+            ("iLBC", 8_000),
+            ("GSM-HR-08", 8_000),
+            ("speex", 8_000),
+            ("EVS", 16_000),
+            ("EVRCNW", 16_000),
+            ("PCMA-WB", 16_000),
+            ("G719", 48_000),
+        ] {
+            let codec = Codec::from_name(name);
+            assert_eq!(codec.clock_rate(), NonZeroU32::new(clock_rate), "{name}");
+            assert_eq!(codec.kind(), Kind::Speech, "{name}");
+        }
     }
 
     #[test]

@@ -2,18 +2,22 @@
 
 use core::net::SocketAddr;
 
-use ringside_protocol::cdr::{Method, flags};
+use ringside_protocol::cdr::{Direction, Method, QualityReport, ReportKind, VoipMetrics, flags};
 
 use super::dialog::{Dialog, Effect, Side, Signal};
 use super::dtmf;
 use super::hash::Keyed;
 use super::ladder::{Addresses, Ladder};
+use super::legs::Legs;
 use super::offer::Media;
 use super::slab::Slot;
 use super::text::{Text, Texts};
 use crate::decode::Datagram;
-use crate::limits::{MAX_DTMF, MAX_MEDIA_PER_CALL, MAX_STREAMS_PER_CALL};
+use crate::limits::{
+    MAX_DTMF, MAX_MEDIA_PER_CALL, MAX_QUALITY_REPORTS, MAX_REPORTED_STREAMS, MAX_STREAMS_PER_CALL,
+};
 use crate::wire::sip::{HeaderName, Message, NameAddr, StartLine, Uri, parameter};
+use crate::wire::vq;
 
 /// One side of a call as its From or To header names it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,8 +83,20 @@ pub struct Call {
     pub event_flows: [Option<u64>; 2],
     /// The newest round trip from the tap to each side, microseconds.
     pub round_trips: [Option<u32>; 2],
+    /// Each side that reports hearing a source of which no packet was seen.
+    pub hears_unseen: [bool; 2],
+    /// Canonical names of its streams' sources.
+    pub cnames: heapless::Vec<(Slot, Text), MAX_REPORTED_STREAMS, u8>,
+    /// What receivers measured of its streams.
+    pub voip_metrics: heapless::Vec<(Slot, VoipMetrics), MAX_REPORTED_STREAMS, u8>,
+    /// DSCP of each side's first message.
+    pub sip_dscp: [Option<u8>; 2],
     /// Capture losses that had been noted when the call began.
     pub loss_epoch: u64,
+    /// What it shares with its other legs.
+    pub legs: Option<Legs>,
+    /// What its phones reported.
+    pub quality_reports: heapless::Vec<QualityReport, MAX_QUALITY_REPORTS, u8>,
     caller_tag: u64,
     info_cseq: [Option<u32>; 2],
     has_answer_agent: bool,
@@ -138,7 +154,13 @@ impl Call {
             digits: heapless::String::new(),
             event_flows: [None; 2],
             round_trips: [None; 2],
+            hears_unseen: [false; 2],
+            cnames: heapless::Vec::new(),
+            voip_metrics: heapless::Vec::new(),
+            sip_dscp: [None; 2],
             loss_epoch: 0,
+            quality_reports: heapless::Vec::new(),
+            legs: None,
             caller_tag: tag(message.from(), keyed).unwrap_or_default(),
             info_cseq: [None; 2],
             has_answer_agent: false,
@@ -160,6 +182,7 @@ impl Call {
             self.flags |= flags::TRUNCATED;
         }
         let side = self.side_of(message, keyed);
+        self.sip_dscp[side as usize].get_or_insert(datagram.dscp);
         let effect = self.dialog.handle(self.signal(message, side, keyed), now);
         if effect == Effect::IsFinal
             && let StartLine::Response { reason_phrase, .. } = message.start_line
@@ -256,6 +279,9 @@ impl Call {
         if method == Method::Refer || message.header(HeaderName::Replaces).is_some() {
             self.flags |= flags::TRANSFERRED;
         }
+        if method == Method::Invite && message.has_recording_metadata() {
+            self.flags |= flags::RECORDING;
+        }
         if method == Method::Info && self.info_cseq[side as usize] != Some(message.cseq().number) {
             self.info_cseq[side as usize] = Some(message.cseq().number);
             if let Some(digit) = dtmf::info_digit(message) {
@@ -276,6 +302,65 @@ impl Call {
                 let text = cause.and_then(|cause| core::str::from_utf8(cause).ok());
                 self.q850_cause = text.and_then(|text| text.parse().ok()).or(self.q850_cause);
             }
+        }
+    }
+
+    /// A stream is the call's no longer.
+    pub fn forget_stream(&mut self, slot: Slot) {
+        self.cnames.retain(|&(known, _)| known != slot);
+        self.voip_metrics.retain(|&(known, _)| known != slot);
+    }
+
+    /// Keeps what one of its phones reports.
+    pub fn keep_report(&mut self, report: &vq::Report<'_>, now: u64) {
+        let direction = match self.reporter(report) {
+            Some(Side::Caller) => Direction::CalleeToCaller,
+            Some(Side::Callee) => Direction::CallerToCallee,
+            None => Direction::Unknown,
+        };
+        let report = QualityReport {
+            at: now.saturating_sub(self.first_at),
+            direction,
+            kind: match report.kind {
+                vq::Kind::Session => ReportKind::Session,
+                vq::Kind::Interval => ReportKind::Interval,
+                vq::Kind::Alert => ReportKind::Alert,
+            },
+            mos_lq: report.mos_lq,
+            mos_cq: report.mos_cq,
+            network_packet_loss_rate: report.network_packet_loss_rate,
+            jitter_buffer_discard_rate: report.jitter_buffer_discard_rate,
+            interarrival_jitter: report.interarrival_jitter,
+            round_trip_delay: report.round_trip_delay,
+        };
+        // PUBLISH comes again after a challenge, and at each hop of a proxy.
+        let is_same = |known: &QualityReport| QualityReport { at: report.at, ..*known } == report;
+        if self.quality_reports.iter().any(is_same) {
+            return;
+        }
+        if let Err(report) = self.quality_reports.push(report)
+            && let Some(last) = self.quality_reports.last_mut()
+        {
+            *last = report;
+        }
+    }
+
+    /// Whose phone reports: the user of LocalID tells, else the address at which it receives.
+    fn reporter(&self, report: &vq::Report<'_>) -> Option<Side> {
+        let user = Uri::parse(NameAddr::parse(report.local_id).uri).user;
+        let is = |party: PartyText| !user.is_empty() && self.texts.bytes(party.user) == user;
+        match (is(self.caller), is(self.callee)) {
+            (true, false) => return Some(Side::Caller),
+            (false, true) => return Some(Side::Callee),
+            _ => {}
+        }
+        let ip_of =
+            |index: u8| self.addresses.as_slice().get(usize::from(index)).map(SocketAddr::ip);
+        let ips = (ip_of(self.way.0), ip_of(self.way.1));
+        match report.local_ip {
+            Some(ip) if ips.0 == Some(ip) && ips.1 != Some(ip) => Some(Side::Caller),
+            Some(ip) if ips.1 == Some(ip) && ips.0 != Some(ip) => Some(Side::Callee),
+            _ => None,
         }
     }
 

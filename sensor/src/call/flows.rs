@@ -6,8 +6,9 @@ use super::codec::Codec;
 use super::dialog::Side;
 use super::hash::Keyed;
 use super::interval::IntervalPool;
+use super::own_loss::OwnLoss;
 use super::slab::{Index, Slab, Slot};
-use super::stream::{Arrival, Fit, Stream};
+use super::stream::{Arrival, Fit, Held, Stream};
 use crate::decode::Datagram;
 use crate::limits::{MAX_CLAIMS, MAX_STREAMS};
 use crate::wire::rtp::Packet;
@@ -28,14 +29,31 @@ pub struct Flow {
     pub sender_reports: [(u32, Instant); 2],
     /// Timestamp of the newest RFC 4733 event.
     pub event_timestamp: Option<u32>,
-    /// What its newest payload type stands for.
-    codec: (u8, Codec),
+    /// Its losses while the sensor missed packets.
+    pub own_loss: OwnLoss,
+    /// It began before a description named its address.
+    pub is_adopted: bool,
+    /// Its source said BYE.
+    pub has_left: bool,
     /// RFC 3550 §5.1.
     pub ssrc: u32,
     hash: u64,
 }
 
 impl Flow {
+    /// Brings [`Self::own_loss`] up to date; see [`OwnLoss::note`].
+    pub fn note_capture(&mut self, is_lossy: bool, was_lossy: bool) {
+        let (_, lost) = self.stream.losses();
+        self.own_loss.note(lost, is_lossy, was_lossy);
+    }
+
+    /// Of its losses, those that may be the sensor's own.
+    #[must_use]
+    pub fn capture_lost(&self) -> u32 {
+        let (_, lost) = self.stream.losses();
+        self.own_loss.of(lost)
+    }
+
     /// Keyed hash of its addresses and SSRC; a restarted sequence has the same.
     #[must_use]
     pub const fn hash(&self) -> u64 {
@@ -113,6 +131,34 @@ impl Flows {
                 before.successor(arrival, codec, &mut self.intervals)
             }
         };
+        self.insert(stream, datagram, ssrc, hash)
+    }
+
+    /// Begins a stream that no call claims yet, with its first two packets.
+    pub fn begin_stray(
+        &mut self,
+        first: &Held,
+        second: &Arrival<'_>,
+        datagram: &Datagram<'_>,
+        keyed: &Keyed,
+    ) -> Option<Slot> {
+        if self.slab.is_full() {
+            return None;
+        }
+        let Packet { payload_type, ssrc, .. } = *second.packet;
+        let codec = Codec::from_payload_type(payload_type);
+        let stream = Stream::of_two(first, ssrc, second, codec, &mut self.intervals);
+        let hash = keyed.flow(datagram.src, datagram.dst, ssrc);
+        self.insert(stream, datagram, ssrc, hash)
+    }
+
+    fn insert(
+        &mut self,
+        stream: Stream,
+        datagram: &Datagram<'_>,
+        ssrc: u32,
+        hash: u64,
+    ) -> Option<Slot> {
         let flow = Flow {
             src: datagram.src,
             dst: datagram.dst,
@@ -120,7 +166,9 @@ impl Flows {
             stream,
             sender_reports: [(0, Instant::MIN); 2],
             event_timestamp: None,
-            codec: (arrival.packet.payload_type, codec),
+            own_loss: OwnLoss::default(),
+            is_adopted: false,
+            has_left: false,
             ssrc,
             hash,
         };
@@ -129,30 +177,41 @@ impl Flows {
         Some(slot)
     }
 
-    /// Adds a packet to its stream.
-    #[inline]
-    pub fn handle(&mut self, slot: Slot, arrival: &Arrival<'_>, codec: Codec) {
+    /// A stream that no call claimed belongs to one now, which says what its payload types are.
+    pub fn adopt(&mut self, slot: Slot, codec_of: impl Fn(u8) -> Codec) {
         if let Some(flow) = self.slab.get_mut(slot) {
-            flow.codec = (arrival.packet.payload_type, codec);
-            flow.stream.handle_rtp(arrival, codec, &mut self.intervals);
+            flow.stream.adopt(codec_of);
+            flow.is_adopted = true;
         }
     }
 
-    /// What the stream's newest payload type stands for, if `packet` has the same.
+    /// Adds a packet to its stream; says whether a call holds that.
+    #[inline]
+    pub fn handle(&mut self, slot: Slot, arrival: &Arrival<'_>, codec: Codec) -> bool {
+        let Some(flow) = self.slab.get_mut(slot) else { return false };
+        flow.stream.handle_rtp(arrival, codec, &mut self.intervals);
+        !flow.calls.is_empty()
+    }
+
+    /// What a packet's payload type stands for, if most packets of the stream have the same.
     #[must_use]
     #[inline]
-    pub fn same_codec(&self, slot: Slot, packet: &Packet<'_>) -> Option<Codec> {
-        let (payload_type, codec) = self.slab.get(slot)?.codec;
-        (payload_type == packet.payload_type).then_some(codec)
+    pub fn usual_codec(&self, slot: Slot, packet: &Packet<'_>) -> Option<Codec> {
+        self.slab.get(slot)?.stream.usual_codec(packet.payload_type)
     }
 
     /// Lets a call go: its streams that no other call holds are freed.
     pub fn release(&mut self, slot: Slot, call: Slot) {
         let Some(flow) = self.slab.get_mut(slot) else { return };
         flow.calls.retain(|&(claiming, _)| claiming != call);
-        if flow.calls.is_empty()
-            && let Some(mut flow) = self.slab.remove(slot)
-        {
+        if flow.calls.is_empty() {
+            self.free(slot);
+        }
+    }
+
+    /// Frees a stream that no call holds.
+    pub fn free(&mut self, slot: Slot) {
+        if let Some(mut flow) = self.slab.remove(slot) {
             flow.stream.release(&mut self.intervals);
             self.index.remove(flow.hash, slot);
         }
@@ -180,6 +239,11 @@ impl Flows {
     #[must_use]
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Flow> {
         self.slab.get_mut(slot)
+    }
+
+    /// Every stream.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
+        self.slab.iter_mut()
     }
 
     /// Where the streams keep their intervals.

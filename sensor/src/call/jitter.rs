@@ -4,6 +4,8 @@
 //! timestamp) from one packet to the next, in order of arrival, duplicates and late packets
 //! included, as the RFC and tshark have it. Times are microseconds.
 
+use core::num::NonZeroU32;
+
 use embassy_time::Instant;
 
 /// Puts RTP timestamps on the line of arrival times.
@@ -11,7 +13,7 @@ use embassy_time::Instant;
 pub struct Timeline {
     anchor_at: Instant,
     anchor_timestamp: u32,
-    clock_rate: u32,
+    clock_rate: NonZeroU32,
 }
 
 /// The anchor follows in steps of so many seconds, exact in timestamp units, so that 32 bits of
@@ -21,13 +23,13 @@ const ANCHOR_STEP_SECONDS: u32 = 1024;
 impl Timeline {
     /// A line on which this packet has transit 0.
     #[must_use]
-    pub const fn new(at: Instant, timestamp: u32, clock_rate: u32) -> Self {
+    pub const fn new(at: Instant, timestamp: u32, clock_rate: NonZeroU32) -> Self {
         Self { anchor_at: at, anchor_timestamp: timestamp, clock_rate }
     }
 
     /// The clock rate that it was made for, Hz.
     #[must_use]
-    pub const fn clock_rate(&self) -> u32 {
+    pub const fn clock_rate(&self) -> NonZeroU32 {
         self.clock_rate
     }
 
@@ -35,7 +37,8 @@ impl Timeline {
     /// `i32` (35 minutes).
     #[inline]
     pub fn transit(&mut self, at: Instant, timestamp: u32) -> i32 {
-        let step = i64::from(self.clock_rate) * i64::from(ANCHOR_STEP_SECONDS);
+        let clock_rate = i64::from(self.clock_rate.get());
+        let step = clock_rate * i64::from(ANCHOR_STEP_SECONDS);
         let mut ticks = i64::from(timestamp.wrapping_sub(self.anchor_timestamp).cast_signed());
         if ticks >= step {
             // Exact: `step` ticks are ANCHOR_STEP_SECONDS.
@@ -50,7 +53,7 @@ impl Timeline {
             ticks -= step;
         }
         let arrived = at.as_micros().cast_signed() - self.anchor_at.as_micros().cast_signed();
-        let due = ticks * 1_000_000 / i64::from(self.clock_rate);
+        let due = ticks * 1_000_000 / clock_rate;
         clamp(arrived - due)
     }
 }
@@ -110,9 +113,13 @@ impl Jitter {
 mod tests {
     use super::*;
 
+    fn rate(hertz: u32) -> NonZeroU32 {
+        NonZeroU32::new(hertz).unwrap()
+    }
+
     /// Packets of 20 ms at 8000 Hz that arrive so many microseconds after the first.
     fn jitter_of(arrivals: &[u64]) -> Jitter {
-        let mut timeline = Timeline::new(Instant::from_micros(5_000_000), 0xffff_ff00, 8000);
+        let mut timeline = Timeline::new(Instant::from_micros(5_000_000), 0xffff_ff00, rate(8000));
         let (mut jitter, mut last) = (Jitter::default(), None);
         for (timestamp, arrival) in (0xffff_ff00_u32..).wrapping_steps(160).zip(arrivals) {
             let transit = timeline.transit(Instant::from_micros(5_000_000 + arrival), timestamp);
@@ -152,7 +159,7 @@ mod tests {
     #[test]
     fn transit_stays_exact_over_a_week() {
         for clock_rate in [8_000, 11_025, 44_100, 48_000, 90_000] {
-            let mut timeline = Timeline::new(Instant::from_micros(0), 7, clock_rate);
+            let mut timeline = Timeline::new(Instant::from_micros(0), 7, rate(clock_rate));
             for second in (0..604_800_u32).step_by(60) {
                 let timestamp = 7_u32.wrapping_add(second.wrapping_mul(clock_rate));
                 let at = Instant::from_secs(u64::from(second));

@@ -1,4 +1,4 @@
-//! RTP and RTCP: each packet finds its call by the addresses that session descriptions named.
+//! RTP: each packet finds its call by the addresses that session descriptions named.
 //!
 //! A packet's stream is known by addresses and SSRC. The first packet of a stream belongs to the
 //! call whose description names its destination; where none does, to the one that names its source:
@@ -7,6 +7,7 @@
 
 use core::net::SocketAddr;
 
+use embassy_time::{Duration, Instant};
 use ringside_protocol::cdr::flags;
 use ringside_protocol::counters::Counter;
 
@@ -15,15 +16,19 @@ use super::dialog::Side;
 use super::flows::{Flow, Found};
 use super::places::{Claim, Claims};
 use super::slab::Slot;
-use super::stream::Arrival;
+use super::strays::STRAY_IDLE;
+use super::stream::{Arrival, MIN_SCORED_PACKETS};
 use super::table::CallTable;
 use crate::counters::Counters;
 use crate::decode::Datagram;
-use crate::wire::rtcp::{self, ReportBlock, Reports};
+use crate::wire::rtcp;
 use crate::wire::rtp::{self, Packet, TelephoneEvent};
 
 /// Claims of one address within this time belong to legs of one call, microseconds.
 const LEGS_WITHIN: u64 = 100_000;
+
+/// A stream from an address that nobody named, silent for so long, may make room for another.
+const STRANGER_IDLE: Duration = Duration::from_secs(1);
 
 impl CallTable {
     /// Takes one datagram that is no SIP.
@@ -52,22 +57,23 @@ impl CallTable {
 
     #[inline]
     fn continue_stream(&mut self, slot: Slot, arrival: &Arrival<'_>, counters: &mut Counters) {
-        let codec = match self.flows.same_codec(slot, arrival.packet) {
+        let codec = match self.flows.usual_codec(slot, arrival.packet) {
             Some(codec) => codec,
             None => self.codec_of(slot, arrival.packet.payload_type),
         };
         if codec.kind() == Kind::TelephoneEvent {
             self.handle_event(slot, arrival.packet);
         }
-        self.flows.handle(slot, arrival, codec);
-        counters.add(Counter::RtpPackets);
+        let is_claimed = self.flows.handle(slot, arrival, codec);
+        counters.add(if is_claimed { Counter::RtpPackets } else { Counter::RtpUnclaimed });
     }
 
     fn codec_of(&self, slot: Slot, payload_type: u8) -> Codec {
         let owner = self.flows.get(slot).and_then(|flow| flow.calls.first().copied());
-        owner
-            .and_then(|(call, sender)| Some((self.calls.get(call)?, sender)))
-            .map_or(Codec::UNKNOWN, |(call, sender)| call.media.codec(payload_type, sender.other()))
+        owner.and_then(|(call, sender)| Some((self.calls.get(call)?, sender))).map_or_else(
+            || Codec::from_payload_type(payload_type),
+            |(call, sender)| call.media.codec(payload_type, sender.other()),
+        )
     }
 
     #[cold]
@@ -79,6 +85,7 @@ impl CallTable {
     ) {
         let Some((claims, is_named)) = self.claims(datagram) else {
             counters.add(Counter::RtpUnclaimed);
+            self.handle_stray(arrival, datagram);
             return;
         };
         let owners = self.owners(&claims, is_named);
@@ -91,32 +98,137 @@ impl CallTable {
             return;
         };
         for &claim in &owners {
-            let sender = sender_of(claim, is_named);
-            let is_nat = self.is_behind_nat(claim.call, sender, datagram, is_named);
-            let Some(call) = self.calls.get_mut(claim.call) else { continue };
-            if call.streams.push(slot).is_err() {
-                call.streams_omitted += 1;
-                counters.add(Counter::StreamsRefused);
-                continue;
-            }
-            if is_nat {
-                call.flags |= flags::NAT;
-            }
-            if let Some(flow) = self.flows.get_mut(slot) {
-                // As many calls as claims: there is room.
-                let _ = flow.calls.push((claim.call, sender));
-            }
-            // With media a call ends sooner after its last packet than without.
-            self.schedule(claim.call);
+            self.give_stream(slot, claim.call, sender_of(claim, is_named), is_named, counters);
         }
         if self.flows.get(slot).is_some_and(|flow| flow.calls.is_empty()) {
-            self.flows.release(slot, first.call);
+            self.flows.free(slot);
             return;
         }
         if codec.kind() == Kind::TelephoneEvent {
             self.handle_event(slot, arrival.packet);
         }
         counters.add(Counter::RtpPackets);
+    }
+
+    /// Makes a stream one of a call's, if there is room for it.
+    fn give_stream(
+        &mut self,
+        slot: Slot,
+        owner: Slot,
+        sender: Side,
+        is_named: bool,
+        counters: &mut Counters,
+    ) {
+        let Some(&Flow { src, dst, .. }) = self.flows.get(slot) else { return };
+        let is_full = self.calls.get(owner).is_some_and(|call| call.streams.is_full());
+        if is_full {
+            counters.add(Counter::StreamsRefused);
+            self.make_room_among_streams(slot, owner, sender);
+        }
+        let is_nat = self.is_behind_nat(owner, sender, (src, dst), is_named);
+        let Some(call) = self.calls.get_mut(owner) else { return };
+        call.streams_omitted += u32::from(is_full);
+        if call.streams.push(slot).is_err() {
+            return;
+        }
+        if is_nat {
+            call.flags |= flags::NAT;
+        }
+        if let Some(flow) = self.flows.get_mut(slot) {
+            // As many calls as claims: there is room.
+            let _ = flow.calls.push((owner, sender));
+        }
+        // With media a call ends sooner after its last packet than without.
+        self.schedule(owner);
+    }
+
+    /// Of a call whose streams are used up, one may leave that comes from an address which no
+    /// description named: for a stream that is agreed any such, for a stranger one that was only a
+    /// few packets and is silent. Whoever sends packets to a media port with ever new SSRCs thus
+    /// cannot keep the call's own media out.
+    fn make_room_among_streams(&mut self, newcomer: Slot, owner: Slot, sender: Side) {
+        let Some(flow) = self.flows.get(newcomer) else { return };
+        let now = flow.stream.last_at();
+        let is_agreed = self.is_agreed(owner, sender, flow.src);
+        let Some(call) = self.calls.get(owner) else { return };
+        let strangers = call.streams.iter().filter_map(|&slot| {
+            let flow = self.flows.get(slot)?;
+            let &(_, sender) = flow.calls.iter().find(|(call, _)| *call == owner)?;
+            let is_gone = flow.stream.packets() < MIN_SCORED_PACKETS
+                && now.saturating_duration_since(flow.stream.last_at()) >= STRANGER_IDLE;
+            let may_leave = is_agreed || is_gone;
+            (may_leave && !self.is_agreed(owner, sender, flow.src))
+                .then(|| (flow.stream.packets(), slot))
+        });
+        let Some((_, victim)) = strangers.min() else { return };
+        if let Some(call) = self.calls.get_mut(owner) {
+            call.streams.retain(|&slot| slot != victim);
+            call.forget_stream(victim);
+        }
+        self.flows.release(victim, owner);
+    }
+
+    /// Whether a side's description named the very address that a stream comes from.
+    fn is_agreed(&self, owner: Slot, sender: Side, src: SocketAddr) -> bool {
+        let claims = self.places.claims(src, &self.keyed);
+        claims.is_some_and(|claims| {
+            claims.iter().any(|claim| claim.call == owner && claim.side == sender)
+        })
+    }
+
+    /// RTP that nobody has claimed yet.
+    fn handle_stray(&mut self, arrival: &Arrival<'_>, datagram: &Datagram<'_>) {
+        let hash = self.keyed.flow(datagram.src, datagram.dst, arrival.packet.ssrc);
+        if let Found::Restarts(before) = self.flows.find(arrival, datagram, hash) {
+            // Of a sequence that nobody claimed, only the newest is of use.
+            self.strays.remove(before);
+            self.flows.free(before);
+        }
+        let Some(first) = self.strays.follow(hash, arrival) else { return };
+        if self.strays.make_room(datagram.at, &mut self.flows)
+            && let Some(slot) = self.flows.begin_stray(&first, arrival, datagram, &self.keyed)
+        {
+            self.strays.add(slot);
+        }
+    }
+
+    /// A description says that `side` of a call receives at `address`: what came to it, or from it,
+    /// before that is the call's, unless it is older than the call.
+    pub(super) fn adopt_strays(
+        &mut self,
+        owner: Slot,
+        side: Side,
+        address: SocketAddr,
+        counters: &mut Counters,
+    ) {
+        if self.strays.is_empty() {
+            return;
+        }
+        for slot in self.strays.at(address, &self.flows) {
+            let Some(flow) = self.flows.get(slot) else { continue };
+            let is_named = flow.dst == address;
+            let dst = flow.dst;
+            if !is_named && self.places.claims(dst, &self.keyed).is_some() {
+                continue;
+            }
+            let Some(call) = self.calls.get(owner) else { return };
+            let stream = &flow.stream;
+            let is_of_this_call = match call.dialog.start {
+                Some(start) => stream.first_at().as_micros() >= start,
+                None => stream.last_at() + STRAY_IDLE >= Instant::from_micros(call.dialog.last_at),
+            };
+            self.strays.remove(slot);
+            if !is_of_this_call {
+                self.flows.free(slot);
+                continue;
+            }
+            let sender = if is_named { side.other() } else { side };
+            self.flows.adopt(slot, |payload_type| call.media.codec(payload_type, sender.other()));
+            self.give_stream(slot, owner, sender, is_named, counters);
+            if self.flows.get(slot).is_some_and(|flow| flow.calls.is_empty()) {
+                self.flows.free(slot);
+            }
+        }
     }
 
     /// Who receives where a datagram goes, else who receives where it comes from; and which of
@@ -156,11 +268,10 @@ impl CallTable {
         &self,
         slot: Slot,
         sender: Side,
-        datagram: &Datagram<'_>,
+        (src, dst): (SocketAddr, SocketAddr),
         is_named: bool,
     ) -> bool {
-        let (side, address) =
-            if is_named { (sender, datagram.src) } else { (sender.other(), datagram.dst) };
+        let (side, address) = if is_named { (sender, src) } else { (sender.other(), dst) };
         let Some(call) = self.calls.get(slot) else { return false };
         let mut described = call
             .media_slots
@@ -187,117 +298,9 @@ impl CallTable {
             }
         }
     }
-
-    fn handle_rtcp(&mut self, datagram: &Datagram<'_>, counters: &mut Counters) {
-        let Some(owner) = self.rtcp_owner(datagram) else {
-            counters.add(Counter::RtpUnclaimed);
-            return;
-        };
-        counters.add(Counter::RtcpPackets);
-        for packet in rtcp::packets(datagram.payload) {
-            match packet {
-                Ok(rtcp::Packet::SenderReport(report)) => {
-                    self.note_sender_report(owner, &report, datagram);
-                    self.handle_reports(owner, report.reports, datagram);
-                }
-                Ok(rtcp::Packet::ReceiverReport(report)) => {
-                    self.handle_reports(owner, report.reports, datagram);
-                }
-                Ok(_) => {}
-                // SRTCP is encrypted behind its first report's head, so it cannot be wrong.
-                Err(_) => {
-                    counters.add(Counter::RtcpBad);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// The call of an RTCP packet: by the RTP port itself (RFC 5761), or by the one below
-    /// (RFC 3550 §11).
-    fn rtcp_owner(&self, datagram: &Datagram<'_>) -> Option<Slot> {
-        let below =
-            |address: SocketAddr| SocketAddr::new(address.ip(), address.port().saturating_sub(1));
-        let claims = [datagram.dst, below(datagram.dst), datagram.src, below(datagram.src)]
-            .into_iter()
-            .find_map(|address| self.places.claims(address, &self.keyed))?;
-        let sources = sources(datagram);
-        let has_source = |claim: &&Claim| {
-            self.newest_flow(claim.call, |flow| sources.contains(&flow.ssrc)).is_some()
-        };
-        claims.iter().rev().find(has_source).or_else(|| claims.last()).map(|claim| claim.call)
-    }
-
-    fn note_sender_report(
-        &mut self,
-        owner: Slot,
-        report: &rtcp::SenderReport<'_>,
-        datagram: &Datagram<'_>,
-    ) {
-        let [_, _, a, b, c, d, _, _] = report.ntp.to_be_bytes();
-        let lsr = u32::from_be_bytes([a, b, c, d]);
-        let is_it = |flow: &Flow| flow.ssrc == report.ssrc && flow.src.ip() == datagram.src.ip();
-        if let Some(flow) = self.newest_flow(owner, is_it).and_then(|slot| self.flows.get_mut(slot))
-        {
-            flow.sender_reports = [(lsr, datagram.at), flow.sender_reports[0]];
-        }
-    }
-
-    fn handle_reports(&mut self, owner: Slot, reports: Reports<'_>, datagram: &Datagram<'_>) {
-        for block in reports {
-            let is_it = |flow: &Flow| flow.ssrc == block.ssrc && flow.dst.ip() == datagram.src.ip();
-            let Some(slot) = self.newest_flow(owner, is_it) else { continue };
-            let Some(flow) = self.flows.get_mut(slot) else { continue };
-            let reporter = flow.calls.iter().find(|(call, _)| *call == owner);
-            let reporter = reporter.map(|(_, sender)| sender.other());
-            let to_reporter = round_trip(flow, &block, datagram);
-            let Some(call) = self.calls.get_mut(owner) else { return };
-            if let (Some(side), Some(_)) = (reporter, to_reporter) {
-                call.round_trips[side as usize] = to_reporter;
-            }
-            // From the tap to one side and back, and from it to the other and back.
-            let whole = to_reporter.map(|_| call.round_trips.iter().flatten().sum());
-            flow.stream.handle_report(&block, whole);
-        }
-    }
-
-    fn newest_flow(&self, call: Slot, is_it: impl Fn(&Flow) -> bool) -> Option<Slot> {
-        let call = self.calls.get(call)?;
-        call.streams.iter().rev().copied().find(|&slot| self.flows.get(slot).is_some_and(&is_it))
-    }
 }
 
 /// Who sends a stream to a claimed address, or from one.
 const fn sender_of(claim: Claim, is_named: bool) -> Side {
     if is_named { claim.side.other() } else { claim.side }
-}
-
-/// The SSRCs that an RTCP datagram speaks of, the first few of them.
-fn sources(datagram: &Datagram<'_>) -> heapless::Vec<u32, 8, u8> {
-    let mut sources = heapless::Vec::new();
-    for packet in rtcp::packets(datagram.payload).map_while(Result::ok) {
-        let (own, reports) = match packet {
-            rtcp::Packet::SenderReport(report) => (report.ssrc, report.reports),
-            rtcp::Packet::ReceiverReport(report) => (report.ssrc, report.reports),
-            _ => continue,
-        };
-        // The first eight are enough to tell calls apart.
-        sources.extend([own].into_iter().chain(reports.map(|block| block.ssrc)).take(4));
-        if sources.len() > 4 {
-            break;
-        }
-    }
-    sources
-}
-
-/// From the tap to the reporter and back, microseconds: its report names the sender report that it
-/// answers and how long it held it (RFC 3550 §6.4.1).
-fn round_trip(flow: &Flow, block: &ReportBlock, datagram: &Datagram<'_>) -> Option<u32> {
-    if block.lsr == 0 {
-        return None;
-    }
-    let &(_, passed_at) = flow.sender_reports.iter().find(|(lsr, _)| *lsr == block.lsr)?;
-    let held = u64::from(block.dlsr) * 1_000_000 / 65_536;
-    let away = datagram.at.as_micros().checked_sub(passed_at.as_micros())?;
-    u32::try_from(away.checked_sub(held)?).ok()
 }

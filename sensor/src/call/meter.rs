@@ -8,12 +8,16 @@ use super::interval::{Chain, IntervalPool};
 use super::playout::Buffer;
 use super::quality::{Heard, score};
 
+/// Length of a stream's first interval.
+#[expect(clippy::cast_possible_truncation, reason = "ten")]
+const FIRST_SECONDS: u32 = INTERVAL_SECONDS as u32;
+
 /// Counts of one interval.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Meter {
     chain: Chain,
     /// `INTERVAL_SECONDS`, doubled each time the chain was merged.
-    seconds: u64,
+    seconds: u32,
     start_at: Instant,
     /// Gaps up to this sequence number were seen in an earlier interval.
     first_number: u32,
@@ -21,26 +25,47 @@ pub(super) struct Meter {
     lost: u32,
     jitter: f64,
     /// The adaptive buffer's figures when the interval began.
-    before: Heard,
+    before: Before,
+}
+
+/// What an interval needs to know of [`Heard`] at its beginning.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    waited: u64,
+    played: u32,
+    discarded: u32,
+    bursts: u32,
+}
+
+impl Before {
+    const fn of(heard: &Heard) -> Self {
+        let Heard { waited, played, discarded, bursts, .. } = *heard;
+        Self { waited, played, discarded, bursts }
+    }
+
+    fn heard(self) -> Heard {
+        let Self { waited, played, discarded, bursts } = self;
+        Heard { waited, played, discarded, bursts, ..Heard::default() }
+    }
 }
 
 impl Meter {
     pub(super) fn new(at: Instant, number: u32) -> Self {
         Self {
             chain: Chain::default(),
-            seconds: INTERVAL_SECONDS,
+            seconds: FIRST_SECONDS,
             start_at: at,
             first_number: number,
             packets: 0,
             lost: 0,
             jitter: 0.0,
-            before: Heard::default(),
+            before: Before::default(),
         }
     }
 
     #[inline]
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.start_at) >= Duration::from_secs(self.seconds)
+        now.saturating_duration_since(self.start_at) >= Duration::from_secs(self.seconds.into())
     }
 
     /// Closes intervals until `now` lies in the open one; those in which nothing came are empty.
@@ -56,10 +81,10 @@ impl Meter {
         while self.is_over(now) {
             let interval = self.interval(buffer, impairment);
             if pool.push(&mut self.chain, interval) {
-                self.start_at += Duration::from_secs(self.seconds);
+                self.start_at += Duration::from_secs(self.seconds.into());
                 self.first_number = highest;
                 (self.packets, self.lost, self.jitter) = (0, 0, 0.0);
-                self.before = Heard::by(buffer);
+                self.before = Before::of(&Heard::by(buffer));
             } else {
                 pool.merge_pairs(&mut self.chain);
                 self.seconds *= 2;
@@ -88,7 +113,7 @@ impl Meter {
 
     /// The open interval as it stands.
     fn interval(&self, buffer: &Buffer, impairment: Option<Impairment>) -> Interval {
-        let mut heard = Heard::by(buffer).since(&self.before);
+        let mut heard = Heard::by(buffer).since(&self.before.heard());
         // What the network lost in this interval is known at once; the buffer's own account
         // lags by the numbers that are still open.
         heard.lost = self.lost + heard.discarded;

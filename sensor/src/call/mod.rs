@@ -7,6 +7,7 @@
 pub mod cdr;
 pub mod codec;
 pub mod dialog;
+pub mod drift;
 pub mod dtmf;
 pub mod entry;
 pub mod flows;
@@ -14,19 +15,26 @@ pub mod hash;
 pub mod interval;
 pub mod jitter;
 pub mod ladder;
+pub mod legs;
 pub mod level;
+mod live;
 mod media;
+#[cfg(test)]
+mod media_tests;
 mod meter;
 pub mod offer;
+pub mod own_loss;
 pub mod places;
 pub mod playout;
 #[cfg(test)]
 mod proptests;
 pub mod quality;
+mod reports;
 mod restart;
 pub mod room;
 pub mod sequence;
 pub mod slab;
+mod strays;
 pub mod stream;
 pub mod table;
 #[cfg(test)]

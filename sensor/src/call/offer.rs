@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use ringside_protocol::cdr::flags;
 
-use super::codec::Codec;
+use super::codec::{self, Codec};
 use super::dialog::Side;
 use crate::limits::{MAX_MEDIA_PER_CALL, MAX_PAYLOAD_TYPES};
 use crate::wire::sdp::{Direction, Kind, Session};
@@ -14,10 +14,29 @@ use crate::wire::sdp::{Direction, Kind, Session};
 #[derive(Debug, Default)]
 pub struct Media {
     sides: [Described; 2],
+    offered_by: Option<Side>,
+    /// Whose answer put which payload type of speech first: each that was in force.
+    firsts: heapless::Vec<(Side, u8), MAX_FIRSTS, u8>,
+}
+
+/// Answers with another first payload type that are remembered; further ones replace the last.
+const MAX_FIRSTS: usize = 4;
+
+/// What a message makes of its description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A request that may offer.
+    Offer,
+    /// ACK or PRACK: the answer to an offer in a response.
+    Answer,
+    /// A response: the answer to the request's offer, or an offer where that had none.
+    Response,
 }
 
 #[derive(Debug, Default)]
 struct Described {
+    /// Bit `n`: payload type `n` was listed for a media line with RTP.
+    listed: u128,
     payload_types: heapless::Vec<(u8, Codec), MAX_PAYLOAD_TYPES, u8>,
     /// Its first audio line, if it has described one.
     audio: Option<Audio>,
@@ -48,11 +67,20 @@ impl Media {
         &mut self,
         session: &Session<'_>,
         side: Side,
+        role: Role,
         is_answered: bool,
     ) -> Description {
+        let is_answer = match role {
+            Role::Offer => false,
+            Role::Answer => true,
+            Role::Response => self.offered_by == Some(side.other()),
+        };
+        if !is_answer {
+            self.offered_by = Some(side);
+        }
         let described = &mut self.sides[side as usize];
         let mut result = Description::default();
-        let mut has_audio = false;
+        let (mut has_audio, mut first) = (false, None);
         for media in &session.media {
             if media.is_t38() && media.port != 0 {
                 result.flags |= flags::FAX;
@@ -66,6 +94,7 @@ impl Media {
                 }
             }
             for &payload_type in &media.formats {
+                described.listed |= 1_u128.checked_shl(payload_type.into()).unwrap_or(0);
                 let Some(map) = media.rtpmap(payload_type) else { continue };
                 let codec = Codec::from_rtpmap(map);
                 let codec = if media.encrypted { codec.encrypted() } else { codec };
@@ -87,7 +116,13 @@ impl Media {
                     result.flags |= flags::ON_HOLD;
                 }
                 described.audio = Some(audio);
+                if is_answer && media.port != 0 {
+                    first = described.first_speech(&media.formats);
+                }
             }
+        }
+        if let Some(first) = first {
+            self.note_first(side, first);
         }
         if self.both(|audio| audio.is_encrypted) {
             result.flags |= flags::ENCRYPTED;
@@ -108,6 +143,32 @@ impl Media {
             101 => Codec::from_name("telephone-event"),
             _ => Codec::from_payload_type(payload_type),
         })
+    }
+
+    fn note_first(&mut self, side: Side, first: u8) {
+        if !self.firsts.contains(&(side, first)) {
+            if self.firsts.is_full() {
+                self.firsts.pop();
+            }
+            // There is room now.
+            let _ = self.firsts.push((side, first));
+        }
+    }
+
+    /// Whether the side `to` listed a payload type; `None` where it described no audio.
+    #[must_use]
+    pub fn lists(&self, payload_type: u8, to: Side) -> Option<bool> {
+        let side = &self.sides[to as usize];
+        side.audio.map(|_| side.listed.checked_shr(payload_type.into()).unwrap_or(0) & 1 != 0)
+    }
+
+    /// The encoding that the newest answer put first, if that is not `sent` and no earlier answer
+    /// put `sent` first.
+    #[must_use]
+    pub fn preferred_over(&self, sent: &Codec) -> Option<Codec> {
+        let codecs = || self.firsts.iter().map(|&(side, first)| self.codec(first, side));
+        let is_sent = |codec: &Codec| codec.encoding_name() == sent.encoding_name();
+        if codecs().any(|codec| is_sent(&codec)) { None } else { codecs().next_back() }
     }
 
     /// Whether audio was agreed: both sides described it, and neither refused.
@@ -137,6 +198,14 @@ impl Media {
 }
 
 impl Described {
+    /// The first payload type that carries speech.
+    fn first_speech(&self, formats: &[u8]) -> Option<u8> {
+        formats.iter().copied().find(|&format| {
+            let known = self.payload_types.iter().find(|(known, _)| *known == format);
+            known.is_some_and(|(_, codec)| codec.kind() == codec::Kind::Speech)
+        })
+    }
+
     fn note(&mut self, payload_type: u8, codec: Codec) {
         match self.payload_types.iter_mut().find(|(known, _)| *known == payload_type) {
             Some(known) => known.1 = codec,

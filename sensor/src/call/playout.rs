@@ -186,6 +186,12 @@ impl Buffer {
         self.floor = i32::MAX;
     }
 
+    /// The fastest transit since the floor last aged; `None` where nothing came.
+    #[must_use]
+    pub const fn floor(&self) -> Option<i32> {
+        if self.floor == i32::MAX { None } else { Some(self.floor) }
+    }
+
     /// A packet with this transit has come; whether it is played.
     #[inline]
     pub fn offer(&mut self, transit: i32) -> bool {

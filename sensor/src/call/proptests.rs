@@ -139,7 +139,7 @@ impl Bench {
             }
             Step::Back(millis) => self.now -= u64::from(millis) * 1000,
             Step::Allowance(channels) => self.table.set_allowance(channels),
-            Step::CaptureLoss => self.table.note_capture_loss(),
+            Step::CaptureLoss => self.table.note_capture(true),
         }
     }
 

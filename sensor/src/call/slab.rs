@@ -81,6 +81,11 @@ impl<T> Slab<T> {
         self.slots.get_mut(usize::from(slot))?.as_mut()
     }
 
+    /// Every value, by slot.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().flatten()
+    }
+
     /// Every value with its slot, by slot.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
         (0..).zip(&self.slots).filter_map(|(slot, value)| Some((slot, value.as_ref()?)))

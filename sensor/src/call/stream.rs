@@ -7,9 +7,9 @@
 //! [`Stream::record`] makes figures and scores ([`super::quality`]) of them at any time.
 
 use embassy_time::{Duration, Instant};
-use ringside_protocol::cdr;
 
 use super::codec::{Codec, Kind};
+use super::drift::Drift;
 use super::interval::IntervalPool;
 use super::jitter::{Jitter, Timeline};
 use super::level::Level;
@@ -71,12 +71,13 @@ pub struct Stream {
     fixed_50: Buffer,
     fixed_200: Buffer,
     floor_at: Instant,
+    drift: Drift,
     /// Of the last media payload type with a clock rate.
     timeline: Option<Timeline>,
     last_transit: i32,
     jitter: Jitter,
     meter: Meter,
-    suspect: Option<Suspect>,
+    suspect: Option<Held>,
     report: Report,
     bytes: u64,
     ssrc: u32,
@@ -96,11 +97,12 @@ pub struct Stream {
     level: Level,
 }
 
-const _: () = assert!(size_of::<Stream>() <= 700);
+const _: () = assert!(size_of::<Stream>() <= 640);
 
-/// A packet whose number does not fit, until the next one tells whether it began a new sequence.
+/// A packet that was kept back: its number does not fit, or it is the first of its kind, until the
+/// next one tells whether it began a sequence.
 #[derive(Clone, Copy, Debug)]
-struct Suspect {
+pub struct Held {
     at: Instant,
     timestamp: u32,
     payload_len: u32,
@@ -113,7 +115,10 @@ struct Suspect {
 /// What RTCP said.
 #[derive(Clone, Copy, Debug, Default)]
 struct Report {
-    last: cdr::Rtcp,
+    reports: u32,
+    fraction_lost: u8,
+    cumulative_lost: i32,
+    interarrival_jitter: u32,
     round_trips: u32,
     round_trip_sum: u64,
 }
@@ -134,6 +139,7 @@ impl Stream {
             fixed_50: Buffer::fixed(FIXED_50),
             fixed_200: Buffer::fixed(FIXED_200),
             floor_at: arrival.at,
+            drift: Drift::default(),
             timeline: None,
             last_transit: 0,
             jitter: Jitter::default(),
@@ -171,21 +177,25 @@ impl Stream {
         else {
             return Self::new(arrival, codec, intervals);
         };
-        let packet = Packet {
-            payload_type: first.payload_type,
-            marker: first.marker,
-            sequence_number: first.sequence_number,
-            timestamp: first.timestamp,
-            ssrc: self.ssrc,
-            payload: &[],
-            payload_len: first.payload_len,
-        };
+        Self::of_two(&first, self.ssrc, arrival, codec, intervals)
+    }
+
+    /// Begins with a packet that was held back and the one that followed it.
+    #[must_use]
+    pub fn of_two(
+        first: &Held,
+        ssrc: u32,
+        second: &Arrival<'_>,
+        codec: Codec,
+        intervals: &mut IntervalPool,
+    ) -> Self {
+        let packet = first.packet(ssrc);
         let mut next = Self::new(
             &Arrival { at: first.at, packet: &packet, dscp: first.dscp },
             codec,
             intervals,
         );
-        next.handle_rtp(arrival, codec, intervals);
+        next.handle_rtp(second, codec, intervals);
         next
     }
 
@@ -340,6 +350,7 @@ impl Stream {
         }
         self.timeline = Some(Timeline::new(arrival.at, timestamp, clock_rate));
         self.last_transit = 0;
+        self.drift = Drift::default();
         for buffer in self.buffers() {
             buffer.restart();
         }
@@ -351,6 +362,10 @@ impl Stream {
     fn play(&mut self, arrived: Arrived, transit: Option<i32>, intervals: &mut IntervalPool) {
         if self.last_at.saturating_duration_since(self.floor_at) >= FLOOR_AGE {
             self.floor_at = self.last_at;
+            if let Some(floor) = self.fixed_200.floor() {
+                let age = self.last_at.saturating_duration_since(self.first_at);
+                self.drift.add(age.as_secs(), floor);
+            }
             for buffer in self.buffers() {
                 buffer.age_floor();
             }
@@ -391,16 +406,7 @@ impl Stream {
     #[cold]
     fn suspect(&mut self, arrival: &Arrival<'_>) {
         self.settle_suspect();
-        let packet = arrival.packet;
-        self.suspect = Some(Suspect {
-            at: arrival.at,
-            timestamp: packet.timestamp,
-            payload_len: packet.payload_len,
-            sequence_number: packet.sequence_number,
-            payload_type: packet.payload_type,
-            marker: packet.marker,
-            dscp: arrival.dscp,
-        });
+        self.suspect = Some(Held::of(arrival));
     }
 
     /// A packet that began nothing came on this stream all the same. Its number counts only
@@ -418,15 +424,28 @@ impl Stream {
 
     /// A receiver reported about this stream; the round trip if LSR and DLSR gave one.
     pub fn handle_report(&mut self, block: &ReportBlock, round_trip_us: Option<u32>) {
-        let Report { last, round_trips, round_trip_sum } = &mut self.report;
-        last.reports += 1;
-        last.fraction_lost = last.fraction_lost.max(block.fraction_lost);
-        last.cumulative_lost = block.cumulative_lost;
-        last.interarrival_jitter = last.interarrival_jitter.max(block.interarrival_jitter);
+        let report = &mut self.report;
+        report.reports += 1;
+        report.fraction_lost = report.fraction_lost.max(block.fraction_lost);
+        report.cumulative_lost = block.cumulative_lost;
+        report.interarrival_jitter = report.interarrival_jitter.max(block.interarrival_jitter);
         if let Some(round_trip) = round_trip_us {
-            *round_trips += 1;
-            *round_trip_sum += u64::from(round_trip);
+            report.round_trips += 1;
+            report.round_trip_sum += u64::from(round_trip);
         }
+    }
+
+    /// The stream's call is known now, and what its payload type stands for.
+    pub fn adopt(&mut self, codec_of: impl Fn(u8) -> Codec) {
+        self.codec = codec_of(self.payload_type.winner());
+        self.last_kind = self.codec.kind();
+    }
+
+    /// What a payload type stands for, if most packets have the same.
+    #[must_use]
+    #[inline]
+    pub fn usual_codec(&self, payload_type: u8) -> Option<Codec> {
+        (payload_type == self.payload_type.winner()).then_some(self.codec)
     }
 
     /// When the last packet came.
@@ -459,9 +478,39 @@ impl Stream {
     }
 }
 
-impl Suspect {
-    fn is_followed_by(&self, packet: &Packet<'_>) -> bool {
+impl Held {
+    /// Keeps a packet back.
+    #[must_use]
+    pub const fn of(arrival: &Arrival<'_>) -> Self {
+        let packet = arrival.packet;
+        Self {
+            at: arrival.at,
+            timestamp: packet.timestamp,
+            payload_len: packet.payload_len,
+            sequence_number: packet.sequence_number,
+            payload_type: packet.payload_type,
+            marker: packet.marker,
+            dscp: arrival.dscp,
+        }
+    }
+
+    /// Whether `packet` is the next one of its sequence.
+    #[must_use]
+    pub const fn is_followed_by(&self, packet: &Packet<'_>) -> bool {
         packet.sequence_number == self.sequence_number.wrapping_add(1)
+    }
+
+    /// The packet without its payload.
+    const fn packet(&self, ssrc: u32) -> Packet<'static> {
+        Packet {
+            payload_type: self.payload_type,
+            marker: self.marker,
+            sequence_number: self.sequence_number,
+            timestamp: self.timestamp,
+            ssrc,
+            payload: &[],
+            payload_len: self.payload_len,
+        }
     }
 }
 

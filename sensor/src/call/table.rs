@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use embassy_time::Instant;
-use ringside_protocol::cdr::{Cdr, EndedBy, flags};
+use ringside_protocol::cdr::{Cdr, EndedBy, LegSource, Method, flags};
 use ringside_protocol::counters::Counter;
 
 use super::cdr;
@@ -11,16 +11,20 @@ use super::dialog::State;
 use super::entry::{Call, is_initial_invite, shows_a_call};
 use super::flows::Flows;
 use super::hash::Keyed;
+use super::legs::{self, Legs, RecentInvites, Said};
+use super::offer::Role;
 use super::places::{Claim, Places};
 use super::room::Room;
 use super::slab::{Index, Slab, Slot};
+use super::strays::Strays;
 use super::tombstone::Tombstones;
 use super::wheel::Wheel;
 use crate::counters::Counters;
 use crate::decode::Datagram;
 use crate::limits::MAX_CALLS;
 use crate::wire::sdp::Session;
-use crate::wire::sip::Message;
+use crate::wire::sip::{Message, StartLine};
+use crate::wire::vq;
 
 /// How calls that nobody hangs up are ended. Microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,10 @@ pub struct CallTable {
     pub(super) flows: Flows,
     pub(super) places: Places,
     pub(super) room: Room,
+    pub(super) strays: Strays,
+    recent: RecentInvites,
+    /// The header that carries the Call-ID of the leg before.
+    leg_header: Option<String>,
     index: Index,
     wheel: Wheel,
     tombstones: Tombstones,
@@ -70,7 +78,9 @@ pub struct CallTable {
     in_progress: u16,
     /// Channels that may be tracked at once; `None`: as many as the table holds.
     allowance: Option<u16>,
-    losses: u64,
+    /// Seconds in which the capture lost packets; `None` where nobody watches it (a file).
+    missed: Option<u64>,
+    was_lossy: bool,
 }
 
 impl CallTable {
@@ -84,6 +94,9 @@ impl CallTable {
             flows: Flows::default(),
             places: Places::default(),
             room: Room::default(),
+            strays: Strays::default(),
+            recent: RecentInvites::default(),
+            leg_header: None,
             index: Index::new(MAX_CALLS),
             wheel: Wheel::new(MAX_CALLS),
             tombstones: Tombstones::default(),
@@ -92,8 +105,14 @@ impl CallTable {
             next_number: 1,
             in_progress: 0,
             allowance: None,
-            losses: 0,
+            missed: None,
+            was_lossy: false,
         }
+    }
+
+    /// Names the header that carries the Call-ID of the leg before, such as `X-CID`.
+    pub fn set_leg_header(&mut self, name: Option<String>) {
+        self.leg_header = name;
     }
 
     /// Calls in progress: channels.
@@ -102,14 +121,29 @@ impl CallTable {
         self.in_progress
     }
 
+    /// The next number, for a record that is no call.
+    pub const fn take_number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
+    }
+
     /// Applies a lease: further calls are counted, not tracked, while so many are in progress.
     pub const fn set_allowance(&mut self, channels: Option<u16>) {
         self.allowance = channels;
     }
 
-    /// Notes that the capture lost packets: the records of all present calls will say so.
-    pub const fn note_capture_loss(&mut self) {
-        self.losses += 1;
+    /// Notes, each second of a live capture, whether the sensor missed packets since the last time.
+    /// If so, the records of all present calls will say it, and what their streams lost in that
+    /// second, the one before and the one after counts as the sensor's own loss: drops are
+    /// counted a little before or after their gap is seen.
+    pub fn note_capture(&mut self, is_lossy: bool) {
+        let missed = self.missed.get_or_insert(0);
+        *missed += u64::from(is_lossy);
+        for flow in self.flows.iter_mut() {
+            flow.note_capture(is_lossy, self.was_lossy);
+        }
+        self.was_lossy = is_lossy;
     }
 
     /// Takes one SIP message.
@@ -142,10 +176,29 @@ impl CallTable {
             (false, false) if known.is_none() => self.room.note_ended(slot, call.number),
             _ => {}
         }
+        if is_new_message && message.is_request() {
+            self.join_legs(slot, known.is_none(), message, datagram);
+        }
         if is_new_message && let Some(sdp) = message.sdp() {
             self.describe(slot, sdp, message, counters);
         }
         self.schedule(slot);
+    }
+
+    /// Takes a phone's voice quality report (RFC 6035) for the call that it names.
+    pub fn handle_report(
+        &mut self,
+        report: &vq::Report<'_>,
+        now: Instant,
+        counters: &mut Counters,
+    ) {
+        let hash = self.keyed.parts(&[report.call_id]);
+        let slot = self.find(hash, report.call_id);
+        let Some(call) = slot.and_then(|slot| self.calls.get_mut(slot)) else {
+            return counters.add(Counter::QualityReportsUnclaimed);
+        };
+        counters.add(Counter::QualityReports);
+        call.keep_report(report, now.as_micros());
     }
 
     /// Ends what is over; to be called at [`CallTable::poll_timeout`] or later.
@@ -230,7 +283,7 @@ impl CallTable {
         let patience = self.settings.no_response_timeout;
         let number = self.next_number;
         let mut call = Call::new(number, message, datagram, &self.keyed, hash, patience);
-        call.loss_epoch = self.losses;
+        call.loss_epoch = self.missed.unwrap_or(0);
         let slot = self.calls.insert(call).ok()?;
         self.index.insert(hash, slot);
         self.tombstones.remove(hash);
@@ -238,6 +291,62 @@ impl CallTable {
         self.next_number += 1;
         counters.add(Counter::CallsStarted);
         Some(slot)
+    }
+
+    /// Finds the other legs of a call by what its INVITE, or a REFER in it, says.
+    fn join_legs(
+        &mut self,
+        slot: Slot,
+        is_first: bool,
+        message: &Message<'_>,
+        datagram: &Datagram<'_>,
+    ) {
+        if message.cseq().method == Method::Refer
+            && let Some(call_id) = legs::referred(message)
+        {
+            return self.join(slot, &call_id, LegSource::Replaces);
+        }
+        if !is_first || !is_initial_invite(message) {
+            return;
+        }
+        let number = self.calls.get(slot).map_or(0, |call| call.number);
+        let near = self.recent.note((slot, number), message, datagram, &self.keyed);
+        match legs::said(message, self.leg_header.as_deref()) {
+            Some(Said::Session(uuid)) => {
+                if let Some(call) = self.calls.get_mut(slot) {
+                    let key = call.texts.keep(uuid);
+                    call.legs = Some(Legs { source: LegSource::SessionId, key });
+                }
+            }
+            Some(Said::CallId(call_id, source)) => self.join(slot, call_id, source),
+            None => {
+                let other = near.and_then(|(other, number)| {
+                    self.calls.get(other).filter(|call| call.number == number)
+                });
+                let call_id = other.map(|call| call.texts.bytes(call.call_id).to_vec());
+                if let Some(call_id) = call_id {
+                    self.join(slot, &call_id, LegSource::NumberAndTime);
+                }
+            }
+        }
+    }
+
+    /// Gives a call the key of the one with this Call-ID, which becomes a leg of it too.
+    fn join(&mut self, slot: Slot, call_id: &[u8], source: LegSource) {
+        let other = self.find(self.keyed.parts(&[call_id]), call_id);
+        let mut key = call_id.to_vec();
+        if let Some(other) = other.and_then(|other| self.calls.get_mut(other)) {
+            match other.legs {
+                Some(legs) => key = other.texts.bytes(legs.key).to_vec(),
+                None => other.legs = Some(Legs { source, key: other.call_id }),
+            }
+        }
+        if let Some(call) = self.calls.get_mut(slot)
+            && call.legs.is_none()
+        {
+            let key = call.texts.keep(&key);
+            call.legs = Some(Legs { source, key });
+        }
     }
 
     fn make_room(&mut self, now: u64, counters: &mut Counters) -> bool {
@@ -264,7 +373,7 @@ impl CallTable {
         let side = call.side_of(message, &self.keyed);
         let at = call.dialog.last_at;
         let is_answered = call.dialog.answered.is_some();
-        let description = call.media.describe(&session, side, is_answered);
+        let description = call.media.describe(&session, side, role(message), is_answered);
         call.flags |= description.flags;
         for &address in &description.receivers {
             let place = self.places.claim(address, Claim { call: slot, side, at }, &self.keyed);
@@ -276,6 +385,9 @@ impl CallTable {
                 counters.add(Counter::MediaTableFull);
                 self.places.release(place, slot, &self.keyed);
             }
+        }
+        for &address in &description.receivers {
+            self.adopt_strays(slot, side, address, counters);
         }
     }
 
@@ -314,7 +426,13 @@ impl CallTable {
             let last_media = media.map(|flow| flow.stream.last_at().as_micros()).max();
             call.dialog.handle_deadline(call.dialog.last_at.max(last_media.unwrap_or(0)));
         }
-        self.records.push_back(cdr::record(&mut call, slot, &self.flows, self.losses));
+        self.records.push_back(cdr::record(
+            &mut call,
+            slot,
+            &self.flows,
+            &self.places,
+            self.missed,
+        ));
         counters.add(Counter::CallsEnded);
         self.wheel.cancel(slot);
         self.index.remove(call.call_id_hash, slot);
@@ -326,5 +444,14 @@ impl CallTable {
         }
         let cseq = call.dialog.invite_cseq().unwrap_or(0);
         self.tombstones.add(call.call_id_hash, cseq, call.dialog.last_at);
+    }
+}
+
+/// What a message's session description is to offer and answer (RFC 3264, RFC 3262 §5).
+fn role(message: &Message<'_>) -> Role {
+    match message.start_line {
+        StartLine::Request { method: Method::Ack | Method::Prack, .. } => Role::Answer,
+        StartLine::Request { .. } => Role::Offer,
+        StartLine::Response { .. } => Role::Response,
     }
 }

@@ -10,19 +10,19 @@ use crate::decode::{Datagram, Transport};
 use crate::limits::{MAX_CALLS, MAX_STREAMS_PER_CALL};
 use crate::wire::sip::Message;
 
-const SECOND: u64 = 1_000_000;
-const A: &str = "192.0.2.1:5060";
-const B: &str = "192.0.2.2:5060";
+pub(super) const SECOND: u64 = 1_000_000;
+pub(super) const A: &str = "192.0.2.1:5060";
+pub(super) const B: &str = "192.0.2.2:5060";
 
 /// A table, its counters, and a clock that tests move.
-struct Lab {
-    table: CallTable,
-    counters: Counters,
-    now: u64,
+pub(super) struct Lab {
+    pub(super) table: CallTable,
+    pub(super) counters: Counters,
+    pub(super) now: u64,
 }
 
 impl Lab {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             table: CallTable::new(CallSettings::default()),
             counters: Counters::default(),
@@ -30,7 +30,7 @@ impl Lab {
         }
     }
 
-    fn pass(&mut self, micros: u64) -> &mut Self {
+    pub(super) fn pass(&mut self, micros: u64) -> &mut Self {
         self.now += micros;
         while let Some(at) = self.table.poll_timeout()
             && at.as_micros() <= self.now
@@ -40,7 +40,7 @@ impl Lab {
         self
     }
 
-    fn datagram<'a>(&self, src: &str, dst: &str, payload: &'a [u8]) -> Datagram<'a> {
+    pub(super) fn datagram<'a>(&self, src: &str, dst: &str, payload: &'a [u8]) -> Datagram<'a> {
         Datagram {
             at: Instant::from_micros(self.now),
             interface: 0,
@@ -55,31 +55,31 @@ impl Lab {
         }
     }
 
-    fn send(&mut self, src: &str, dst: &str, text: &str) -> &mut Self {
+    pub(super) fn send(&mut self, src: &str, dst: &str, text: &str) -> &mut Self {
         let datagram = self.datagram(src, dst, text.as_bytes());
         let message = Message::parse(text.as_bytes()).unwrap();
         self.table.handle_sip(&message, &datagram, &mut self.counters);
         self.pass(1_000)
     }
 
-    fn invite(&mut self, id: &str, media_port: u16) -> &mut Self {
+    pub(super) fn invite(&mut self, id: &str, media_port: u16) -> &mut Self {
         let text =
             message("INVITE sip:b@example.net SIP/2.0", id, "1 INVITE", "", &sdp(1, media_port));
         self.send(A, B, &text)
     }
 
-    fn answer(&mut self, id: &str, code: u16, media_port: u16) -> &mut Self {
+    pub(super) fn answer(&mut self, id: &str, code: u16, media_port: u16) -> &mut Self {
         let body = if code == 200 { sdp(2, media_port) } else { String::new() };
         let text = message(&format!("SIP/2.0 {code} Whatever"), id, "1 INVITE", ";tag=b", &body);
         self.send(B, A, &text)
     }
 
-    fn bye(&mut self, id: &str) -> &mut Self {
+    pub(super) fn bye(&mut self, id: &str) -> &mut Self {
         let text = message("BYE sip:b@example.net SIP/2.0", id, "2 BYE", ";tag=b", "");
         self.send(A, B, &text)
     }
 
-    fn rtp(&mut self, src: &str, dst: &str, ssrc: u32, sequence: u16) -> &mut Self {
+    pub(super) fn rtp(&mut self, src: &str, dst: &str, ssrc: u32, sequence: u16) -> &mut Self {
         let mut packet = vec![0x80, 8];
         packet.extend(sequence.to_be_bytes());
         packet.extend((u32::from(sequence) * 160).to_be_bytes());
@@ -91,7 +91,7 @@ impl Lab {
     }
 
     /// `seconds` of both directions between the two media ports.
-    fn talk(&mut self, a_port: u16, b_port: u16, seconds: u16) -> &mut Self {
+    pub(super) fn talk(&mut self, a_port: u16, b_port: u16, seconds: u16) -> &mut Self {
         let (a, b) = (format!("192.0.2.1:{a_port}"), format!("192.0.2.2:{b_port}"));
         for sequence in 0..seconds * 25 {
             self.rtp(&a, &b, 1, sequence).rtp(&b, &a, 2, sequence);
@@ -99,22 +99,22 @@ impl Lab {
         self
     }
 
-    fn records(&mut self) -> Vec<Cdr> {
+    pub(super) fn records(&mut self) -> Vec<Cdr> {
         core::iter::from_fn(|| self.table.poll_record()).collect()
     }
 
-    fn only_record(&mut self) -> Cdr {
+    pub(super) fn only_record(&mut self) -> Cdr {
         let mut records = self.records();
         assert_eq!(records.len(), 1, "{records:#?}");
         records.remove(0)
     }
 
-    fn count(&self, counter: Counter) -> u64 {
+    pub(super) fn count(&self, counter: Counter) -> u64 {
         self.counters.of(counter)
     }
 }
 
-fn message(start: &str, id: &str, cseq: &str, to_tag: &str, body: &str) -> String {
+pub(super) fn message(start: &str, id: &str, cseq: &str, to_tag: &str, body: &str) -> String {
     let content_type = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     format!(
         "{start}\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{}\r\n\
@@ -125,7 +125,7 @@ fn message(start: &str, id: &str, cseq: &str, to_tag: &str, body: &str) -> Strin
     )
 }
 
-fn sdp(host: u8, port: u16) -> String {
+pub(super) fn sdp(host: u8, port: u16) -> String {
     format!(
         "v=0\r\no=- 1 1 IN IP4 192.0.2.{host}\r\ns=-\r\nc=IN IP4 192.0.2.{host}\r\nt=0 0\r\n\
          m=audio {port} RTP/AVP 8\r\n"
@@ -285,7 +285,7 @@ fn a_call_joined_in_its_middle_has_no_start() {
 fn capture_loss_marks_the_calls_that_were_there() {
     let mut lab = Lab::new();
     lab.invite("c1", 4000);
-    lab.table.note_capture_loss();
+    lab.table.note_capture(true);
     lab.invite("c2", 4002).answer("c1", 486, 0).answer("c2", 486, 0).pass(SECOND);
     let lossy: Vec<bool> = lab.records().iter().map(|it| it.has(flags::CAPTURE_LOSS)).collect();
     assert_eq!(lossy, [true, false]);

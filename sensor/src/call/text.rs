@@ -1,4 +1,4 @@
-//! A call's texts, one behind the other in a bounded buffer.
+//! The texts of a call or registration, one behind the other in a bounded buffer.
 
 use crate::limits::{MAX_CALL_TEXT, MAX_TEXT};
 
@@ -9,23 +9,28 @@ pub struct Text {
     len: u16,
 }
 
-/// The texts of one call. A text longer than [`MAX_TEXT`] is cut; when all of
-/// [`MAX_CALL_TEXT`] is used, further texts are empty.
+/// The texts of one call, or of something else with room for `N` bytes. A text longer than
+/// [`MAX_TEXT`] is cut; when all room is used, further texts are empty.
 #[derive(Debug, Default)]
-pub struct Texts {
-    bytes: heapless::Vec<u8, MAX_CALL_TEXT, u16>,
+pub struct Texts<const N: usize = MAX_CALL_TEXT> {
+    bytes: heapless::Vec<u8, N, u16>,
 }
 
-impl Texts {
+impl<const N: usize> Texts<N> {
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
     /// Keeps a copy of `bytes`, as much of it as fits.
     pub fn keep(&mut self, bytes: &[u8]) -> Text {
-        let room = (MAX_CALL_TEXT - self.bytes.len()).min(MAX_TEXT);
+        let room = (N - self.bytes.len()).min(MAX_TEXT);
         let kept = &bytes[..bytes.len().min(room)];
         let start = self.bytes.len();
         if self.bytes.extend_from_slice(kept).is_err() {
             return Text::default();
         }
-        // Both fit: MAX_CALL_TEXT is below 65,536.
+        // Both fit: heapless holds no more than its 16-bit length can tell.
         let narrow = |value: usize| u16::try_from(value).unwrap_or_default();
         Text { start: narrow(start), len: narrow(kept.len()) }
     }
@@ -45,7 +50,7 @@ impl Texts {
 }
 
 /// Control characters would reach terminals and spread sheets; a space is shown in their place.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 
@@ -55,7 +60,7 @@ mod tests {
 
     #[test]
     fn texts_are_cut_at_their_limit_and_empty_when_nothing_is_left() {
-        let mut texts = Texts::default();
+        let mut texts = Texts::<MAX_CALL_TEXT>::default();
         let long = texts.keep(&[b'a'; MAX_TEXT + 9]);
         assert_eq!(texts.bytes(long).len(), MAX_TEXT);
         let mut total = MAX_TEXT;
@@ -69,7 +74,7 @@ mod tests {
 
     #[test]
     fn control_characters_and_bad_utf_8_are_replaced() {
-        let mut texts = Texts::default();
+        let mut texts = Texts::<MAX_CALL_TEXT>::default();
         let text = texts.keep(b"a\x1b[2J\xff\n");
         assert_eq!(texts.string(text), "a [2J\u{fffd} ");
     }

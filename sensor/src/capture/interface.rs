@@ -47,6 +47,11 @@ pub enum Fault {
         /// Its name.
         interface: String,
     },
+    /// Nothing but broadcasts and this machine's own traffic comes.
+    OnlyOwn {
+        /// Its name.
+        interface: String,
+    },
     /// The filter is not understood.
     BadFilter {
         /// libpcap's words.
@@ -75,6 +80,11 @@ impl fmt::Display for Fault {
             Self::Down { interface } => {
                 write!(f, "interface {interface} is down; bring it up: ip link set {interface} up")
             }
+            Self::OnlyOwn { interface } => write!(
+                f,
+                "{interface} shows no traffic but this box's own and broadcasts: plug it into the \
+                 switch's mirror port, and mirror the PBX's port in both directions"
+            ),
             Self::BadFilter { words } => {
                 write!(f, "the capture filter is not understood: {words}; see pcap-filter(7)")
             }
@@ -207,6 +217,8 @@ mod tests {
         assert!(Fault::NoPermission.to_string().contains("setcap cap_net_raw,cap_net_admin=eip"));
         let down = Fault::Down { interface: "eth1".to_owned() };
         assert!(down.to_string().ends_with("ip link set eth1 up"));
+        let own = Fault::OnlyOwn { interface: "eth1".to_owned() };
+        assert!(own.to_string().contains("eth1") && own.to_string().contains("mirror port"));
         let filter = Fault::BadFilter { words: "syntax error".to_owned() };
         assert!(filter.to_string().contains("syntax error"));
     }

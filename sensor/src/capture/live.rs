@@ -21,6 +21,7 @@ use super::clock::{ClockLine, ClockReading, ClockStart};
 use super::handover::{Inbox, Shed, Signalling, Writer, handover};
 use super::interface::{self, Fault, InterfaceSettings};
 use super::merge::Merge;
+use super::others;
 use crate::counters::Counters;
 use crate::limits::MAX_INTERFACES;
 
@@ -105,6 +106,7 @@ pub struct Live {
     merge: Merge,
     started: ClockStart,
     interfaces: Vec<Watched>,
+    has_sip: bool,
 }
 
 struct Watched {
@@ -121,6 +123,9 @@ struct Status {
     shed: Arc<Shed>,
     fault: Mutex<Option<Fault>>,
     is_stopping: AtomicBool,
+    /// Frames between other hosts have come, or nobody can tell.
+    shows_others: AtomicBool,
+    started: time::Instant,
     /// Wakes the thread out of libpcap.
     wake: Mutex<Option<BreakLoop>>,
 }
@@ -146,8 +151,13 @@ impl Live {
             return Err(first.map_or(LiveError::NoInterface, LiveError::Fault));
         }
         let (writers, inbox) = handover(count, &settings.is_signalling);
-        let mut live =
-            Self { inbox, merge: Merge::new(count), started: settings.started, interfaces: vec![] };
+        let mut live = Self {
+            inbox,
+            merge: Merge::new(count),
+            started: settings.started,
+            interfaces: vec![],
+            has_sip: false,
+        };
         let parts = settings.interfaces.iter().zip(opened).zip(writers).zip(0..);
         for (((name, opened), (writer, shed)), number) in parts {
             let status = Arc::new(Status::new(name, shed));
@@ -197,10 +207,16 @@ impl Live {
         self.started.now()
     }
 
+    /// SIP has come: whatever the interfaces show, it is what they should. On a PBX itself it is the
+    /// machine's own traffic.
+    pub const fn note_sip(&mut self) {
+        self.has_sip = true;
+    }
+
     /// How each interface is doing.
     #[must_use]
     pub fn stats(&self) -> Vec<InterfaceStats> {
-        self.interfaces.iter().map(|watched| watched.status.stats()).collect()
+        self.interfaces.iter().map(|watched| watched.status.stats(self.has_sip)).collect()
     }
 
     /// Puts the sums over all interfaces among the counters.
@@ -239,11 +255,13 @@ impl Status {
             shed,
             fault: Mutex::new(None),
             is_stopping: AtomicBool::new(false),
+            shows_others: AtomicBool::new(others::own_address(name).is_none()),
+            started: time::Instant::now(),
             wake: Mutex::new(None),
         }
     }
 
-    fn stats(&self) -> InterfaceStats {
+    fn stats(&self, has_sip: bool) -> InterfaceStats {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         InterfaceStats {
             name: self.name.clone(),
@@ -252,16 +270,22 @@ impl Status {
             interface_dropped: load(&self.interface_dropped),
             rtp_shed: load(&self.shed.rtp),
             sip_shed: load(&self.shed.sip),
-            fault: self.fault().as_ref().map(Fault::to_string),
+            fault: self.fault(has_sip).as_ref().map(Fault::to_string),
         }
     }
 
     /// What keeps frames away. That an interface went down is no error to libpcap, which waits
     /// until it is up again.
-    fn fault(&self) -> Option<Fault> {
+    fn fault(&self, has_sip: bool) -> Option<Fault> {
         let told = lock(&self.fault).clone();
         let down = || Fault::Down { interface: self.name.clone() };
+        let own = || Fault::OnlyOwn { interface: self.name.clone() };
         told.or_else(|| (!interface::is_up(&self.name)).then(down))
+            .or_else(|| self.shows_only_own(has_sip, self.started.elapsed()).then(own))
+    }
+
+    fn shows_only_own(&self, has_sip: bool, watched_for: time::Duration) -> bool {
+        !has_sip && watched_for >= others::PATIENCE && !self.shows_others.load(Ordering::Relaxed)
     }
 
     fn is_stopping(&self) -> bool {
@@ -351,7 +375,11 @@ impl Sniffer {
     fn take_batch(&mut self, capture: &mut Capture<Active>) -> Result<u32, pcap::Error> {
         let link_type = interface::link_type(capture);
         let (number, clock, writer) = (self.number, &mut self.clock, &mut self.writer);
-        let mut reading = None;
+        let (status, mut reading) = (&self.status, None);
+        // Looked for until the first one comes.
+        let mut own = (!status.shows_others.load(Ordering::Relaxed))
+            .then(|| others::own_address(&status.name))
+            .flatten();
         let mut frames: u32 = 0;
         let result = capture.dispatch(Some(BATCH), |packet| {
             let now = match reading {
@@ -359,6 +387,10 @@ impl Sniffer {
                 _ => *reading.insert(ClockReading::now()),
             };
             frames += 1;
+            if own.is_some_and(|own| others::is_of_others(link_type, packet.data, own)) {
+                status.shows_others.store(true, Ordering::Relaxed);
+                own = None;
+            }
             let seconds = u64::try_from(packet.header.ts.tv_sec).unwrap_or(0);
             let micros = u64::try_from(packet.header.ts.tv_usec).unwrap_or(0);
             let wall_us = seconds * 1_000_000 + micros;
@@ -370,7 +402,7 @@ impl Sniffer {
                 bytes: packet.data,
             });
         });
-        self.status.frames.fetch_add(frames.into(), Ordering::Relaxed);
+        status.frames.fetch_add(frames.into(), Ordering::Relaxed);
         writer.flush();
         result.map(|_| frames)
     }
@@ -406,6 +438,19 @@ impl Drops {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interface_that_shows_only_its_own_traffic_says_so_after_a_minute() {
+        let status = Status::new("eth-own", Arc::default());
+        status.shows_others.store(false, Ordering::Relaxed);
+        assert!(status.shows_only_own(false, others::PATIENCE));
+        assert!(!status.shows_only_own(false, others::PATIENCE / 2), "too early to tell");
+        assert!(!status.shows_only_own(true, others::PATIENCE), "on the PBX itself");
+        status.shows_others.store(true, Ordering::Relaxed);
+        assert!(!status.shows_only_own(false, others::PATIENCE));
+        let unknown = Status::new("any", Arc::default());
+        assert!(!unknown.shows_only_own(false, others::PATIENCE), "it has no address");
+    }
 
     fn start(interfaces: &[&str]) -> LiveError {
         let settings = LiveSettings {

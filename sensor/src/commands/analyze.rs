@@ -1,4 +1,4 @@
-//! `ringside-sensor analyze`: the calls of capture files, without root, network or state.
+//! `ringside-sensor analyze`: the calls (and registrations) of capture files, without root, network or state.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use embassy_time::Instant;
 use super::{DONE, FAILED, Stop, analysis_settings, load};
 use crate::analysis::Analysis;
 use crate::capture::file::{FileError, FileSource};
-use crate::cli::Format;
+use crate::cli::{Format, Records};
 use crate::report::Report;
 use crate::terminal::Style;
 
@@ -17,6 +17,7 @@ use crate::terminal::Style;
 pub(super) fn analyze(
     files: &[PathBuf],
     format: Format,
+    records: Records,
     config: Option<&Path>,
 ) -> Result<u8, Stop> {
     // Without a configuration SIP is looked for on every UDP port.
@@ -25,7 +26,7 @@ pub(super) fn analyze(
         None => crate::config::Loaded::default(),
     };
     let settings = analysis_settings(&loaded.config, config.is_none(), 0);
-    let mut out = Output::new(format);
+    let mut out = Output::new(format, records);
     out.write(&out.report.head())?;
     let mut analysis = Analysis::new(settings.clone());
     let mut before = Instant::MIN;
@@ -74,14 +75,14 @@ struct Output {
 }
 
 impl Output {
-    fn new(format: Format) -> Self {
-        let report = Report::new(format, Style::of_stdout());
+    fn new(format: Format, records: Records) -> Self {
+        let report = Report::new(format, Style::of_stdout(), records);
         Self { report, out: BufWriter::with_capacity(1 << 16, io::stdout().lock()) }
     }
 
     fn records(&mut self, analysis: &mut Analysis) -> Result<(), Stop> {
         while let Some(record) = analysis.poll_record() {
-            let text = self.report.call(&record);
+            let text = self.report.record(&record);
             self.write(&text)?;
         }
         Ok(())

@@ -54,6 +54,10 @@ fn upgrade_step(directory: &Path) -> Option<StepReport> {
 
 /// The capture's own checks.
 fn capture_steps(config: &Config) -> Vec<StepReport> {
+    if config.interfaces.is_empty() && config.hep {
+        let sentence = format!("packets come by HEP on port {} alone", config.hep_bind_port);
+        return vec![StepReport::ok("capture", sentence)];
+    }
     if config.interfaces.is_empty() {
         let sentence = "no interface is configured: write `interface = eth0` (the mirror port) \
                         into the configuration";

@@ -4,6 +4,7 @@
 //!  capture threads --> analysis (this thread) --> outbox's thread --> uplink's two threads
 //! ```
 
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use embassy_time::Instant;
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::message::InterfaceHealth;
+use ringside_protocol::record::Record;
 
 use super::{
     DONE, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings, load,
@@ -23,6 +25,7 @@ use super::{
 use crate::analysis::Analysis;
 use crate::capture::clock::ClockStart;
 use crate::capture::file::{FileError, FileSource};
+use crate::capture::hep::HepListener;
 use crate::capture::live::{InterfaceStats, Live, LiveSettings};
 use crate::capture::privileges;
 use crate::cli::Speed;
@@ -43,6 +46,9 @@ use crate::watchdog::Watchdog;
 
 /// Between two looks at health, signals and the lease.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+
+/// Between two looks at how good the calls in progress are.
+const LIVE_EVERY: Duration = Duration::from_secs(10);
 
 /// How long the analysis waits for frames before it looks at deadlines.
 const POLL_FOR: Duration = Duration::from_millis(100);
@@ -80,7 +86,7 @@ pub(super) fn run(config: Option<&Path>, read: Option<&Path>, speed: Speed) -> R
     let ended = match read {
         Some(path) => {
             let source = analyze::open(path)?;
-            launch::end_with_parent();
+            launch::end_with_parent().map_err(Stop::failed)?;
             let sensor = Sensor::start(&loaded.config, read.is_some(), &signals.stopping)?;
             sensor.read(source, speed)
         }
@@ -131,10 +137,10 @@ fn start_again(launcher: &Launcher<'_>, config: &Config) -> Result<u8, Stop> {
 /// Captures until a signal ends it. Rights are given up before the first thread starts.
 fn live(loaded: &Loaded, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
     let config = &loaded.config;
-    if config.interfaces.is_empty() {
+    if config.interfaces.is_empty() && !config.hep {
         return Err(Stop::wrong(
             "no interface is configured: write `interface = eth0` (the mirror port) into the \
-             configuration",
+             configuration, or `hep = yes` where a PBX sends HEP",
         ));
     }
     let watchdog = open_watchdog(config)?;
@@ -145,15 +151,20 @@ fn live(loaded: &Loaded, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
         })?;
         privileges::drop_to(user).map_err(Stop::failed)?;
     }
-    launch::end_with_parent();
+    launch::end_with_parent().map_err(Stop::failed)?;
     let settings = live_settings(config);
     let mut sensor = Sensor::start(config, false, stopping)?;
     sensor.watchdog = watchdog;
     sensor.serve_status(status, loaded);
+    let hep = hep_listener(config)?;
+    let started = settings.started;
+    if config.interfaces.is_empty() {
+        return sensor.capture(Source { live: None, hep, started });
+    }
     let mut pause = FIRST_RETRY;
     loop {
         match Live::start(&settings) {
-            Ok(live) => return sensor.capture(live),
+            Ok(live) => return sensor.capture(Source { live: Some(live), hep, started }),
             Err(error) if sensor.is_stopping() => return Err(Stop::failed(error)),
             Err(error) => {
                 // A box may be faster than its network card: it goes on trying, and says so.
@@ -174,6 +185,7 @@ struct Sensor {
     host: Arc<SensorHost>,
     stopping: Arc<AtomicBool>,
     housekeeping_at: Clock,
+    live_at: Clock,
     is_file: bool,
     /// `dtmf2db`.
     keeps_digits: bool,
@@ -225,6 +237,7 @@ impl Sensor {
             host,
             stopping: Arc::clone(stopping),
             housekeeping_at: Clock::now(),
+            live_at: Clock::now(),
             is_file,
             keeps_digits: config.dtmf,
             data_dir: config.data_dir.clone(),
@@ -235,23 +248,22 @@ impl Sensor {
     }
 
     /// Analyses what the interfaces see until a signal comes; calls in progress become records.
-    fn capture(mut self, mut live: Live) -> Result<u8, Stop> {
-        let interfaces = live.stats().into_iter().map(|stats| stats.name).collect::<Vec<_>>();
-        log::info!("capturing from {}", interfaces.join(", "));
+    fn capture(mut self, mut source: Source) -> Result<u8, Stop> {
+        log::info!("capturing from {}", source.names().join(", "));
         let mut lost = 0;
         while !self.is_stopping() {
-            let analysis = &mut self.analysis;
-            live.poll(POLL_FOR, &mut |frame| analysis.handle_frame(frame));
-            self.analysis.handle_timeout(live.now());
+            source.poll(&mut self.analysis);
+            self.analysis.handle_timeout(source.started.now());
             self.store_records();
             if Clock::now() >= self.housekeeping_at {
-                live.count(self.analysis.counters());
-                let lost_now = captured_without(self.analysis.counters());
-                if lost_now > lost {
-                    lost = lost_now;
-                    self.analysis.table().note_capture_loss();
+                source.count(self.analysis.counters());
+                if self.analysis.counters().of(Counter::SipMessages) > 0 {
+                    source.note_sip();
                 }
-                let interfaces: Vec<_> = live.stats().into_iter().map(health).collect();
+                let lost_now = captured_without(self.analysis.counters());
+                self.analysis.note_capture(lost_now > lost);
+                lost = lost_now;
+                let interfaces = source.health();
                 let fault = interfaces.iter().find_map(|interface| interface.fault.clone());
                 self.host.publish_interfaces(interfaces);
                 self.show_progress(fault);
@@ -260,7 +272,7 @@ impl Sensor {
         }
         let cut = self.analysis.table().in_progress();
         log::info!("told to stop: {cut} calls in progress become records");
-        drop(live);
+        drop(source);
         self.analysis.finish();
         self.store_records();
         self.housekeep();
@@ -332,8 +344,10 @@ impl Sensor {
 
     fn store_records(&mut self) {
         while let Some(mut record) = self.analysis.poll_record() {
-            if !self.keeps_digits {
-                record.dtmf.clear();
+            if let Record::Call(cdr) = &mut record
+                && !self.keeps_digits
+            {
+                cdr.dtmf.clear();
             }
             self.host.note_record(&record);
             self.outbox.push(record);
@@ -402,6 +416,11 @@ impl Sensor {
     fn housekeep(&mut self) {
         let channels = self.analysis.table().in_progress();
         self.host.publish(self.analysis.counters(), channels);
+        let now = Clock::now();
+        if now >= self.live_at {
+            self.live_at = now + LIVE_EVERY;
+            self.host.publish_live(self.analysis.live());
+        }
         if !self.is_file {
             self.analysis.table().set_allowance(self.host.allowance());
         }
@@ -429,6 +448,67 @@ fn open_watchdog(config: &Config) -> Result<Option<Watchdog>, Stop> {
     })
 }
 
+/// Where packets come from.
+struct Source {
+    live: Option<Live>,
+    hep: Option<HepListener>,
+    /// Where their time line begins.
+    started: ClockStart,
+}
+
+impl Source {
+    /// Hands everything that has come to the analysis, waiting for some up to [`POLL_FOR`].
+    fn poll(&mut self, analysis: &mut Analysis) {
+        let Self { live, hep, started } = self;
+        let patience = if live.is_some() { Duration::ZERO } else { POLL_FOR };
+        if let Some(live) = live {
+            live.poll(POLL_FOR, &mut |frame| analysis.handle_frame(frame));
+        }
+        if let Some(hep) = hep {
+            hep.drain(patience, &mut |message| analysis.handle_hep(started.now(), message));
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let stats = self.live.iter().flat_map(|live| live.stats()).map(|stats| stats.name);
+        stats.chain(self.hep.iter().map(|hep| format!("HEP on {}", hep.address()))).collect()
+    }
+
+    fn count(&mut self, counters: &mut Counters) {
+        if let Some(live) = &mut self.live {
+            live.count(counters);
+        }
+        if let Some(hep) = &self.hep {
+            hep.count(counters);
+        }
+    }
+
+    /// SIP has been seen.
+    fn note_sip(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.note_sip();
+        }
+    }
+
+    fn health(&self) -> Vec<InterfaceHealth> {
+        self.live.iter().flat_map(|live| live.stats()).map(health).collect()
+    }
+}
+
+/// The listener for HEP, where one is configured.
+fn hep_listener(config: &Config) -> Result<Option<HepListener>, Stop> {
+    if !config.hep {
+        return Ok(None);
+    }
+    let ip = match &config.hep_bind_ip {
+        Some(ip) => {
+            ip.parse().map_err(|_| Stop::wrong(format!("hep_bind_ip = {ip}: no address")))?
+        }
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    HepListener::start(ip, config.hep_bind_port).map(Some).map_err(Stop::failed)
+}
+
 /// What the interfaces are opened with.
 fn live_settings(config: &Config) -> LiveSettings {
     let (ports, options) = (port_set(&config.sip_ports), decode_options(config));
@@ -442,10 +522,16 @@ fn live_settings(config: &Config) -> LiveSettings {
 
 /// Frames that the sensor should have analysed and did not get.
 fn captured_without(counters: &Counters) -> u64 {
-    [Counter::KernelDropped, Counter::InterfaceDropped, Counter::RtpShed, Counter::SipShed]
-        .into_iter()
-        .map(|counter| counters.of(counter))
-        .sum()
+    [
+        Counter::KernelDropped,
+        Counter::InterfaceDropped,
+        Counter::RtpShed,
+        Counter::SipShed,
+        Counter::HepDropped,
+    ]
+    .into_iter()
+    .map(|counter| counters.of(counter))
+    .sum()
 }
 
 fn health(stats: InterfaceStats) -> InterfaceHealth {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ringside_protocol::slot::health::{Reason, TRIAL, Verdict};
+use ringside_protocol::slot::health::{Reason, Verdict};
 use ringside_protocol::slot::{Decision, Event, Slot};
 
 use super::{DONE, FAILED, Stop, load, print};
@@ -162,8 +162,7 @@ pub(super) fn slots(asked: &SlotsAsked, config: Option<&Path>) -> Result<u8, Sto
 
 /// Waits until the running sensor is healthy, or its time is up.
 fn judge(config: &Config) -> (Event, Reason) {
-    let limit = if config.upgrade_trial.is_zero() { TRIAL } else { config.upgrade_trial };
-    let begun = Instant::now();
+    let (limit, begun) = (config.upgrade_trial, Instant::now());
     loop {
         // A sensor that has ended has left its file, and not its lock.
         let is_running = matches!(Running::read(&config.data_dir), Ok(Some(_)));

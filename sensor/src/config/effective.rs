@@ -33,6 +33,12 @@ pub struct Config {
     pub websocket_ports: Ports,
     /// `hep_port`.
     pub hep_ports: Ports,
+    /// `hep`: whether agents may send HEP to the sensor.
+    pub hep: bool,
+    /// `hep_bind_ip`; `None`: every address.
+    pub hep_bind_ip: Option<String>,
+    /// `hep_bind_port`.
+    pub hep_bind_port: u16,
     /// `deduplicate`.
     pub deduplicate: bool,
     /// `ringbuffer`, MB for each interface.
@@ -41,6 +47,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// `dtmf2db`: whether digits go into records.
     pub dtmf: bool,
+    /// `matchheader`: the header that carries the Call-ID of a call's leg before.
+    pub leg_header: Option<String>,
+    /// `sip-register`: whether registrations become records.
+    pub registrations: bool,
     /// `packetbuffer_sender`, as written; see [`Config::uplink_on`].
     pub packetbuffer_sender: bool,
     /// `server_destination`, as written; see [`Config::servers`].
@@ -130,10 +140,15 @@ impl Default for Config {
             sip_ports: Ports::one(5060),
             websocket_ports: Ports::several(Options::WEBSOCKET_PORTS),
             hep_ports: Ports::one(hep::DEFAULT_PORT),
+            hep: false,
+            hep_bind_ip: None,
+            hep_bind_port: hep::DEFAULT_PORT,
             deduplicate: false,
             ringbuffer_mb: 50,
             timeouts: Timeouts::default(),
             dtmf: true,
+            leg_header: Some("X-CID".to_owned()),
+            registrations: true,
             packetbuffer_sender: false,
             server_destination: Vec::new(),
             server_destination_port: None,

@@ -53,7 +53,7 @@ reasons! {
     Protocols = "protocols", "Protocols other than SIP",
         "Ringside reads SIP, SDP, RTP and RTCP only.";
     OutsideCalls = "outside_calls", "SIP outside calls",
-        "Not yet: REGISTER, OPTIONS, SUBSCRIBE, NOTIFY and MESSAGE are only counted.";
+        "Registrations become records of their own shape (`sip-register`); OPTIONS, SUBSCRIBE, NOTIFY and MESSAGE are only counted.";
     Planned = "planned", "Choosing packets",
         "Not yet: use filter, a BPF expression, to leave packets out.";
     Detection = "detection", "Listening to the audio",
@@ -110,7 +110,7 @@ pub(super) fn warning(name: &str, value: &str) -> Option<&'static str> {
         }
         "ssl" => "SIP over TLS is not decrypted: such calls are not seen",
         "scanpcapdir" => "no directory is watched: read files with `ringside-sensor run --read`",
-        "mirror_bind" | "mirror_bind_ip" | "hep" | "ipfix" | "ribbonsbc" | "siprec_bind" => {
+        "mirror_bind" | "mirror_bind_ip" | "ipfix" | "ribbonsbc" | "siprec_bind" => {
             "packets that others send to the sensor are not taken"
         }
         "server_bind" => "this is a sensor, not a server: other sensors connect to the cloud",
@@ -120,7 +120,6 @@ pub(super) fn warning(name: &str, value: &str) -> Option<&'static str> {
             "it is not applied: write it as a BPF expression in filter"
         }
         "skinny" | "mgcp" | "ss7" | "diameter" => "only SIP calls are seen",
-        "sip-register" => "registrations are only counted",
         _ => return None,
     })
 }

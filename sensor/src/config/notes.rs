@@ -52,7 +52,7 @@ pub(super) fn beside(path: &Path) -> Option<Note> {
 fn about(config: &Config) -> Vec<(&'static str, String)> {
     let mut notes = Vec::new();
     let mut note = |key, says: &str| notes.push((key, says.to_owned()));
-    if config.interfaces.is_empty() {
+    if config.interfaces.is_empty() && !config.hep {
         note("interface", "not set: `run` needs one, `analyze` and `run --read` do not");
     }
     if config.packetbuffer_sender {

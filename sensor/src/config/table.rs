@@ -119,6 +119,34 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::Ports(|config| &mut config.hep_ports),
     },
     Setting {
+        name: "hep",
+        area: Area::Capture,
+        sentence: "Receive HEP (version 3; over UDP also 1 and 2) from agents in PBXes and proxies, \
+                   UDP and TCP: SIP that a mirror port cannot show, such as inside TLS. With it \
+                   `interface` may be left out.",
+        kind: Kind::Flag(|config| &mut config.hep),
+    },
+    Setting {
+        name: "hep_bind_ip",
+        area: Area::Capture,
+        sentence: "The address that HEP is received on.",
+        kind: Kind::Text {
+            allowed: "an IP address of this machine",
+            absent: "every address",
+            read: value::ip,
+            field: |config| &mut config.hep_bind_ip,
+        },
+    },
+    Setting {
+        name: "hep_bind_port",
+        area: Area::Capture,
+        sentence: "The port that HEP is received on.",
+        kind: port(
+            |config, n| config.hep_bind_port = narrow(n).unwrap_or_default(),
+            |config| Some(u64::from(config.hep_bind_port)),
+        ),
+    },
+    Setting {
         name: "deduplicate",
         area: Area::Capture,
         sentence: "Take a packet once that comes twice within 10 ms, as from a mirror of both \
@@ -166,6 +194,25 @@ pub(super) static SETTINGS: &[Setting] = &[
         area: Area::Calls,
         sentence: "Put dialled digits into records (VoIPmonitor's default is no).",
         kind: Kind::Flag(|config| &mut config.dtmf),
+    },
+    Setting {
+        name: "matchheader",
+        area: Area::Calls,
+        sentence: "The SIP header in which a B2BUA names the Call-ID of the leg before, so that a \
+                   call's legs are shown together.",
+        kind: Kind::Text {
+            allowed: "the name of a SIP header",
+            absent: "none",
+            read: value::header_name,
+            field: |config| &mut config.leg_header,
+        },
+    },
+    Setting {
+        name: "sip-register",
+        area: Area::Calls,
+        sentence: "Make records of registrations: who registers where, and why it fails \
+                   (VoIPmonitor's default is no).",
+        kind: Kind::Flag(|config| &mut config.registrations),
     },
     Setting {
         name: "packetbuffer_sender",

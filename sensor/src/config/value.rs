@@ -133,6 +133,23 @@ pub(super) fn user(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_owned()) } else { Err("write the name of a user".to_owned()) }
 }
 
+/// An IP address.
+pub(super) fn ip(text: &str) -> Result<String, String> {
+    let parsed: Result<core::net::IpAddr, _> = text.trim_matches(['[', ']']).parse();
+    parsed.map(|ip| ip.to_string()).map_err(|_| "write an IP address, as in 192.0.2.1".to_owned())
+}
+
+/// The name of a SIP header (RFC 3261 §25.1 token).
+pub(super) fn header_name(text: &str) -> Result<String, String> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
+    let fits = (1..=64).contains(&text.len()) && text.bytes().all(is_token);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("write the name of a header, as in X-CID".to_owned())
+    }
+}
+
 /// Ports, as ranges in ascending order that do not touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports(Vec<RangeInclusive<u16>>);

@@ -16,6 +16,7 @@ mod signalling;
 mod span;
 mod stage;
 mod tcp;
+mod tls;
 mod tunnel;
 mod udp;
 mod units;
@@ -54,6 +55,25 @@ pub struct Datagram<'a> {
     pub payload_len: u32,
     /// The payload.
     pub payload: &'a [u8],
+}
+
+#[cfg(test)]
+impl<'a> Datagram<'a> {
+    /// From one address of nowhere to another, over UDP, at time 0.
+    pub(crate) fn of_test(payload: &'a [u8]) -> Self {
+        Self {
+            at: Instant::from_micros(0),
+            interface: 0,
+            src: SocketAddr::from(([192, 0, 2, 1], 5060)),
+            dst: SocketAddr::from(([192, 0, 2, 2], 5060)),
+            transport: Transport::Udp,
+            vlan: None,
+            dscp: 0,
+            is_sip: false,
+            payload_len: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+            payload,
+        }
+    }
 }
 
 /// How a datagram travelled.

@@ -14,6 +14,7 @@ use super::mirror::Mirror;
 use super::ports::PortSet;
 use super::span::Span;
 use super::tcp::{Carries, Segment, Tcp};
+use super::tls;
 use super::tunnel::{self, Inner};
 use super::{Context, Datagram, FindMessage, Reject, Transport, link, udp};
 use crate::capture::Frame;
@@ -75,6 +76,9 @@ pub struct Decoder {
     upper: UpperLayer,
 }
 
+/// The number of the listener among interfaces: no interface has it.
+const HEP_INTERFACE: u8 = u8::MAX;
+
 impl Decoder {
     /// With empty tables.
     #[must_use]
@@ -116,6 +120,18 @@ impl Decoder {
         if let Err(reject) = self.read(frame, counters, sink) {
             count(reject, is_cut, counters);
         }
+    }
+
+    /// Reads a HEP message that an agent has sent to the listener, and hands on what it carries.
+    pub fn handle_hep(
+        &mut self,
+        at: Instant,
+        bytes: &[u8],
+        counters: &mut Counters,
+        sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
+    ) {
+        let context = Context { at, interface: HEP_INTERFACE, vlan: None, dscp: 0 };
+        self.upper.read_hep(bytes, context, counters, sink);
     }
 
     /// Lets go of what has waited too long, and hands on SIP messages that stood behind a gap.
@@ -344,6 +360,10 @@ impl UpperLayer {
         sink: &mut impl FnMut(&Datagram<'_>, &mut Counters),
     ) {
         let is_on = |ports: &PortSet| ports.contains_either(segment.src_port, segment.dst_port);
+        let is_for_sip = segment.dst_port == tls::SIPS_PORT || is_on(&self.sip_ports);
+        if is_for_sip && tls::begins(segment.payload) {
+            counters.add(Counter::SipTlsConnections);
+        }
         let carries = if is_on(&self.sip_ports) {
             Carries::Sip
         } else if is_on(&self.hep_ports) {

@@ -30,6 +30,7 @@ const NOT_READ: &[Counter] = &[
     Counter::RtpUnclaimed,
     Counter::RtpBad,
     Counter::RtcpBad,
+    Counter::SipTlsConnections,
     Counter::SipOutsideCalls,
     Counter::CallsOverAllowance,
     Counter::CallsRefused,
@@ -39,11 +40,21 @@ const NOT_READ: &[Counter] = &[
     Counter::StreamsRefused,
     Counter::SipEventsOmitted,
     Counter::MediaTableFull,
+    Counter::RegistrationsRefused,
+    Counter::RegistrationsUntold,
 ];
 
-pub(super) fn of(calls: u64, streams: u64, counters: &Counters) -> String {
+/// `registrations`: records of them, where they were asked for.
+pub(super) fn of(
+    calls: u64,
+    streams: u64,
+    registrations: Option<u64>,
+    counters: &Counters,
+) -> String {
+    let registrations =
+        registrations.map_or_else(String::new, |many| count(many, "registration record") + ", ");
     let mut text = format!(
-        "{}, {}, {}.\n",
+        "{}, {}, {registrations}{}.\n",
         count(calls, "call"),
         count(streams, "stream"),
         count(counters.of(Counter::FramesSeen), "frame")
@@ -56,8 +67,17 @@ pub(super) fn of(calls: u64, streams: u64, counters: &Counters) -> String {
             heading = "";
         }
     }
+    if counters.of(Counter::SipTlsConnections) > 0 {
+        text.push_str(TLS_ADVICE);
+    }
     text
 }
+
+/// What to do about SIP that cannot be read.
+const TLS_ADVICE: &str = "\
+SIP over TLS cannot be read on the wire: have the PBX send a copy of it by HEP (a HEP agent, to a
+sensor with `hep = yes`), or capture where it is not encrypted.
+";
 
 fn count(many: u64, what: &str) -> String {
     let plural = if many == 1 { "" } else { "s" };

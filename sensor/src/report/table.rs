@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use ringside_protocol::cdr::{Cdr, Party};
-use ringside_protocol::diagnosis::{self, MOS_BAD, MOS_FAIR, Severity};
+use ringside_protocol::diagnosis::{self, Finding, MOS_BAD, MOS_FAIR, Severity};
 use ringside_protocol::json::ended_by;
+use ringside_protocol::time::UnixMicros;
 
 use super::{printable, worst_jitter_micros, worst_loss_permille};
 use crate::terminal::{Colour, Style, cut, fit, wrap};
@@ -98,9 +99,9 @@ pub(super) fn head(style: Style) -> String {
     Layout::of(style).line(style, &cells)
 }
 
-/// A line with the date, before the first call of a day.
-pub(super) fn date(cdr: &Cdr, style: Style) -> String {
-    let date = format!("{} UTC", cdr.first_at.to_date());
+/// A line with the date, before the first line of a day.
+pub(super) fn date(at: UnixMicros, style: Style) -> String {
+    let date = format!("{} UTC", at.to_date());
     format!("{}\n", style.paint(Some(Colour::Faint), &date))
 }
 
@@ -120,15 +121,19 @@ pub(super) fn call(cdr: &Cdr, style: Style) -> String {
         loss: &or_dash(worst_loss_permille(cdr).map(|n| format!("{}.{} %", n / 10, n % 10))),
         jitter: &or_dash(worst_jitter_micros(cdr).map(tenths_of_millis)),
     };
-    layout.line(style, &cells) + &finding(cdr, style, layout.start + GAP)
+    layout.line(style, &cells) + &finding(cdr, style)
 }
 
 /// The most severe finding, unless all is well.
-fn finding(cdr: &Cdr, style: Style, indent: usize) -> String {
+fn finding(cdr: &Cdr, style: Style) -> String {
     let found = diagnosis::findings(cdr);
-    let Some(first) = found.first().filter(|first| first.severity > Severity::Ok) else {
-        return String::new();
-    };
+    let first = found.first().filter(|first| first.severity > Severity::Ok);
+    first.map_or_else(String::new, |first| said(first, style))
+}
+
+/// A finding below its line.
+pub(super) fn said(first: &Finding, style: Style) -> String {
+    let indent = Layout::of(style).start + GAP;
     let mut text = format!("{}: {}", first.severity.name(), first.sentence);
     if !first.evidence.is_empty() {
         text.truncate(text.trim_end_matches('.').len());

@@ -85,7 +85,7 @@ fn joined_late() -> Cdr {
 }
 
 fn printed(format: Format, style: Style, calls: &[Cdr]) -> String {
-    let mut report = Report::new(format, style);
+    let mut report = Report::new(format, style, Records::Calls);
     let head = report.head();
     calls.iter().fold(head, |text, cdr| text + &report.call(cdr))
 }
@@ -146,7 +146,7 @@ fn csv_is_rfc_4180() {
 
 #[test]
 fn the_summary_counts_and_says_what_was_not_read() {
-    let mut report = Report::new(Format::Table, Style::PLAIN);
+    let mut report = Report::new(Format::Table, Style::PLAIN, Records::Calls);
     let mut counters = Counters::default();
     counters.set(Counter::FramesSeen, 3001);
     assert_eq!(report.summary(&counters), "0 calls, 0 streams, 3001 frames.\n");

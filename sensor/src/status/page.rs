@@ -154,8 +154,27 @@ fn tick_item(tick: &Tick) -> String {
         "<li class=\"{class}\"><span class=\"mark\" aria-hidden=\"true\">{mark}</span>\
          <div><h2>{} <span class=\"word\">{word}</span></h2><p>{}</p></div></li>",
         tick.name,
-        escaped(&tick.sentence)
+        with_code(&escaped(&tick.sentence))
     )
+}
+
+/// `` `words` `` as code, as the terminal's reader knows them.
+fn with_code(html: &str) -> String {
+    let parts: Vec<_> = html.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return html.to_owned();
+    }
+    let part = |(index, part): (usize, &&str)| match index % 2 {
+        0 => (*part).to_owned(),
+        _ => format!("<code>{part}</code>"),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
+/// In groups, as people read it out to each other.
+fn fingerprint(digits: &str) -> String {
+    let groups: Vec<_> = digits.as_bytes().chunks(4).map(String::from_utf8_lossy).collect();
+    groups.join(" ")
 }
 
 fn figures(body: &mut String, snapshot: &Snapshot) {
@@ -164,7 +183,8 @@ fn figures(body: &mut String, snapshot: &Snapshot) {
         format!("<div><dt>{name}</dt><dd>{value}<small>{beside}</small></dd></div>")
     };
     *body += "<section><h2>Now</h2><dl class=\"figures\">";
-    *body += &figure("Calls in progress", snapshot.health.channels.to_string(), String::new());
+    *body +=
+        &figure("Calls in progress", count(u64::from(snapshot.health.channels)), String::new());
     *body += &figure(
         "Calls since start",
         count(snapshot.counter(Counter::CallsStarted)),
@@ -172,7 +192,8 @@ fn figures(body: &mut String, snapshot: &Snapshot) {
     );
     *body +=
         &figure("Waiting to be sent", count(cdrs), format!("{} of {}", size(bytes), size(limit)));
-    *body += &figure("Memory", size(snapshot.health.memory_bytes), String::new());
+    let memory = size(snapshot.health.memory_bytes);
+    *body += &figure("Memory", memory, "of this program".to_owned());
     *body += "</dl></section>";
 }
 
@@ -209,7 +230,7 @@ fn losses(body: &mut String, snapshot: &Snapshot) {
 
 fn device(body: &mut String, snapshot: &Snapshot) {
     let mut rows = vec![
-        ("Fingerprint".to_owned(), snapshot.fingerprint.clone()),
+        ("Fingerprint".to_owned(), fingerprint(&snapshot.fingerprint)),
         ("Cloud".to_owned(), snapshot.server.clone().unwrap_or_else(|| "none yet".to_owned())),
         ("Version".to_owned(), format!("{} ({})", version::SOFTWARE, version::COMMIT)),
         ("Built for".to_owned(), version::TARGET.to_owned()),
@@ -268,4 +289,26 @@ fn escaped(text: &str) -> String {
         }
     }
     html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_for_people() {
+        assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!((count(0), count(999)), ("0".to_owned(), "999".to_owned()));
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(28_311_552), "27.0 MiB");
+        assert_eq!(time(Duration::from_secs(3 * 86_400 + 7200)), "3 d 2 h");
+        assert_eq!(fingerprint("db3d69e121"), "db3d 69e1 21");
+    }
+
+    #[test]
+    fn code_is_marked_and_a_lone_backtick_is_left() {
+        assert_eq!(with_code("run `a b` now"), "run <code>a b</code> now");
+        assert_eq!(with_code("a ` b"), "a ` b");
+        assert_eq!(escaped("<a href='x'>&"), "&lt;a href=&#39;x&#39;&gt;&amp;");
+    }
 }

@@ -177,7 +177,7 @@ fn first_call(facts: &Facts<'_>) -> Tick {
 /// The failure that stands now, if it is of such a step. One of a session that stands is history.
 fn failure_of<'a>(facts: &Facts<'a>, is_step: impl Fn(Step) -> bool) -> Option<&'a Failure> {
     let status = facts.uplink.filter(|status| status.connected_since.is_none())?;
-    // Between two attempts that fails, the last failure stands.
+    // Between two attempts the last failure stands.
     let failure = status.failed().or(status.last_failure.as_ref().map(|(_, failure)| failure))?;
     is_step(failure.step()).then_some(failure)
 }

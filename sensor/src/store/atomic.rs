@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown, lchown};
 use std::path::Path;
 
 /// Replaces the file at `path`: writes a temporary file beside it, syncs that, renames it, and
@@ -31,6 +31,21 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// The system's.
 pub fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes `path`, closed to other users, with the owner of the directory that it is in: what root
+/// makes on the sensor's behalf, the sensor can read.
+///
+/// # Errors
+/// The system's.
+pub fn make_directory_for_owner(path: &Path) -> io::Result<()> {
+    make_directory(path)?;
+    let owner = fs::metadata(directory_of(path))?;
+    if fs::metadata(path)?.uid() != owner.uid() {
+        // Only root may; for anybody else it stays the maker's.
+        drop(lchown(path, Some(owner.uid()), Some(owner.gid())));
+    }
+    Ok(())
 }
 
 /// Makes entries of `directory` (new files, renames) survive a power cut.
@@ -77,6 +92,19 @@ mod tests {
         let mode = fs::metadata(&path).expect("metadata").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_root_makes_belongs_to_its_parent_s_owner() {
+        let dir = TestDir::new();
+        let parent = dir.path().join("parent");
+        make_directory(&parent).expect("mkdir");
+        if lchown(&parent, Some(65_534), Some(65_534)).is_err() {
+            println!("skipped: only root gives directories away");
+            return;
+        }
+        make_directory_for_owner(&parent.join("inside")).expect("mkdir");
+        assert_eq!(fs::metadata(parent.join("inside")).expect("there").uid(), 65_534);
     }
 
     #[test]

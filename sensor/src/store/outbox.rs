@@ -24,8 +24,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use ringside_protocol::cdr::{Boot, Cdr, Fingerprint};
+use ringside_protocol::cdr::{Boot, Fingerprint};
 use ringside_protocol::counters::Counter;
+use ringside_protocol::record::Record;
 
 use crate::clock::WallClock;
 
@@ -37,7 +38,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use record::Record;
+use record::Entry;
 use writer::Writer;
 
 /// The outbox's own folder in the data directory: what is damaged is moved aside whole.
@@ -157,12 +158,12 @@ impl Figures {
 /// The oldest records, to be sent together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxBatch {
-    /// The first and the last key; every record between them is in `cdrs`.
+    /// The first and the last key; every record between them is in `records`.
     keys: (u64, u64),
-    /// The start during which the calls were seen.
+    /// The start during which they were made.
     pub boot: Boot,
     /// At least one.
-    pub cdrs: Vec<Cdr>,
+    pub records: Vec<Record>,
 }
 
 /// The outbox. Clones are the same outbox; it closes, flushed, when the last one goes.
@@ -254,16 +255,17 @@ impl Outbox {
         Ok(Self(Arc::new(Owner { shared, writer: Mutex::new(Some(thread)), boot, clock })))
     }
 
-    /// Takes an ended call. Never waits for the disk, except up to [`PUSH_PATIENCE`] when the room
+    /// Takes a record. Never waits for the disk, except up to [`PUSH_PATIENCE`] when the room
     /// is full although the disk works.
-    pub fn push(&self, cdr: Cdr) {
-        let number = cdr.number;
+    pub fn push(&self, record: impl Into<Record>) {
+        let record = record.into();
+        let number = record.number();
         let now = self.0.clock.as_ref().map(WallClock::now);
         let shared = &self.0.shared;
-        let record = Record::made(self.0.boot, cdr, now).encode();
-        let Some(value) = record.ok().filter(|value| value.len() <= MAX_RECORD_BYTES) else {
+        let entry = Entry::made(self.0.boot, record, now).encode();
+        let Some(value) = entry.ok().filter(|value| value.len() <= MAX_RECORD_BYTES) else {
             // It could never be sent, and would hold up all that come after it.
-            log::error!("the record of call {number} is too large to be sent: it is dropped");
+            log::error!("record {number} is too large to be sent: it is dropped");
             shared.lock().figures.dropped += 1;
             return;
         };

@@ -23,6 +23,9 @@ use crate::version::SOFTWARE;
 /// Set for a program that another slot's has started.
 pub const STARTED_BY: &str = "RINGSIDE_STARTED_BY";
 
+/// Its value where that other program was only the link's, and is no more.
+const LINK: &str = "link";
+
 /// Exit code of a child that wants the link to be started again.
 pub const START_AGAIN: u8 = 75;
 
@@ -63,14 +66,21 @@ pub fn is_child() -> bool {
     std::env::var(STARTED_BY).ok().is_some_and(|by| Some(by) == parent)
 }
 
-/// Has this process told to end when the one that has started it is gone. Called after the user
-/// was changed, which would undo it.
-pub fn end_with_parent() {
-    if !is_child() {
-        return;
+/// Has a child told to end when the one that has started it is gone. Called after the user was
+/// changed, which would undo it.
+///
+/// # Errors
+/// That one is gone already, or the system refuses.
+pub fn end_with_parent() -> io::Result<()> {
+    let is_link = |by: &OsString| by == LINK;
+    if std::env::var_os(STARTED_BY).is_none_or(|by| is_link(&by)) {
+        return Ok(());
     }
-    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::TERM)) {
-        log::warn!("this program would outlive the one that has started it: {error}");
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    // It may have ended before the system knew of that wish.
+    match is_child() {
+        true => Ok(()),
+        false => Err(io::Error::other("the program that has started this one has ended")),
     }
 }
 
@@ -113,7 +123,7 @@ impl Launcher<'_> {
 
     /// Replaces this process. Gives why that is not possible.
     fn become_other(&self, file: &Path) -> io::Error {
-        Command::new(file).args(&self.arguments).env(STARTED_BY, "link").exec()
+        Command::new(file).args(&self.arguments).env(STARTED_BY, LINK).exec()
     }
 
     fn supervise(&self, program: &Program, mut state: State, slot: Slot) -> io::Result<Launch> {

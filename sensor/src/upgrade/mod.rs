@@ -27,6 +27,7 @@ pub mod package;
 pub mod program;
 pub mod report;
 pub mod service;
+pub mod setup;
 pub mod signs;
 pub mod state;
 pub mod tarball;

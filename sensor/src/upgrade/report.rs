@@ -27,7 +27,7 @@ pub fn now(to: &str, running: &str, failure: Option<String>) -> UpgradeReport {
 /// # Errors
 /// The system's.
 pub fn store(data_dir: &Path, report: &UpgradeReport) -> io::Result<()> {
-    atomic::make_directory(&folder(data_dir))?;
+    atomic::make_directory_for_owner(&folder(data_dir))?;
     let text = serde_json::to_vec(report)?;
     atomic::replace(&folder(data_dir).join(FILE), &text, 0o644)
 }

@@ -74,7 +74,7 @@ impl State {
             }
         }
         steps("store the variables")?;
-        atomic::make_directory(&folder(data_dir))?;
+        atomic::make_directory_for_owner(&folder(data_dir))?;
         atomic::replace(&folder(data_dir).join(FILE), text.as_bytes(), 0o644)?;
         steps("after the variables")
     }

@@ -23,6 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ringside_protocol::counters::Counter;
+use ringside_protocol::live::Live;
 use ringside_protocol::message::{Heartbeat, InterfaceHealth, Lease, Refused, UpgradeReport};
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
@@ -56,7 +57,11 @@ use session::{Event, Session};
 use status::RunLock;
 use tls::Roots;
 
-/// How long [`Uplink::stop`] waits for the threads; a connection attempt cannot be hurried.
+/// How long [`Uplink::stop`] leaves the session open for what is under way and a last heartbeat.
+pub const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long [`Uplink::stop`] waits for the threads after that; a connection attempt cannot be
+/// hurried.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A thread `uplink` that has begun and ended nothing for so long hangs: every wait and every
@@ -87,6 +92,8 @@ pub struct Health {
     pub last_cdr_at: Option<UnixMicros>,
     /// How the last upgrade ended, if there was one.
     pub upgrade: Option<UpgradeReport>,
+    /// How good the calls in progress are.
+    pub live: Live,
 }
 
 /// What to do when neither configuration nor enrolment names a server.
@@ -278,7 +285,8 @@ impl Uplink {
         self.shared.outbox.wait_until(patience, |figures| figures.outstanding() == 0)
     }
 
-    /// Ends both threads; what is under way is broken off. Waits at most [`STOP_PATIENCE`].
+    /// Ends both threads, and tells the cloud so. What is still under way after [`LEAVE_PATIENCE`]
+    /// is broken off, and waited for at most [`STOP_PATIENCE`].
     pub fn stop(mut self) {
         self.end();
     }
@@ -305,13 +313,10 @@ impl Uplink {
             return;
         }
         self.shared.stop();
-        let ended =
-            self.shared.end.wait_timeout_while(lock(&self.shared.ended), STOP_PATIENCE, |ended| {
-                *ended < threads.len()
-            });
-        let (ended, _) = ended.unwrap_or_else(PoisonError::into_inner);
-        let have_all_ended = *ended == threads.len();
-        drop(ended);
+        let have_all_ended = self.shared.have_ended(threads.len(), LEAVE_PATIENCE) || {
+            self.shared.shut(Role::Sender);
+            self.shared.have_ended(threads.len(), STOP_PATIENCE)
+        };
         if have_all_ended {
             for thread in threads {
                 if thread.join().is_err() {
@@ -385,7 +390,7 @@ impl Shared {
         }
     }
 
-    fn heartbeat(&self) -> Heartbeat {
+    fn heartbeat(&self, is_leaving: bool) -> Heartbeat {
         let health = self.host.health();
         let figures = self.outbox.figures();
         let own = figures.counters();
@@ -403,6 +408,8 @@ impl Shared {
             interfaces: health.interfaces,
             last_cdr_at: health.last_cdr_at,
             upgrade: health.upgrade,
+            is_leaving,
+            live: health.live,
         }
     }
 
@@ -416,12 +423,23 @@ impl Shared {
 
     fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        for client in lock(&self.clients).iter().flatten() {
-            client.shut_down();
-        }
+        self.shut(Role::Poller);
         // Whoever looks at `stopping` and then waits holds this lock in between.
         drop(lock(&self.session));
         self.wake.notify_all();
+    }
+
+    fn shut(&self, role: Role) {
+        if let Some(client) = &lock(&self.clients)[role as usize] {
+            client.shut_down();
+        }
+    }
+
+    /// Waits until `count` threads have ended; false when `patience` was over first.
+    fn have_ended(&self, count: usize, patience: Duration) -> bool {
+        let ended = lock(&self.ended);
+        let waited = self.end.wait_timeout_while(ended, patience, |ended| *ended < count);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 == count
     }
 }
 

@@ -4,14 +4,14 @@ use core::time::Duration;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use ringside_protocol::message::{Batch, Challenge, Hello, MAX_BATCH_CDRS, Refused};
+use ringside_protocol::message::{Batch, Challenge, Hello, MAX_BATCH_RECORDS, Refused};
 use ringside_protocol::step::Failure;
 
 use super::caller::Called;
 use super::client::Client;
 use super::session::{Action, Event};
 use super::tls::Roots;
-use super::{OpenLink, Role, Shared, lock};
+use super::{LEAVE_PATIENCE, OpenLink, Role, Shared, lock};
 use crate::identity::{Server, Trust};
 
 /// Runs until the uplink stops.
@@ -21,6 +21,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
         let event = sender.carry_out(action).unwrap_or_else(Event::Failed);
         sender.shared.handle(event);
     }
+    sender.take_leave();
 }
 
 /// The longest sleep: it shows that the thread is there.
@@ -120,23 +121,34 @@ impl Sender<'_> {
 
     fn heartbeat(&self, session: &[u8; 32]) -> Result<Event, Refused> {
         let link = self.link.as_ref().ok_or_else(no_link)?;
-        let answer = link.client.ask(&self.shared.heartbeat(), Some(session))?;
+        let answer = link.client.ask(&self.shared.heartbeat(false), Some(session))?;
         self.shared.apply(answer.lease, false);
         Ok(Event::HeartbeatAnswered(answer))
+    }
+
+    /// The last word in an open session: the cloud need not wait for this sensor.
+    fn take_leave(&self) {
+        let session = lock(&self.shared.session).open_session();
+        if let (Some(session), Some(link)) = (session, &self.link)
+            && let Err(refused) =
+                link.client.ask_within(&self.shared.heartbeat(true), Some(&session), LEAVE_PATIENCE)
+        {
+            log::debug!("the cloud was not told that this sensor stops: {}", refused.failure);
+        }
     }
 
     fn send_batch(&self, session: &[u8; 32]) -> Result<Event, Refused> {
         let link = self.link.as_ref().ok_or_else(no_link)?;
         let outbox = &self.shared.outbox;
-        let Some(mut waiting) = outbox.next_batch(MAX_BATCH_CDRS) else {
+        let Some(mut waiting) = outbox.next_batch(MAX_BATCH_RECORDS) else {
             return Ok(Event::NoRecords);
         };
-        let batch = Batch { boot: waiting.boot, cdrs: core::mem::take(&mut waiting.cdrs) };
+        let batch = Batch { boot: waiting.boot, records: core::mem::take(&mut waiting.records) };
         let answer = link.client.ask(&batch, Some(session))?;
         outbox.acknowledge(&waiting);
         log::debug!(
             "{} records acknowledged: {} new, {} known, {} expired",
-            batch.cdrs.len(),
+            batch.records.len(),
             answer.stored,
             answer.known,
             answer.expired

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ringside_protocol::cdr::Cdr;
+use ringside_protocol::record::Record;
 use ringside_sensor::analysis::{Analysis, AnalysisSettings};
 use ringside_sensor::call::CallSettings;
 use ringside_sensor::capture::file::FileSource;
@@ -17,6 +18,8 @@ pub(crate) fn settings() -> AnalysisSettings {
         is_sip_anywhere: true,
         decode: Options::default(),
         call: CallSettings::default(),
+        has_registrations: true,
+        leg_header: Some("X-CID".to_owned()),
     }
 }
 
@@ -27,9 +30,10 @@ pub(crate) fn analyse(path: &Path) -> Vec<Cdr> {
     let mut records = Vec::new();
     while let Ok(Some(frame)) = source.next_frame() {
         analysis.handle_frame(&frame);
-        records.extend(core::iter::from_fn(|| analysis.poll_record()));
+        records
+            .extend(core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call));
     }
     analysis.finish();
-    records.extend(core::iter::from_fn(|| analysis.poll_record()));
+    records.extend(core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call));
     records
 }

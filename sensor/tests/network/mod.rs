@@ -37,7 +37,14 @@ pub(crate) fn settings(seed: u64) -> AnalysisSettings {
     let mut sip_ports = PortSet::new();
     sip_ports.insert(5060);
     let call = CallSettings { seed, ..CallSettings::default() };
-    AnalysisSettings { sip_ports, is_sip_anywhere: true, decode: Options::default(), call }
+    AnalysisSettings {
+        sip_ports,
+        is_sip_anywhere: true,
+        decode: Options::default(),
+        call,
+        has_registrations: true,
+        leg_header: Some("X-CID".to_owned()),
+    }
 }
 
 /// The analysis, a clock, and the records of calls that the test asked for.
@@ -110,6 +117,7 @@ impl Tap {
 
     fn drain(&mut self) {
         while let Some(record) = self.analysis.poll_record() {
+            let Some(record) = record.into_call() else { continue };
             if record.call_id.starts_with(self.kept) {
                 self.records.push(record);
             } else {

@@ -334,9 +334,9 @@ impl State {
 
     fn batch(&mut self, batch: Batch) -> Vec<u8> {
         let mut answer = BatchAck { stored: 0, known: 0, expired: 0 };
-        for cdr in batch.cdrs {
-            let bytes = postcard::to_stdvec(&cdr).expect("a record");
-            let row = self.rows.entry((batch.boot, cdr.number)).or_default();
+        for record in batch.records {
+            let bytes = postcard::to_stdvec(&record).expect("a record");
+            let row = self.rows.entry((batch.boot, record.number())).or_default();
             if row.is_empty() {
                 answer.stored += 1
             } else {

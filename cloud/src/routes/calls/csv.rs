@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::object::{self, Names};
+use super::object;
 use crate::auth::Scope;
 use crate::db::Db;
-use crate::db::calls::{self, Bounds, MAX_ROWS_SCANNED, Position, Span};
+use crate::db::calls::{self, Calls};
+use crate::db::search::{Bounds, MAX_ROWS_SCANNED, Position, Span, search};
 use crate::filter::Filter;
+use crate::routes::names::Names;
 use crate::server::Response;
 
 /// Calls that are in memory at once.
@@ -102,11 +104,12 @@ impl Export {
     fn load(&mut self) -> io::Result<()> {
         let bounds = Bounds { matches: CHUNK, rows: MAX_ROWS_SCANNED };
         let matches = |row: &calls::Row<'_>| self.filter.matches(row);
-        let page = calls::search(&self.db, &self.scope, self.span, self.after, bounds, &matches)
+        let (db, scope) = (&self.db, &self.scope);
+        let page = search::<Calls>(db, scope, self.span, self.after, bounds, &matches)
             .map_err(io::Error::other)?;
         self.ready.clear();
         self.sent = 0;
-        for call in &page.calls {
+        for call in &page.records {
             line(&mut self.ready, &object::summary(call, &self.names));
         }
         self.after = page.next;

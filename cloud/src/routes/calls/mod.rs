@@ -1,8 +1,7 @@
 //! `GET /calls`, as pages or as CSV, and `GET /calls/{id}`.
 
 mod csv;
-mod cursor;
-mod object;
+pub(super) mod object;
 
 use std::sync::Arc;
 
@@ -10,26 +9,20 @@ use ringside_protocol::cdr::{CallId, Fingerprint};
 use ringside_protocol::time::UnixMicros;
 use serde_json::json;
 
-use self::object::Names;
+use super::listing::{Part, unknown};
+use super::names::Names;
 use super::reply::json_response;
-use super::{Answer, ApiError, Context, query};
+use super::{Answer, ApiError, Context, cursor, query};
 use crate::auth::Scope;
-use crate::db::calls::{self, Bounds, MAX_ROWS_SCANNED, Position, Span};
-use crate::db::fleet;
-use crate::filter::{Filter, NAMES, parse_time};
-
-/// Calls on a page, at most.
-pub const MAX_LIMIT: usize = 200;
-
-/// Calls on a page where nothing else is asked for.
-pub const DEFAULT_LIMIT: usize = 50;
+use crate::db::calls::{self, Calls};
+use crate::db::search::{self, Bounds, MAX_ROWS_SCANNED};
+use crate::db::{Series, fleet};
+use crate::filter::{Filter, NAMES};
 
 /// What a list is asked for.
 struct Asked {
     filter: Filter,
-    span: Span,
-    after: Option<Position>,
-    limit: usize,
+    part: Part,
     is_csv: bool,
 }
 
@@ -38,14 +31,15 @@ pub(super) fn list(context: &Context<'_>, scope: &Scope) -> Answer {
     let asked = asked(context, &names)?;
     if asked.is_csv {
         let db = Arc::clone(&context.app.db);
-        return Ok(csv::response(db, scope.clone(), asked.filter, asked.span, names));
+        return Ok(csv::response(db, scope.clone(), asked.filter, asked.part.span, names));
     }
-    let bounds = Bounds { matches: asked.limit, rows: MAX_ROWS_SCANNED };
+    let Part { span, after, limit } = asked.part;
+    let bounds = Bounds { matches: limit, rows: MAX_ROWS_SCANNED };
     let matches = |row: &calls::Row<'_>| asked.filter.matches(row);
     let db = &context.app.db;
-    let page = calls::search(db, scope, asked.span, asked.after, bounds, &matches)?;
-    let newest = calls::newest(db, scope, context.now)?;
-    let listed: Vec<_> = page.calls.iter().map(|call| object::summary(call, &names)).collect();
+    let page = search::search::<Calls>(db, scope, span, after, bounds, &matches)?;
+    let newest = search::newest(db, scope, Series::Calls, context.now)?;
+    let listed: Vec<_> = page.records.iter().map(|call| object::summary(call, &names)).collect();
     let body = json!({
         "calls": listed,
         "next": page.next.map(|next| cursor::text(&next)),
@@ -60,7 +54,9 @@ pub(super) fn one(context: &Context<'_>, scope: &Scope) -> Answer {
     let db = &context.app.db;
     let found = calls::call(db, scope, id, context.now)?.ok_or_else(no_such_call)?;
     let names = Names::new(&fleet::sensors(db, scope)?);
-    Ok(json_response(200, &object::whole(&found, &names)))
+    let key = object::legs_key(&found);
+    let legs = calls::legs(db, scope, &key, found.ended_at, context.now)?;
+    Ok(json_response(200, &object::whole(&found, &legs, &names)))
 }
 
 fn no_such_call() -> ApiError {
@@ -73,37 +69,21 @@ fn no_such_call() -> ApiError {
 fn asked(context: &Context<'_>, names: &Names) -> Result<Asked, ApiError> {
     let mut asked = Asked {
         filter: Filter::default(),
-        span: calls::visible(context.now),
-        after: None,
-        limit: DEFAULT_LIMIT,
+        part: Part::new(context.now),
         is_csv: accepts_csv(context.request.header("accept")),
     };
     let device = |number: u64| -> Option<Fingerprint> { names.device(number) };
     for (name, value) in query::parameters(&context.request.query)? {
+        if asked.part.take(&name, &value)? {
+            continue;
+        }
         match name.as_str() {
-            "from" => asked.span.from = asked.span.from.max(time("from", &value)?),
-            "to" => asked.span.until = asked.span.until.min(time("to", &value)?),
-            "limit" => asked.limit = limit(&value)?,
-            "cursor" => asked.after = Some(cursor::position(&value)?),
             "format" => asked.is_csv = is_csv(&value)?,
             name if NAMES.contains(&name) => asked.filter.add(name, &value, &device)?,
-            name => return Err(unknown(name)),
+            name => return Err(unknown(name, &[&["format"], NAMES].concat())),
         }
     }
     Ok(asked)
-}
-
-/// Reads a point in time of a parameter.
-pub(super) fn time(name: &str, value: &str) -> Result<UnixMicros, ApiError> {
-    parse_time(value).ok_or_else(|| {
-        let allowed = "a time as in 2026-11-23T08:00:00Z, a date, or seconds since 1970";
-        ApiError::parameter(name, allowed)
-    })
-}
-
-fn limit(value: &str) -> Result<usize, ApiError> {
-    let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-    limit.ok_or_else(|| ApiError::parameter("limit", &format!("a number from 1 to {MAX_LIMIT}")))
 }
 
 fn is_csv(value: &str) -> Result<bool, ApiError> {
@@ -119,12 +99,4 @@ fn accepts_csv(accept: Option<&str>) -> bool {
     let kinds = accept.unwrap_or("").split(',');
     let mut kinds = kinds.map(|kind| kind.split(';').next().unwrap_or("").trim());
     kinds.any(|kind| kind.eq_ignore_ascii_case("text/csv"))
-}
-
-fn unknown(name: &str) -> ApiError {
-    let message = format!(
-        "There is no parameter {name:?}: use from, to, limit, cursor, format, {}.",
-        NAMES.join(", ")
-    );
-    ApiError::new(400, "bad_parameter", message)
 }

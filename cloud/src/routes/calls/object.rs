@@ -1,42 +1,15 @@
 //! A stored call as JSON.
 
-use std::collections::HashMap;
-
-use ringside_protocol::cdr::{Cdr, Fingerprint, Party, Status};
+use ringside_protocol::cdr::{Cdr, Party, Status};
 use ringside_protocol::diagnosis::{self, Finding, Severity};
 use ringside_protocol::json;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 use serde_json::{Map, Value, json};
 
 use crate::db::calls::Stored;
-use crate::db::sensors::Sensor;
+use crate::db::cdrs;
 use crate::filter::ENDED_BY;
-
-/// What the customer's sensors are called.
-pub(super) struct Names(HashMap<Fingerprint, (String, Option<u16>)>);
-
-impl Names {
-    pub(super) fn new(sensors: &[Sensor]) -> Self {
-        let name = |it: &Sensor| (it.device, (it.name.clone(), it.id_sensor));
-        Self(sensors.iter().map(name).collect())
-    }
-
-    /// The device with this number.
-    pub(super) fn device(&self, id_sensor: u64) -> Option<Fingerprint> {
-        let wanted = u16::try_from(id_sensor).ok()?;
-        self.0.iter().find(|(_, (_, number))| *number == Some(wanted)).map(|(device, _)| *device)
-    }
-
-    /// A sensor that was removed since has only its id.
-    fn object(&self, device: Fingerprint) -> Value {
-        let known = self.0.get(&device);
-        json!({
-            "id": device.to_string(),
-            "name": known.map(|(name, _)| name),
-            "id_sensor": known.and_then(|(_, number)| *number),
-        })
-    }
-}
+use crate::routes::names::Names;
 
 /// A call as lists show it.
 pub(super) fn summary(stored: &Stored, names: &Names) -> Value {
@@ -47,8 +20,13 @@ pub(super) fn summary(stored: &Stored, names: &Names) -> Value {
     Value::Object(object)
 }
 
-/// A call with everything that is known about it.
-pub(super) fn whole(stored: &Stored, names: &Names) -> Value {
+/// What the legs of this call share.
+pub(super) fn legs_key(stored: &Stored) -> String {
+    cdrs::legs_key(&read(stored).0).to_owned()
+}
+
+/// A call with everything that is known about it; `legs` are all legs of it, itself included.
+pub(super) fn whole(stored: &Stored, legs: &[Stored], names: &Names) -> Value {
     let (cdr, findings) = read(stored);
     let mut object = match json::call(&cdr, Some(stored.id)) {
         Value::Object(object) => object,
@@ -58,17 +36,19 @@ pub(super) fn whole(stored: &Stored, names: &Names) -> Value {
     object.insert("arrived_at".to_owned(), json!(stored.arrived_at.to_rfc3339()));
     object.insert("verdict".to_owned(), verdict(&findings));
     object.insert("findings".to_owned(), findings.iter().map(finding).collect());
+    let others = legs.iter().filter(|leg| leg.id != stored.id);
+    object.insert("other_legs".to_owned(), others.map(|leg| summary(leg, names)).collect());
     Value::Object(object)
 }
 
-fn verdict(findings: &[Finding]) -> Value {
+pub(in crate::routes) fn verdict(findings: &[Finding]) -> Value {
     let (severity, sentence) = findings
         .first()
         .map_or((Severity::Ok, ""), |first| (first.severity, first.sentence.as_str()));
     json!({ "severity": severity.name(), "sentence": sentence })
 }
 
-fn finding(finding: &Finding) -> Value {
+pub(in crate::routes) fn finding(finding: &Finding) -> Value {
     json!({
         "severity": finding.severity.name(),
         "sentence": finding.sentence,

@@ -24,6 +24,8 @@ enum State {
     Online,
     /// It had a session and is silent.
     Offline,
+    /// It had a session, and has said that it stops.
+    Stopped,
     /// Its last attempt to connect failed.
     Refused,
     /// Somebody shut it out.
@@ -42,6 +44,8 @@ impl State {
             Self::Online
         } else if sensor.accepted_at.is_none() {
             Self::Never
+        } else if sensor.has_left() {
+            Self::Stopped
         } else {
             Self::Offline
         }
@@ -51,6 +55,7 @@ impl State {
         match self {
             Self::Online => "online",
             Self::Offline => "offline",
+            Self::Stopped => "stopped",
             Self::Refused => "refused",
             Self::Revoked => "revoked",
             Self::Never => "never",

@@ -53,6 +53,7 @@ fn stop(
                     .to_owned(),
             ),
         )),
+        (State::Stopped, _) => Some((Step::Lookup, Stop::Waiting(stopped(sensor)))),
         (State::Offline, _) => {
             let since = sensor.seen_at.map_or_else(|| "its last session".to_owned(), second);
             let sentence = format!(
@@ -62,6 +63,12 @@ fn stop(
             Some((Step::Lookup, Stop::Waiting(sentence)))
         }
     }
+}
+
+/// What to do about a sensor that has taken its leave.
+pub(super) fn stopped(sensor: &Sensor) -> String {
+    let at = sensor.seen_at.map(second).unwrap_or_default();
+    format!("It was stopped at {at}: start ringside-sensor on it again.")
 }
 
 /// A failure as a sentence of its own, with capital and full stop.

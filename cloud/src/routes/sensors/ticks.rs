@@ -6,7 +6,7 @@ use ringside_protocol::message::Heartbeat;
 use ringside_protocol::step::{Failure, MAX_CLOCK_SKEW_SECONDS, Step};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
-use super::steps::sentence;
+use super::steps::{sentence, stopped};
 use super::{Line, State, clock_offset_ms, counter, second};
 use crate::db::sensors::Sensor;
 
@@ -39,6 +39,9 @@ fn link(sensor: &Sensor, state: State, failure: Option<&Failure>, now: UnixMicro
     let seen = sensor.seen_at.max(sensor.failure.as_ref().map(|(at, _)| *at));
     match (state, seen) {
         (State::Online, _) => Line::ok(name, format!("Connected from {}.", sensor.address)),
+        (State::Stopped, _) => {
+            Line::waiting(name, "No connection is open: it was stopped, and said so.")
+        }
         (State::Offline, Some(seen)) => Line::failed(
             name,
             format!(
@@ -89,6 +92,7 @@ fn cloud(sensor: &Sensor, state: State, failure: Option<&Failure>) -> Line {
             Line::ok(name, format!("Its session is open since {since}."))
         }
         (State::Revoked, _) => Line::failed(name, sentence(&Failure::Revoked)),
+        (State::Stopped, _) => Line::failed(name, stopped(sensor)),
         (_, Some(failure)) if failure.step() > Step::Tcp => Line::failed(name, sentence(failure)),
         (State::Offline, _) => {
             Line::failed(name, "Its session is over: see the tick of its link first.")
@@ -120,13 +124,22 @@ fn traffic(sensor: &Sensor, state: State) -> Line {
             ),
         );
     }
+    let tls = counter(heartbeat, Counter::SipTlsConnections);
+    if counter(heartbeat, Counter::SipMessages) == 0 && tls > 0 {
+        return Line::failed(
+            name,
+            format!(
+                "SIP comes on {names}, but inside TLS ({tls} connections): it cannot be read. Have \
+                 the PBX send a copy of it by HEP to this sensor (`hep = yes`)."
+            ),
+        );
+    }
     if counter(heartbeat, Counter::SipMessages) == 0 {
         return Line::waiting(
             name,
             format!(
                 "Packets come on {names}, but no SIP: mirror the port of the PBX or the SIP \
-                 trunk, and set sipport if SIP does not use port 5060. SIP over TLS cannot be \
-                 read."
+                 trunk, and set sipport if SIP does not use port 5060."
             ),
         );
     }
@@ -137,7 +150,14 @@ fn traffic(sensor: &Sensor, state: State) -> Line {
 fn traffic_sentence(heartbeat: &Heartbeat, names: &str, past: &str) -> String {
     let sip = counter(heartbeat, Counter::SipMessages);
     let rtp = counter(heartbeat, Counter::RtpPackets);
-    format!("{sip} SIP messages and {rtp} RTP packets were read on {names}{past}.")
+    let tls = match counter(heartbeat, Counter::SipTlsConnections) {
+        0 => String::new(),
+        many => format!(
+            " {many} connections of SIP over TLS cannot be read: have the PBX send a copy by HEP \
+             (`hep = yes`)."
+        ),
+    };
+    format!("{sip} SIP messages and {rtp} RTP packets were read on {names}{past}.{tls}")
 }
 
 fn first_call(sensor: &Sensor) -> Line {

@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 
-use ringside_protocol::cdr::{EndedBy, flags};
+use ringside_protocol::cdr::{EndedBy, LegSource, Legs, flags};
 
 use super::synthetic::{Noise, answered, call, cancelled, rejected};
 use super::*;
-use crate::db::calls::{self, Bounds, Row};
+use crate::db::calls::{Calls, Row};
+use crate::db::search::{Bounds, search, visible};
 use crate::routes::{DEFAULT_LIMIT, MAX_LIMIT};
 
 fn ids(page: &Value) -> Vec<String> {
@@ -176,7 +177,7 @@ fn a_search_stops_at_its_limit_of_rows_and_goes_on_where_it_stopped() {
     let cdrs = (1..=100).map(|number| call(noise, number, NOON - number * HOUR)).collect();
     bench.store(&bench.ours, cdrs);
     let scope = crate::auth::scope_of_test(bench.ours.customer);
-    let span = calls::visible(bench.now());
+    let span = visible(bench.now());
     let wanted = bench.ours.id(95);
     let wanted: CallId = wanted.parse().expect("an id");
     let late = |row: &Row<'_>| row.device == wanted.device && row.call_id.contains("0000005f@");
@@ -184,9 +185,9 @@ fn a_search_stops_at_its_limit_of_rows_and_goes_on_where_it_stopped() {
     loop {
         let bounds = Bounds { matches: 10, rows: 30 };
         let page =
-            calls::search(&bench.app.db, &scope, span, after, bounds, &late).expect("a page");
+            search::<Calls>(&bench.app.db, &scope, span, after, bounds, &late).expect("a page");
         pages += 1;
-        found.extend(page.calls.iter().map(|call| call.id));
+        found.extend(page.records.iter().map(|call| call.id));
         assert_eq!(page.partial, page.next.is_some());
         after = page.next;
         if after.is_none() {
@@ -273,7 +274,7 @@ fn hostile_records_do_not_break_lists() {
     }
     let key = "INSERT INTO cdr_20261124 SELECT customer, x'01', boot, 7, ended_at, start_at, \
                arrived_at, CAST(x'ff' AS TEXT), caller, callee, addresses, status_code, ended_by, \
-               answered, duration_us, mos, flags, version, record FROM cdr_20261124 \
+               answered, duration_us, mos, flags, legs, version, record FROM cdr_20261124 \
                WHERE number = 1";
     assert_eq!(writer.execute(key, []).expect("a row"), 1);
     let text = "UPDATE cdr_20261124 SET call_id = CAST(x'ff' AS TEXT) WHERE number = 6";
@@ -322,4 +323,29 @@ fn a_page_has_at_most_the_limit() {
     assert_eq!((ids(&all).len(), &all["next"]), (MAX_LIMIT, &Value::Null));
     let last = bench.json(&us, &format!("/api/v1/calls?cursor={next}"));
     assert_eq!((ids(&last).len(), &last["next"]), (1, &Value::Null));
+}
+
+#[test]
+fn the_legs_of_a_call_name_each_other() {
+    let bench = Bench::new();
+    let noise = &mut Noise(9);
+    let mut first = answered(noise, 1, NOON - HOUR, 30, 430);
+    first.call_id = "first@pbx".to_owned();
+    // The sensor saw the first leg end before it knew of the others.
+    let mut second = answered(noise, 2, NOON - HOUR + SECOND, 30, 420);
+    let legs = Legs { source: LegSource::Header, key: "first@pbx".to_owned() };
+    second.legs = Some(legs.clone());
+    let mut long_ago = answered(noise, 3, NOON - 3 * DAY, 30, 420);
+    long_ago.legs = Some(legs);
+    let alone = answered(noise, 4, NOON - HOUR, 30, 430);
+    bench.store(&bench.ours, vec![first, second, long_ago, alone]);
+    let us = bench.log_in(&bench.ours.viewer);
+    let others = |number| {
+        let call = bench.json(&us, &format!("/api/v1/calls/{}", bench.ours.id(number)));
+        let others = call["other_legs"].as_array().expect("legs").clone();
+        others.iter().map(|leg| leg["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(others(1), [bench.ours.id(2)]);
+    assert_eq!(others(2), [bench.ours.id(1)]);
+    assert_eq!((others(3), others(4)), (vec![], vec![]));
 }

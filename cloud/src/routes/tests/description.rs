@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::filter::NAMES;
+use crate::filter::{NAMES, REGISTRATION_NAMES};
 use crate::routes::ROUTES;
 use crate::routes::openapi::DESCRIPTION;
 
@@ -29,15 +29,20 @@ fn every_route_is_described_and_nothing_else() {
 #[test]
 fn every_filter_is_described_and_nothing_else() {
     let description = description();
-    let described: BTreeSet<_> = description["paths"]["/api/v1/calls"]["get"]["parameters"]
-        .as_array()
-        .expect("parameters")
-        .iter()
-        .map(|parameter| parameter["name"].as_str().expect("a name"))
-        .collect();
-    let read: BTreeSet<_> =
-        NAMES.iter().copied().chain(["from", "to", "limit", "cursor", "format"]).collect();
-    assert_eq!(described, read);
+    let lists = [
+        ("/api/v1/calls", NAMES, &["from", "to", "limit", "cursor", "format"][..]),
+        ("/api/v1/registrations", REGISTRATION_NAMES, &["from", "to", "limit", "cursor"]),
+    ];
+    for (path, names, others) in lists {
+        let described: BTreeSet<_> = description["paths"][path]["get"]["parameters"]
+            .as_array()
+            .expect("parameters")
+            .iter()
+            .map(|parameter| parameter["name"].as_str().expect("a name"))
+            .collect();
+        let read: BTreeSet<_> = names.iter().chain(others).copied().collect();
+        assert_eq!(described, read, "{path}");
+    }
 }
 
 /// What the routes answer has the fields that the description requires, and no others.
@@ -47,13 +52,17 @@ fn answers_are_as_described() {
     let mut noise = synthetic::Noise(3);
     let cdrs = (1..=5).map(|number| synthetic::call(&mut noise, number, NOON - number * HOUR));
     bench.store(&bench.ours, cdrs.collect());
+    bench.store(&bench.ours, vec![registrations::failing(6, NOON - HOUR, "4711", 401)]);
     let us = bench.log_in(&bench.ours.admin);
     let description = description();
     let targets = [
         ("/api/v1/me", "/api/v1/me".to_owned()),
         ("/api/v1/calls", "/api/v1/calls?limit=2".to_owned()),
         ("/api/v1/calls/{id}", format!("/api/v1/calls/{}", bench.ours.id(1))),
+        ("/api/v1/registrations", "/api/v1/registrations".to_owned()),
+        ("/api/v1/registrations/{id}", format!("/api/v1/registrations/{}", bench.ours.id(6))),
         ("/api/v1/sensors", "/api/v1/sensors".to_owned()),
+        ("/api/v1/live", "/api/v1/live".to_owned()),
         ("/api/v1/stats", "/api/v1/stats".to_owned()),
         ("/api/v1/changes", "/api/v1/changes".to_owned()),
         ("/api/v1/tokens", "/api/v1/tokens".to_owned()),

@@ -5,6 +5,7 @@ mod calls;
 mod changes;
 mod description;
 mod fuzz;
+mod registrations;
 mod sensors;
 mod site;
 mod stats;
@@ -17,8 +18,9 @@ use std::sync::{Arc, LazyLock};
 
 use argon2::password_hash::{PasswordHasher, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
-use ringside_protocol::cdr::{Boot, CallId, Cdr, Fingerprint};
+use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
 use ringside_protocol::message::{Batch, Hello};
+use ringside_protocol::record::Record;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use serde_json::Value;
 
@@ -109,9 +111,9 @@ impl Bench {
         self.app.now()
     }
 
-    /// Keeps calls as a sensor delivers them.
-    pub(crate) fn store(&self, tenant: &Tenant, cdrs: Vec<Cdr>) {
-        let batch = Batch { boot: BOOT, cdrs };
+    /// Keeps records as a sensor delivers them.
+    pub(crate) fn store<R: Into<Record>>(&self, tenant: &Tenant, records: Vec<R>) {
+        let batch = Batch::new(BOOT, records);
         let db = &self.app.db;
         db.store_batch(tenant.customer, tenant.device, &batch, self.now()).expect("stored");
     }

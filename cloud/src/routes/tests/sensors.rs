@@ -24,6 +24,8 @@ fn heartbeat(bench: &Bench, counters: &[(Counter, u64)]) -> Heartbeat {
         }],
         last_cdr_at: None,
         upgrade: None,
+        is_leaving: false,
+        live: ringside_protocol::live::Live::default(),
     }
 }
 
@@ -118,6 +120,18 @@ fn a_silent_sensor_is_offline_and_its_figures_are_not_shown_as_present() {
     let stats = bench.json(&us, "/api/v1/stats");
     assert_eq!(stats["channels"]["now"], Value::Null);
     assert_eq!(stats["sensors"], serde_json::json!({ "online": 0, "total": 1 }));
+}
+
+#[test]
+fn a_sensor_that_has_taken_its_leave_is_stopped_at_once() {
+    let bench = Bench::new();
+    beat(&bench, &Heartbeat { is_leaving: true, ..heartbeat(&bench, &[]) });
+    let us = bench.log_in(&bench.ours.viewer);
+    let sensor = sensor(&bench, &us);
+    assert_eq!((&sensor["state"], &sensor["channels"]), (&"stopped".into(), &Value::Null));
+    let (state, sentence) = tick(&sensor, "cloud");
+    assert!(state == "failed" && sentence.contains("start ringside-sensor"), "{sentence}");
+    assert_eq!(tick(&sensor, "link").0, "waiting");
 }
 
 #[test]
@@ -219,4 +233,25 @@ fn the_number_of_unused_tokens_is_limited() {
     bench.pass(8 * DAY);
     let us = bench.log_in(&bench.ours.admin);
     assert_eq!(bench.post(&us, "/api/v1/tokens").status, 201);
+}
+
+#[test]
+fn live_calls_are_those_of_sensors_that_are_online() {
+    use ringside_protocol::live::{Live, LiveCall};
+    let bench = Bench::new();
+    let us = bench.log_in(&bench.ours.viewer);
+    let worst = LiveCall { number: 7, caller: "200".to_owned(), mos: 212, ..LiveCall::default() };
+    let live = Live { bad: 1, good: 40, unrated: 3, worst: vec![worst], ..Live::default() };
+    beat(&bench, &Heartbeat { live, ..heartbeat(&bench, &[]) });
+    let answer = bench.json(&us, "/api/v1/live");
+    assert_eq!((&answer["bad"], &answer["good"]), (&1.into(), &40.into()));
+    let sensor = &answer["sensors"][0];
+    assert_eq!(sensor["sensor"]["id"], bench.ours.device.to_string());
+    assert_eq!((&sensor["channels"], &sensor["unrated"]), (&7.into(), &3.into()));
+    assert_eq!(sensor["calls"][0]["mos"], 2.12);
+    assert_eq!(sensor["calls"][0]["caller"], "200");
+    let them = bench.log_in(&bench.theirs.viewer);
+    assert_eq!(bench.json(&them, "/api/v1/live")["sensors"], serde_json::json!([]));
+    bench.pass(1_000_000_000);
+    assert_eq!(bench.json(&us, "/api/v1/live")["sensors"], serde_json::json!([]), "offline");
 }

@@ -1,7 +1,7 @@
 use super::synthetic::{Noise, answered, cancelled, rejected};
 use super::*;
 use crate::auth::scope_of_test;
-use crate::db::calls::Span;
+use crate::db::search::Span;
 use crate::db::stats::{self, Effort, HourCache, REMEMBERED_SECONDS};
 
 #[test]

@@ -14,10 +14,16 @@ fn no_route_shows_or_changes_another_customers_things() {
     let mut secret = call(&mut noise, 2, NOON - HOUR);
     secret.caller.user = "their-caller".to_owned();
     bench.store(&bench.theirs, vec![secret]);
+    let phone = super::registrations::failing(3, NOON - HOUR, "their-caller", 401);
+    bench.store(&bench.theirs, vec![phone]);
     let us = bench.log_in(&bench.ours.admin);
     let device = bench.theirs.device.to_string();
     for route in ROUTES {
-        let item = if route.path.contains("/calls/") { bench.theirs.id(2) } else { device.clone() };
+        let item = match route.path {
+            path if path.contains("/calls/") => bench.theirs.id(2),
+            path if path.contains("/registrations/") => bench.theirs.id(3),
+            _ => device.clone(),
+        };
         let has_item = route.path.contains('{');
         let target = route.path.replace("{device}", &item).replace("{id}", &item);
         if route.path.ends_with("/login") || route.path.ends_with("/logout") {
@@ -77,7 +83,7 @@ fn strangers_are_shown_to_those_who_are_near() {
     let failure = ringside_protocol::step::Failure::TokenUnknown;
     let note = |key: u8, address: &str| {
         let hello = hello([key; 32], address, bench.now());
-        bench.app.db.note_stranger(&hello, address, &failure, bench.now()).expect("noted");
+        bench.app.db.note_stranger(&hello, address, Some(&failure), bench.now()).expect("noted");
     };
     note(10, "192.0.2.1:50000");
     note(11, "203.0.113.9:50000");

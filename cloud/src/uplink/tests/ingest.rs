@@ -4,7 +4,7 @@ use ringside_protocol::cdr::{EndedBy, Party, Score, Status, Stream, flags};
 
 use super::*;
 use crate::db::cdrs::MAX_FUTURE_SECONDS;
-use crate::db::day_tables;
+use crate::db::{Series, day_tables};
 
 const DAY: u64 = 86_400 * MICROS_PER_SECOND;
 
@@ -12,7 +12,7 @@ const DAY: u64 = 86_400 * MICROS_PER_SECOND;
 fn rows(cloud: &Cloud) -> Vec<(i64, i64)> {
     let reader = cloud.db.reader();
     let mut rows = Vec::new();
-    for table in day_tables(&reader).expect("asked") {
+    for table in day_tables(&reader, Series::Calls).expect("asked") {
         let mut statement = reader
             .prepare(&format!("SELECT number, ended_at FROM {table} ORDER BY number"))
             .expect("a question");
@@ -54,7 +54,7 @@ fn a_batch_over_midnight_is_filed_under_both_days_and_repeats_well() {
     let calls = vec![call(1, UnixMicros(midnight.0 - 1)), call(2, midnight), call(3, midnight)];
     assert_eq!(device.send(&cloud, calls.clone()), ack(3, 0, 0));
     assert_eq!(device.send(&cloud, calls), ack(0, 3, 0));
-    assert_eq!(cloud.db.days().expect("asked"), ["cdr_20261119", "cdr_20261118"]);
+    assert_eq!(cloud.db.days(Series::Calls).expect("asked"), ["cdr_20261119", "cdr_20261118"]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn columns_hold_what_filters_ask_for() {
     };
     device.send(&cloud, vec![cdr.clone()]).expect("stored");
     let reader = cloud.db.reader();
-    let table = &day_tables(&reader).expect("asked")[0];
+    let table = &day_tables(&reader, Series::Calls).expect("asked")[0];
     assert_eq!(table, "cdr_20261118");
     let sql = format!(
         "SELECT caller || '>' || callee || addresses || status_code || ' ' || ended_by || \
@@ -171,12 +171,12 @@ fn a_batch_over_the_limit_is_refused_whole() {
     let cloud = Cloud::new();
     let device = Device::connected(&cloud, "gate-1");
     let calls = |count: usize| (0..count as u64).map(|number| call(number, cloud.now)).collect();
-    let batch = Batch { boot: device.boot, cdrs: calls(MAX_BATCH_CDRS + 1) };
+    let batch = Batch::new(device.boot, calls(MAX_BATCH_RECORDS + 1));
     let body = envelope::seal(&batch).expect("seals");
     let refused = cloud.ask("/uplink/cdrs", device.session.as_deref(), &body, device.peer);
     assert!(matches!(refused, Answer::Status(413, _)), "{refused:?}");
     assert!(rows(&cloud).is_empty());
-    assert_eq!(device.send(&cloud, calls(MAX_BATCH_CDRS)), ack(500, 0, 0));
+    assert_eq!(device.send(&cloud, calls(MAX_BATCH_RECORDS)), ack(500, 0, 0));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_hostile_record_is_kept_and_harms_nothing() {
     let other = Cdr { number: u64::MAX - 1, ..hostile.clone() };
     assert_eq!(device.send(&cloud, vec![hostile.clone(), other, hostile]), ack(2, 1, 0));
     let reader = cloud.db.reader();
-    let table = &day_tables(&reader).expect("asked")[0];
+    let table = &day_tables(&reader, Series::Calls).expect("asked")[0];
     let longest: i64 = reader
         .query_row(
             &format!("SELECT max(length(call_id), length(caller)) FROM {table}"),

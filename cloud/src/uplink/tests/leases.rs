@@ -142,6 +142,19 @@ fn a_command_that_is_not_carried_out_is_repeated_at_intervals() {
 }
 
 #[test]
+fn the_heartbeat_of_a_sensor_that_leaves_ends_its_session() {
+    let mut cloud = Cloud::new();
+    let device = Device::connected(&cloud, "gate-1");
+    let leaving = Heartbeat { is_leaving: true, ..heartbeat(&cloud, 0, 1) };
+    let answered: Result<HeartbeatAnswer, _> = device.ask(&cloud, "/uplink/heartbeat", &leaving);
+    answered.expect("noted");
+    assert!(device.beat(&cloud, 0, 1).is_err(), "the session is over");
+    cloud.wait(1);
+    let sensor = cloud.db.find_sensor(device.fingerprint()).expect("asked").expect("known");
+    assert!(sensor.has_left() && !sensor.is_online(cloud.now));
+}
+
+#[test]
 fn the_last_heartbeat_is_kept_and_three_missed_ones_are_offline() {
     let mut cloud = Cloud::new();
     let device = Device::connected(&cloud, "gate-1");

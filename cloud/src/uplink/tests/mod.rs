@@ -196,7 +196,7 @@ impl Device {
     }
 
     fn send(&self, cloud: &Cloud, cdrs: Vec<Cdr>) -> Result<BatchAck, Failure> {
-        self.ask(cloud, "/uplink/cdrs", &Batch { boot: self.boot, cdrs })
+        self.ask(cloud, "/uplink/cdrs", &Batch::new(self.boot, cdrs))
     }
 
     fn poll(&self, cloud: &Cloud, done: u64, woken: Option<Woken>) -> Answer {
@@ -226,6 +226,8 @@ fn heartbeat(cloud: &Cloud, channels: u16, lease_serial: u32) -> Heartbeat {
         interfaces: Vec::new(),
         last_cdr_at: None,
         upgrade: None,
+        is_leaving: false,
+        live: ringside_protocol::live::Live::default(),
     }
 }
 

@@ -158,9 +158,16 @@ function Row({ call, shows, list, fresh, current }: RowProps) {
       {shows("duration") && (
         <td role="cell" class="c-duration">
           {call.duration_ms === null ? (
-            <span class="none" title="Not answered">
-              –
-            </span>
+            <>
+              <span class="none" title="Not answered">
+                –
+              </span>
+              {ended.code !== null && (
+                <span class="code in-its-place" title={ended.text}>
+                  {ended.code}
+                </span>
+              )}
+            </>
           ) : (
             duration(call.duration_ms)
           )}
@@ -168,7 +175,12 @@ function Row({ call, shows, list, fresh, current }: RowProps) {
       )}
       {shows("mos") && (
         <td role="cell" class="c-mos">
-          <Mos mos={call.mos} scale={call.mos_scale} reason={call.mos_reason} />
+          <Mos
+            mos={call.mos}
+            scale={call.mos_scale}
+            reason={call.mos_reason}
+            unreliable={call.mos_unreliable}
+          />
         </td>
       )}
       {shows("sensor") && (

@@ -86,6 +86,7 @@ export const BandShape = ({ band }: { band: Band }) => (
 const STATE: Record<SensorState, preact.JSX.Element> = {
   online: <circle cx="8" cy="8" r="5.4" fill="currentColor" />,
   offline: <circle cx="8" cy="8" r="4.8" {...line} stroke-width="2.2" />,
+  stopped: <rect x="3.6" y="3.6" width="8.8" height="8.8" {...line} stroke-width="2" />,
   refused: <path d="M8 1.4 14.6 8 8 14.6 1.4 8Z" fill="currentColor" />,
   revoked: (
     <>
@@ -99,6 +100,7 @@ const STATE: Record<SensorState, preact.JSX.Element> = {
 const STATE_WORD: Record<SensorState, string> = {
   online: "Online",
   offline: "Offline",
+  stopped: "Stopped",
   refused: "Refused",
   revoked: "Revoked",
   never: "Never connected",

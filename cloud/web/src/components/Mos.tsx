@@ -10,9 +10,11 @@ interface Props {
   scale: MosScale | null;
   reason?: string | null | undefined;
   buffer?: string;
+  /** The sensor itself missed packets. */
+  unreliable?: boolean;
 }
 
-export function Mos({ mos, scale, reason, buffer }: Props) {
+export function Mos({ mos, scale, reason, buffer, unreliable = false }: Props) {
   const of = band(mos);
   if (mos === null) {
     const why = reason ? `No MOS: ${reason}` : "No MOS";
@@ -20,6 +22,14 @@ export function Mos({ mos, scale, reason, buffer }: Props) {
       <span class="mos band-none" title={why}>
         {NONE}
         <span class="hidden"> {why}</span>
+      </span>
+    );
+  }
+  if (unreliable) {
+    return (
+      <span class="mos band-none" title="Unreliable: the sensor itself missed packets">
+        <span class="mos-figure">{mos.toFixed(2)}</span>
+        <span class="mos-word">unreliable</span>
       </span>
     );
   }

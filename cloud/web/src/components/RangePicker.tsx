@@ -7,9 +7,8 @@ import { now, session } from "../store.js";
 import { Icon } from "./Icon.js";
 import { Menu } from "./Menu.js";
 
-const go = (next: URLSearchParams) => navigate(address("/calls", next));
-
-export function RangePicker() {
+/** `path`: the page whose range it is. */
+export function RangePicker({ path = "/calls" }: { path?: string }) {
   const range = rangeOf(query.value, now.value);
   const known = RANGES.find(({ key }) => key === range.key);
   return (
@@ -24,7 +23,7 @@ export function RangePicker() {
         </>
       }
     >
-      {(close) => <Panel close={close} from={range.from} to={range.to} chosen={range.key} />}
+      {(close) => <Panel path={path} close={close} from={range.from} to={range.to} chosen={range.key} />}
     </Menu>
   );
 }
@@ -39,13 +38,15 @@ function Fixed({ from, to }: { from: Date; to: Date | null }) {
 }
 
 interface PanelProps {
+  path: string;
   close: () => void;
   from: Date;
   to: Date | null;
   chosen: string | null;
 }
 
-function Panel({ close, from, to, chosen }: PanelProps) {
+function Panel({ path, close, from, to, chosen }: PanelProps) {
+  const go = (next: URLSearchParams) => navigate(address(path, next));
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const data = new FormData(event.currentTarget as HTMLFormElement);
@@ -87,7 +88,11 @@ function Panel({ close, from, to, chosen }: PanelProps) {
           Show
         </button>
       </form>
-      <p class="muted">Calls are kept {days} days. Drag over the chart to choose hours.</p>
+      <p class="muted">
+        {path === "/calls"
+          ? `Calls are kept ${days} days. Drag over the chart to choose hours.`
+          : `Records are kept ${days} days.`}
+      </p>
     </div>
   );
 }

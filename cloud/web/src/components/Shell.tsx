@@ -39,6 +39,12 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
           <Tab name="calls" to="/calls">
             Calls
           </Tab>
+          <Tab name="live" to="/live">
+            In progress
+          </Tab>
+          <Tab name="registrations" to="/registrations">
+            Registrations
+          </Tab>
           <Tab name="sensors" to="/sensors">
             Sensors
           </Tab>
@@ -77,7 +83,15 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
   );
 }
 
-function Tab({ name, to, children }: { name: "calls" | "sensors"; to: string; children: string }) {
+function Tab({
+  name,
+  to,
+  children,
+}: {
+  name: "calls" | "live" | "registrations" | "sensors";
+  to: string;
+  children: string;
+}) {
   const current = page.value.name === name || page.value.name === name.slice(0, -1);
   return (
     <a href={to} {...(current ? { "aria-current": "page" as const } : {})}>

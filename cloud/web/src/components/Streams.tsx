@@ -85,9 +85,10 @@ const GROUPS: GroupSpec[] = [
       { name: "Reordered", value: (s) => count(s.reordered) },
       {
         name: "Lost by the capture",
-        title: "Packets that the sensor itself did not catch, as far as it can tell",
+        title: "Lost in seconds in which the sensor itself missed packets",
         value: (s) => (s.capture_lost === null ? "unknown" : count(s.capture_lost)),
       },
+      { name: "Lost by the network", value: (s) => count(s.network_lost) },
       { name: "Payload", value: (s) => bytes(s.bytes) },
     ],
   },
@@ -100,7 +101,13 @@ const GROUPS: GroupSpec[] = [
         value: (s) => millis(s.jitter_mean_ms),
       },
       { name: "Jitter, greatest", value: (s) => millis(s.jitter_max_ms) },
+      { name: "Mean gap", title: "Between two packets' arrivals", value: (s) => millis(s.delta_mean_ms) },
       { name: "Longest gap", title: "Between two packets' arrivals", value: (s) => millis(s.delta_max_ms) },
+      {
+        name: "Sender's clock",
+        title: "Against the sensor's, by the fastest packets of each ten seconds",
+        value: (s) => drift(s.drift_ppm),
+      },
       { name: "First packet", value: (s) => <Time at={s.first_at} /> },
       { name: "Last packet", value: (s) => <Time at={s.last_at} /> },
     ],
@@ -120,9 +127,39 @@ const GROUPS: GroupSpec[] = [
     ],
   },
   {
+    name: "RTCP XR, as the receiver measured",
+    rows: [
+      { name: "VoIP metrics", value: (s) => (s.voip_metrics ? count(s.voip_metrics.reports) : "none seen") },
+      { name: "Lost", value: (s) => percent(s.voip_metrics?.loss_rate) },
+      { name: "Discarded", value: (s) => percent(s.voip_metrics?.discard_rate) },
+      { name: "Round trip", value: (s) => millis(s.voip_metrics?.round_trip_delay_ms) },
+      { name: "MOS-LQ", value: (s) => s.voip_metrics?.mos_lq?.toFixed(1) ?? NONE },
+      { name: "MOS-CQ", value: (s) => s.voip_metrics?.mos_cq?.toFixed(1) ?? NONE },
+    ],
+  },
+  {
+    name: "Sound",
+    rows: [
+      {
+        name: "Speech level",
+        title: "Mean of the packets that are not silent; G.711 only",
+        value: (s) => (typeof s.level?.speech_dbm0 === "number" ? `${s.level.speech_dbm0} dBm0` : NONE),
+      },
+      { name: "Not silent", value: (s) => (s.level ? `${s.level.active_percent} %` : NONE) },
+      { name: "Packets that clip", value: (s) => (s.level ? count(s.level.clipped_packets) : NONE) },
+    ],
+  },
+  {
     name: "Stream",
     rows: [
       { name: "Codec", value: codec },
+      { name: "First in the answer", title: "Where another codec was sent", value: (s) => s.preferred ?? NONE },
+      {
+        name: "SDP's address",
+        title: "Where media came from another host than the SDP says",
+        value: (s) => s.described ?? NONE,
+      },
+      { name: "CNAME", value: (s) => s.cname ?? NONE },
       { name: "Packet time", value: (s) => (s.ptime_ms === null ? NONE : `${s.ptime_ms} ms`) },
       { name: "Payload type", value: (s) => String(s.payload_type) },
       { name: "SSRC", value: (s) => <span class="mono">{ssrc(s.ssrc)}</span> },
@@ -134,6 +171,11 @@ const GROUPS: GroupSpec[] = [
     ],
   },
 ];
+
+function drift(ppm: number | null): string {
+  if (ppm === null) return NONE;
+  return ppm === 0 ? "0 ppm" : `${Math.abs(ppm)} ppm ${ppm > 0 ? "slow" : "fast"}`;
+}
 
 function codec({ encoding_name, clock_rate }: Stream): string {
   if (!encoding_name) return "unknown";

@@ -7,9 +7,11 @@ import { Who } from "../components/CallsTable.js";
 import { Findings } from "../components/Findings.js";
 import { Icon, To } from "../components/Icon.js";
 import { Ladder } from "../components/Ladder.js";
+import { Legs } from "../components/Legs.js";
 import { Mos } from "../components/Mos.js";
 import { Failed, Notice, Waiting } from "../components/Notice.js";
 import { QualityCharts } from "../components/QualityCharts.js";
+import { QualityReports } from "../components/QualityReports.js";
 import { Streams } from "../components/Streams.js";
 import { Time } from "../components/Time.js";
 import { listQuery } from "../filter.js";
@@ -177,6 +179,7 @@ function Shown({ call: given }: { call: CallData }) {
               </p>
             )}
           </section>
+          <Legs call={call} />
           {call.streams.length > 0 ? (
             <section class="card" aria-label="Streams">
               <header class="card-head">
@@ -199,6 +202,7 @@ function Shown({ call: given }: { call: CallData }) {
             }}
           />
           <Quality call={call} cursor={cursor} />
+          <QualityReports call={call} />
           {call.streams.length > 0 && <CallFacts call={call} />}
         </div>
       </div>
@@ -235,7 +239,12 @@ function CallHead({ call }: { call: CallData }) {
         <div>
           <dt>MOS, worse direction</dt>
           <dd>
-            <Mos mos={call.mos} scale={call.mos_scale} reason={call.mos_reason} />{" "}
+            <Mos
+              mos={call.mos}
+              scale={call.mos_scale}
+              reason={call.mos_reason}
+              unreliable={call.mos_unreliable}
+            />{" "}
             <span class="muted">{call.mos === null ? call.mos_reason : mosBasis(call.mos_scale)}</span>
           </dd>
         </div>

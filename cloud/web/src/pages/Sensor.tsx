@@ -94,9 +94,11 @@ function Shown({ sensor, reload }: { sensor: SensorData; reload: () => void }) {
   );
 }
 
-function Failure({ sensor: { failure, state } }: { sensor: SensorData }) {
+/** The last failure, as the cloud saw it, or as the sensor told of it when it had come back. */
+function Failure({ sensor: { failure: seen, reported, state } }: { sensor: SensorData }) {
+  const failure = seen ?? reported;
   if (!failure) return null;
-  const past = state === "online";
+  const past = !seen || state === "online";
   return (
     <p class={past ? "failure past" : "failure"} role={past ? undefined : "alert"}>
       <strong>

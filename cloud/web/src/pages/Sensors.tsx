@@ -16,7 +16,7 @@ import { isAdmin, sensors as known } from "../store.js";
 import { useTitle } from "../title.js";
 import type { Sensor, SensorState, Stranger } from "../types.js";
 
-const ORDER: SensorState[] = ["refused", "offline", "never", "online", "revoked"];
+const ORDER: SensorState[] = ["refused", "offline", "stopped", "never", "online", "revoked"];
 
 /** Those that need somebody first, then by name. */
 export function inOrder(sensors: Sensor[]): Sensor[] {

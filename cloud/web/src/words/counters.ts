@@ -77,7 +77,7 @@ export const COUNTERS: Record<string, Counter> = {
   media_table_full: { group: "Media", means: "Media addresses beyond the table's limit.", loss: true },
   sip_outside_calls: {
     group: "SIP",
-    means: "SIP messages that belong to no call (REGISTER, OPTIONS and such).",
+    means: "SIP messages that belong to no call and no registration (OPTIONS and such).",
   },
   cdrs_stored: { group: "Records", means: "Records written to the outbox and flushed." },
   cdrs_acknowledged: { group: "Records", means: "Records that the cloud acknowledged." },
@@ -125,6 +125,42 @@ export const COUNTERS: Record<string, Counter> = {
     means: "WebSocket frames that contradict themselves, or whose beginning was lost.",
   },
   mirrored_twice: { group: "Capture", means: "Packets that the mirror port sent twice." },
+  register_messages: { group: "SIP", means: "REGISTER requests and their responses." },
+  registration_records: { group: "Records", means: "Records of registrations made." },
+  registrations_refused: {
+    group: "SIP",
+    means: "Registrations not followed because the table was full.",
+    loss: true,
+  },
+  registrations_untold: {
+    group: "SIP",
+    means: "Registrations that were never granted and left without a record.",
+  },
+  quality_reports: {
+    group: "SIP",
+    means: "Voice quality reports of phones (RFC 6035) that belong to a call.",
+  },
+  sip_tls_connections: {
+    group: "SIP",
+    means:
+      "TLS connections begun on a port of SIP (5061, or one of `sipport`): what they carry is not read.",
+    loss: true,
+  },
+  hep_dropped: {
+    group: "Capture",
+    means: "HEP messages received and dropped because analysis lagged behind.",
+    loss: true,
+  },
+  hep_refused: {
+    group: "Capture",
+    means: "HEP agents refused because too many were connected.",
+    loss: true,
+  },
+  quality_reports_unclaimed: {
+    group: "SIP",
+    means:
+      "Voice quality reports that are unreadable, or of a call that is not, or no longer, followed.",
+  },
 };
 
 const UPPER = new Set(["sip", "sdp", "rtp", "rtcp", "tcp", "ip", "hep"]);

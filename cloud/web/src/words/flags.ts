@@ -49,6 +49,16 @@ const FLAGS: Record<string, Flag> = {
     means: "The capture held only parts of some packets, or their SDP was unreadable.",
     weight: "plain",
   },
+  recording: {
+    label: "recording",
+    means: "It records another call: its INVITE carries SIPREC metadata (RFC 7866).",
+    weight: "plain",
+  },
+  unseen_media: {
+    label: "mirror incomplete",
+    means: "RTCP says that media flows which the mirror port does not show.",
+    weight: "warn",
+  },
 };
 
 export const flagInfo = (name: string): Flag =>

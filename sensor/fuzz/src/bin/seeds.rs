@@ -127,6 +127,10 @@ fn note(datagram: &Datagram<'_>, datagrams: &mut Vec<(&str, Vec<u8>)>) {
         if let Some(sdp) = message.sdp() {
             datagrams.push(("sdp", sdp.to_vec()));
         }
+        let is_report = |kind: &[u8]| kind.eq_ignore_ascii_case(b"application/vq-rtcpxr");
+        if message.content_type().is_some_and(is_report) {
+            datagrams.push(("vq", message.body.to_vec()));
+        }
         if datagram.transport == Transport::Tcp {
             let segment = |part: &[u8]| [&[0, 0x10, u8::try_from(part.len()).unwrap_or(0)], part].concat();
             datagrams.push(("tcp", payload.chunks(200).flat_map(segment).collect()));

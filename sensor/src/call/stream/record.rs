@@ -1,11 +1,13 @@
 //! A stream's figures and scores, as its record has them.
 
-use super::super::codec::{Impairment, Kind};
+use core::num::NonZeroU32;
+
+use super::super::codec::{Codec, Impairment, Kind};
 use super::super::interval::IntervalPool;
 use super::super::playout::Buffer;
 use super::super::quality::{Heard, burst_ratio, rounded_u16, rounded_u32, score};
 use super::{Report, Stream};
-use ringside_protocol::cdr::{self, Scale, Score};
+use ringside_protocol::cdr::{self, Scale, Score, observed};
 
 /// Packets below which a stream has no score.
 pub const MIN_SCORED_PACKETS: u32 = 10;
@@ -21,10 +23,28 @@ impl Stream {
         self.level.silence()
     }
 
+    /// What most packets carry.
+    #[must_use]
+    pub const fn codec(&self) -> &Codec {
+        &self.codec
+    }
+
     /// The score so far, with the adaptive jitter buffer.
     #[must_use]
     pub fn live_score(&self) -> Option<Score> {
         self.score(&self.adaptive, self.scale().ok()?)
+    }
+
+    /// Sequence numbers that should have come, and those that did not.
+    #[must_use]
+    pub const fn losses(&self) -> (u32, u32) {
+        (self.sequence.expected(), self.sequence.lost())
+    }
+
+    /// The greatest interarrival jitter, microseconds; `None` without a clock rate.
+    #[must_use]
+    pub fn jitter_max(&self) -> Option<u32> {
+        self.timeline.map(|_| rounded_u32(self.jitter.max()))
     }
 
     /// The figures so far. `first`, `src`, `dst` and `direction` are the caller's to fill in.
@@ -41,7 +61,7 @@ impl Stream {
             ssrc: self.ssrc,
             payload_type: self.payload_type.winner(),
             encoding_name: self.codec.encoding_name().to_owned(),
-            clock_rate: self.codec.clock_rate(),
+            clock_rate: self.codec.clock_rate().map(NonZeroU32::get),
             length: self.last_at().saturating_duration_since(self.first_at).as_micros(),
             packets: self.packets(),
             bytes: self.bytes + self.suspect.map_or(0, |suspect| u64::from(suspect.payload_len)),
@@ -51,7 +71,7 @@ impl Stream {
             reordered: self.sequence.reordered(),
             capture_lost: None,
             jitter_mean: self.timeline.map(|_| rounded_u32(self.jitter.mean())),
-            jitter_max: self.timeline.map(|_| rounded_u32(self.jitter.max())),
+            jitter_max: self.jitter_max(),
             delta_max: (self.packets > 1).then_some(self.delta_max),
             burst_r: self.burst_r(),
             adaptive: score(&self.adaptive),
@@ -62,6 +82,9 @@ impl Stream {
             intervals: self.meter.intervals(&self.adaptive, impairment, intervals),
             dscp: self.dscp.winner(),
             ptime: self.ptime(),
+            observed: if self.silence() == Some(true) { observed::SILENT } else { 0 },
+            level: self.level.record(),
+            drift_ppm: self.drift.ppm(),
             ..cdr::Stream::default()
         }
     }
@@ -106,7 +129,7 @@ impl Stream {
 
     pub(super) fn step_micros(&self) -> Option<u64> {
         let step = u64::from(self.step.winner());
-        let clock_rate = u64::from(self.codec.clock_rate()?);
+        let clock_rate = u64::from(self.codec.clock_rate()?.get());
         let micros = step * 1_000_000 / clock_rate;
         (step > 0 && micros <= MAX_PTIME).then_some(micros)
     }
@@ -118,7 +141,14 @@ impl Stream {
     }
 
     fn rtcp(&self) -> Option<cdr::Rtcp> {
-        (self.report.last.reports > 0)
-            .then(|| cdr::Rtcp { round_trip: self.round_trip(), ..self.report.last })
+        let Report { reports, fraction_lost, cumulative_lost, interarrival_jitter, .. } =
+            self.report;
+        (reports > 0).then(|| cdr::Rtcp {
+            reports,
+            fraction_lost,
+            cumulative_lost,
+            interarrival_jitter,
+            round_trip: self.round_trip(),
+        })
     }
 }

@@ -1,6 +1,6 @@
 use embassy_time::{Duration, Instant};
 use proptest::prelude::*;
-use ringside_protocol::cdr::{Interval, Scale};
+use ringside_protocol::cdr::{self, Interval, Scale};
 
 use super::super::codec::Codec;
 use super::super::interval::{BLOCK_INTERVALS, IntervalPool};

@@ -6,8 +6,8 @@
 //! - HEP datagrams *in a capture* are handed on with the capture's time ([`Datagram::at`]). A
 //!   capture has one clock; the agents that send HEP each have their own, and media on the same
 //!   wire would be compared with it.
-//! - A listener, to which agents send HEP, has no capture: it takes the agent's time,
-//!   [`Message::at`].
+//! - HEP that agents send to the listener (`capture/hep.rs`) is handed on with the time of its arrival,
+//!   for the same reason. What an agent's clock says stays in [`Message::at`].
 //!
 //! HEP over TCP is the same messages one after another; [`framing`] cuts them.
 

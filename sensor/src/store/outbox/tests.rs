@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Mutex;
 
 use proptest::prelude::*;
-use ringside_protocol::cdr::flags;
+use ringside_protocol::cdr::Cdr;
 use ringside_protocol::time::UnixMicros;
 
 use super::disk::Disk;
@@ -36,7 +36,7 @@ fn cdr(number: u64) -> Cdr {
 }
 
 fn numbers(batch: &OutboxBatch) -> Vec<u64> {
-    batch.cdrs.iter().map(|cdr| cdr.number).collect()
+    batch.records.iter().map(Record::number).collect()
 }
 
 /// Everything in it, oldest first, acknowledged batch by batch.
@@ -124,7 +124,7 @@ fn a_batch_stays_below_the_message_limit() {
 #[test]
 fn at_the_limit_the_oldest_go_and_are_counted() {
     let dir = TestDir::new();
-    let one = disk::size(&Record::made(BOOT, cdr(1), None).encode().expect("encode"));
+    let one = disk::size(&Entry::made(BOOT, cdr(1).into(), None).encode().expect("encode"));
     let limited = OutboxSettings { max_bytes: 10 * one, ..settings() };
     let outbox = Outbox::open(dir.path(), limited).expect("open");
     (1..=4).for_each(|number| outbox.push(cdr(number)));
@@ -225,8 +225,9 @@ fn calls_of_an_unset_clock_wait_for_it_and_are_shifted_once() {
     outbox.push(Cdr { first_at: UnixMicros(1_500), ..cdr(2) });
     outbox.flush();
     let batch = outbox.next_batch(500).expect("a batch");
-    let times: Vec<_> = batch.cdrs.iter().map(|cdr| (cdr.first_at.0, cdr.flags)).collect();
-    assert_eq!(times, [(SET + 500, 0), (SET + 1_500, 0)]);
+    let times: Vec<_> =
+        batch.records.iter().map(|record| (record.first_at().0, record.is_clock_unset())).collect();
+    assert_eq!(times, [(SET + 500, false), (SET + 1_500, false)]);
     assert_eq!(outbox.figures().rebased, 1);
 
     // The clock is set once more, and the sensor restarted: what was sent stays what it was.
@@ -249,8 +250,8 @@ fn calls_of_an_earlier_boot_with_an_unset_clock_keep_their_flag() {
     let next = OutboxSettings { boot: Boot([2; 16]), ..timed };
     let outbox = Outbox::open(dir.path(), next).expect("open again");
     let batch = outbox.next_batch(500).expect("a batch");
-    assert_eq!(batch.cdrs[0].first_at, UnixMicros(500));
-    assert!(batch.cdrs[0].has(flags::CLOCK_UNSET));
+    assert_eq!(batch.records[0].first_at(), UnixMicros(500));
+    assert!(batch.records[0].is_clock_unset());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ringside_protocol::cdr::CallId;
 
 use super::disk::{Disk, DiskError};
 use super::journal::Journal;
-use super::record::{HEAD_LEN, Record};
+use super::record::{Entry, HEAD_LEN};
 use super::{
     FLUSH_AFTER, MAX_BATCH_BYTES, OutboxBatch, OutboxError, OutboxSettings, RETRY_AFTER, Request,
     Shared, Waiting,
@@ -264,13 +264,13 @@ impl Writer {
         };
         let boot = found[0].1.boot;
         let found = self.rebase(found)?;
-        let cdrs = found.into_iter().map(|(_, record)| record.cdr).collect();
-        Ok(Some(OutboxBatch { keys: (first, last), boot, cdrs }))
+        let records = found.into_iter().map(|(_, entry)| entry.record).collect();
+        Ok(Some(OutboxBatch { keys: (first, last), boot, records }))
     }
 
     /// The oldest existing records of one boot that may be sent.
-    fn oldest(&mut self, limit: usize) -> Result<Vec<(u64, Record)>, DiskError> {
-        let mut found: Vec<(u64, Record)> = Vec::new();
+    fn oldest(&mut self, limit: usize) -> Result<Vec<(u64, Entry)>, DiskError> {
+        let mut found: Vec<(u64, Entry)> = Vec::new();
         let (mut key, mut bytes) = (0, 0);
         while found.len() < limit {
             let Some(disk) = &mut self.disk else { break };
@@ -280,7 +280,7 @@ impl Writer {
                 break;
             }
             key = at + 1;
-            let Ok(record) = Record::decode(&value) else {
+            let Ok(entry) = Entry::decode(&value) else {
                 log::error!("record {at} of the outbox is damaged: it is dropped");
                 disk.remove(at)?;
                 let mut state = self.shared.lock();
@@ -288,36 +288,36 @@ impl Writer {
                 state.figures.dropped += 1;
                 continue;
             };
-            let other_boot = found.first().is_some_and(|(_, first)| first.boot != record.boot);
-            if other_boot || self.must_wait_for_clock(&record) {
+            let other_boot = found.first().is_some_and(|(_, first)| first.boot != entry.boot);
+            if other_boot || self.must_wait_for_clock(&entry) {
                 break;
             }
-            found.push((at, record));
+            found.push((at, entry));
         }
         Ok(found)
     }
 
-    fn is_shiftable(&self, record: &Record) -> bool {
-        record.is_unset() && record.boot == self.settings.boot && self.settings.clock.is_some()
+    fn is_shiftable(&self, entry: &Entry) -> bool {
+        entry.is_unset() && entry.boot == self.settings.boot && self.settings.clock.is_some()
     }
 
-    fn must_wait_for_clock(&self, record: &Record) -> bool {
-        self.is_shiftable(record)
+    fn must_wait_for_clock(&self, entry: &Entry) -> bool {
+        self.is_shiftable(entry)
             && self.settings.clock.as_ref().is_some_and(|clock| !clock.now().is_set())
     }
 
     /// Shifts records that were made while the clock was unset, and makes that last, before
     /// anybody sends them.
-    fn rebase(&mut self, mut found: Vec<(u64, Record)>) -> Result<Vec<(u64, Record)>, DiskError> {
+    fn rebase(&mut self, mut found: Vec<(u64, Entry)>) -> Result<Vec<(u64, Entry)>, DiskError> {
         let Some(clock) = self.settings.clock.clone() else { return Ok(found) };
         let now = clock.now();
         let mut shifted = 0;
-        for (key, record) in &mut found {
-            if !self.is_shiftable(record) {
+        for (key, entry) in &mut found {
+            if !self.is_shiftable(entry) {
                 continue;
             }
-            record.rebase(now);
-            let Ok(value) = record.encode() else { continue };
+            entry.rebase(now);
+            let Ok(value) = entry.encode() else { continue };
             if let Some(disk) = &mut self.disk {
                 disk.replace(*key, &value)?;
             }

@@ -4,6 +4,10 @@ use core::fmt;
 
 use super::reader::{Reader, Short};
 
+pub mod bye;
+pub mod sdes;
+pub mod xr;
+
 /// Why bytes are no RTCP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -44,10 +48,12 @@ pub enum Packet<'a> {
     SenderReport(SenderReport<'a>),
     /// RFC 3550 §6.4.2.
     ReceiverReport(ReceiverReport<'a>),
+    /// RFC 3550 §6.5.
+    SourceDescription(sdes::Cnames<'a>),
     /// RFC 3550 §6.6.
-    Bye,
-    /// RFC 3611, its blocks unread.
-    ExtendedReport(&'a [u8]),
+    Bye(bye::Sources<'a>),
+    /// RFC 3611.
+    ExtendedReport(xr::Blocks<'a>),
     /// Any other type.
     Other(u8),
 }
@@ -188,8 +194,12 @@ impl<'a> Packets<'a> {
                 let reports = Reports { blocks: body.take(count * BLOCK_LEN)? };
                 Ok(Packet::ReceiverReport(ReceiverReport { ssrc, reports }))
             }
-            203 => Ok(Packet::Bye),
-            207 => Ok(Packet::ExtendedReport(body.rest())),
+            202 => Ok(Packet::SourceDescription(sdes::Cnames { body: body.rest(), chunks: count })),
+            203 => Ok(Packet::Bye(bye::Sources { sources: body.take(count * 4)? })),
+            207 => {
+                body.u32()?;
+                Ok(Packet::ExtendedReport(xr::Blocks { body: body.rest() }))
+            }
             other => Ok(Packet::Other(other)),
         }
     }

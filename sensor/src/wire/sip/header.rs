@@ -35,6 +35,16 @@ pub enum HeaderName {
     ReferTo,
     /// RFC 3891.
     Replaces,
+    /// §20.19.
+    Expires,
+    /// §20.23.
+    MinExpires,
+    /// §20.44.
+    WwwAuthenticate,
+    /// §20.27.
+    ProxyAuthenticate,
+    /// RFC 7989.
+    SessionId,
     /// Any other.
     Other,
 }
@@ -67,6 +77,11 @@ impl HeaderName {
             (b"refer-to", HeaderName::ReferTo),
             (b"r", HeaderName::ReferTo),
             (b"replaces", HeaderName::Replaces),
+            (b"expires", HeaderName::Expires),
+            (b"min-expires", HeaderName::MinExpires),
+            (b"www-authenticate", HeaderName::WwwAuthenticate),
+            (b"proxy-authenticate", HeaderName::ProxyAuthenticate),
+            (b"session-id", HeaderName::SessionId),
         ];
         NAMES
             .iter()

@@ -44,6 +44,8 @@ pub struct Message<'a> {
     /// What it is.
     pub start_line: StartLine<'a>,
     headers: heapless::Vec<(HeaderName, &'a [u8]), MAX_HEADERS, u8>,
+    /// What the headers were read from, and the body behind them.
+    head: &'a [u8],
     call_id: &'a [u8],
     cseq: CSeq,
     from: NameAddr<'a>,
@@ -62,6 +64,7 @@ impl<'a> Message<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut lines = Lines { left: skip_empty_lines(bytes) };
         let start_line = StartLine::parse(lines.next_line().ok_or(Error::StartLine)?)?;
+        let head = lines.left;
         let mut headers = heapless::Vec::new();
         while let Some(line) = lines.next_header() {
             let colon = line.iter().position(|&byte| byte == b':').ok_or(Error::Header)?;
@@ -80,13 +83,35 @@ impl<'a> Message<'a> {
         let length = first(HeaderName::ContentLength).and_then(content_length);
         let body = length.and_then(|length| rest.get(..length)).unwrap_or(rest);
         let is_cut = length.is_some_and(|length| length > rest.len());
-        Ok(Self { start_line, headers, call_id, cseq, from, to, body, is_cut })
+        Ok(Self { start_line, headers, head, call_id, cseq, from, to, body, is_cut })
     }
 
     /// The first value of a header, unfolded lines excepted: a fold stays in it as white space.
     #[must_use]
     pub fn header(&self, wanted: HeaderName) -> Option<&'a [u8]> {
         self.headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value)
+    }
+
+    /// Every value of a header that may stand several times.
+    pub fn headers(&self, wanted: HeaderName) -> impl Iterator<Item = &'a [u8]> {
+        let named = self.headers.iter().filter(move |(name, _)| *name == wanted);
+        named.map(|(_, value)| *value)
+    }
+
+    /// The first value of a header that [`HeaderName`] does not name, in any case.
+    #[must_use]
+    pub fn custom_header(&self, wanted: &[u8]) -> Option<&'a [u8]> {
+        let mut lines = Lines { left: self.head };
+        core::iter::from_fn(|| lines.next_header()).find_map(|line| {
+            let (name, value) = split_once(line, b':');
+            trim(name).eq_ignore_ascii_case(wanted).then(|| trim(value))
+        })
+    }
+
+    /// A header whose value is a number, such as Expires.
+    #[must_use]
+    pub fn number(&self, wanted: HeaderName) -> Option<u32> {
+        self.header(wanted).and_then(number)
     }
 
     /// Whether it is a request.
@@ -149,9 +174,27 @@ impl<'a> Message<'a> {
         if content_type.eq_ignore_ascii_case(b"application/sdp") {
             return Some(self.body);
         }
-        let is_multipart =
-            content_type.get(..10).is_some_and(|head| head.eq_ignore_ascii_case(b"multipart/"));
-        if is_multipart { sdp_part(self.body) } else { None }
+        self.part(b"application/sdp")
+    }
+
+    /// Whether it carries the metadata of a recording session (SIPREC, RFC 7865, RFC 7866 §9.1).
+    #[must_use]
+    pub fn has_recording_metadata(&self) -> bool {
+        [&b"application/rs-metadata+xml"[..], b"application/rs-metadata"].into_iter().any(
+            |wanted| {
+                self.content_type().is_some_and(|kind| kind.eq_ignore_ascii_case(wanted))
+                    || self.part(wanted).is_some()
+            },
+        )
+    }
+
+    /// The first part of a multipart body (RFC 2046 §5.1) that has this type.
+    fn part(&self, wanted: &[u8]) -> Option<&'a [u8]> {
+        let is_multipart = self
+            .content_type()?
+            .get(..10)
+            .is_some_and(|head| head.eq_ignore_ascii_case(b"multipart/"));
+        if is_multipart { part_of(self.body, wanted) } else { None }
     }
 }
 
@@ -208,14 +251,21 @@ pub(super) fn content_length(value: &[u8]) -> Option<usize> {
     core::str::from_utf8(trim(value)).ok()?.parse().ok()
 }
 
+/// Digits at the start of a value; what follows (a parameter, a comment) does not matter.
+pub(crate) fn number(value: &[u8]) -> Option<u32> {
+    let value = trim(value);
+    let digits = value.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(value.len());
+    core::str::from_utf8(&value[..digits]).ok()?.parse().ok()
+}
+
 /// Goes on after CRLF keep-alives (RFC 5626 §3.5.1) before a message.
 pub(super) fn skip_empty_lines(bytes: &[u8]) -> &[u8] {
     let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
     start.map_or(&[], |start| &bytes[start..])
 }
 
-/// The first part of a multipart body whose type is application/sdp.
-fn sdp_part(body: &[u8]) -> Option<&[u8]> {
+/// The first part of a multipart body whose type is `wanted`.
+fn part_of<'a>(body: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     let boundary_end = body.iter().position(|&byte| byte == b'\n')?;
     let boundary = trim(&body[..boundary_end]);
     if !boundary.starts_with(b"--") || boundary.len() > MAX_DELIMITER {
@@ -226,13 +276,13 @@ fn sdp_part(body: &[u8]) -> Option<&[u8]> {
         let next = find(left, boundary);
         let part = next.map_or(left, |next| &left[..next]);
         let mut lines = Lines { left: part };
-        let mut is_sdp = false;
+        let mut is_wanted = false;
         while let Some(line) = lines.next_header() {
             let (name, value) = split_once(line, b':');
-            is_sdp |= trim(name).eq_ignore_ascii_case(b"content-type")
-                && trim(split_once(value, b';').0).eq_ignore_ascii_case(b"application/sdp");
+            is_wanted |= trim(name).eq_ignore_ascii_case(b"content-type")
+                && trim(split_once(value, b';').0).eq_ignore_ascii_case(wanted);
         }
-        if is_sdp {
+        if is_wanted {
             return Some(lines.left);
         }
         left = &left[next? + boundary.len()..];
@@ -363,6 +413,10 @@ mod tests {
             .replace("l: 5\r\n\r\nv=0\r\nextra", &format!("l: {}\r\n\r\n{body}", body.len()));
         let message = Message::parse(text.as_bytes()).unwrap();
         assert_eq!(message.sdp(), Some(&b"v=0\r\ns=-\r\n"[..]));
+        assert!(!message.has_recording_metadata());
+        let recording = text.replace("text/plain", "application/rs-metadata+xml");
+        let message = Message::parse(recording.as_bytes()).unwrap();
+        assert!(message.has_recording_metadata() && message.sdp().is_some());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use core::fmt;
 
 pub use framing::{framing, is_keep_alive, looks_like_sip};
 pub use header::{HeaderName, NameAddr, Via, parameter, quoted_text};
+pub(crate) use message::number;
 pub use message::{CSeq, Message, StartLine};
 pub use uri::Uri;
 

@@ -1,10 +1,10 @@
-//! A place in a list of calls, as an opaque text.
+//! A place in a list of records, as an opaque text.
 
 use data_encoding::BASE64URL_NOPAD;
 use ringside_protocol::cdr::{Boot, Fingerprint};
 use ringside_protocol::time::UnixMicros;
 
-use crate::db::calls::Position;
+use crate::db::search::Position;
 use crate::routes::ApiError;
 
 /// The text that `next` carries.
