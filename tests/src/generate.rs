@@ -143,6 +143,21 @@ pub fn write(plan: &Plan, out: &mut impl Write) -> io::Result<Vec<Truth>> {
     }
 }
 
+/// The frames of a capture that [`write`] made.
+#[must_use]
+pub fn frames(capture: &[u8]) -> Vec<&[u8]> {
+    let mut frames = Vec::new();
+    // A file's head, then for each frame 16 bytes that hold its length twice.
+    let mut rest = capture.get(24..).unwrap_or_default();
+    while let Some((head, after)) = rest.split_at_checked(16) {
+        let length = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+        let Some((frame, after)) = after.split_at_checked(length as usize) else { break };
+        frames.push(frame);
+        rest = after;
+    }
+    frames
+}
+
 fn host(call: u32, side: u8) -> [u8; 4] {
     let [_, _, high, low] = call.to_be_bytes();
     [10, 20 + side, high & 0x0f, low]

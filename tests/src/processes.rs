@@ -27,13 +27,21 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 ///
 /// # Panics
 /// After [`SOON`], naming `what`.
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + SOON;
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_for_within(SOON, what, look)
+}
+
+/// Waits until `look` finds something, at most `limit`.
+///
+/// # Panics
+/// After that, naming `what`.
+pub fn wait_for_within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {} s for {what}", SOON.as_secs());
+        assert!(Instant::now() < deadline, "waited {} s for {what}", limit.as_secs());
         std::thread::sleep(LOOK_EVERY);
     }
 }
@@ -141,12 +149,29 @@ impl Process {
     /// After [`SOON`], with everything that it has written.
     #[must_use]
     pub fn wait_for(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + SOON;
+        self.wait_from(0, SOON, what, is_it).0
+    }
+
+    /// Waits for a line that `is_it` accepts from the line `first` on, at most `limit`; answers it and
+    /// the number of the next.
+    ///
+    /// # Panics
+    /// After that, with everything that it has written.
+    #[must_use]
+    pub fn wait_from(
+        &self,
+        first: usize,
+        limit: Duration,
+        what: &str,
+        is_it: impl Fn(&str) -> bool,
+    ) -> (String, usize) {
+        let deadline = Instant::now() + limit;
         let mut lines = self.log.lines();
-        let mut looked = 0;
+        let mut looked = first;
         loop {
-            if let Some(found) = lines[looked..].iter().find(|line| is_it(line)) {
-                return found.clone();
+            let found = lines.iter().enumerate().skip(looked).find(|(_, line)| is_it(line));
+            if let Some((at, found)) = found {
+                return (found.clone(), at + 1);
             }
             looked = lines.len();
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {

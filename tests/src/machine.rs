@@ -1,0 +1,207 @@
+//! A box in QEMU: real firmware, two network cards, a disk, and its console line by line.
+
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use ringside_image::board::Architecture;
+
+use crate::processes::Process;
+
+/// From power-on to anything: five times what an idle machine needs, since all of it is emulated.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Between two frames into the mirror port, so that none is lost on the way.
+const FRAME_EVERY: Duration = Duration::from_micros(300);
+
+/// The host as the box sees it.
+pub const HOST: &str = "10.0.2.2";
+
+/// A running machine; switched off when it is dropped.
+#[derive(Debug)]
+pub struct Machine {
+    process: Process,
+    mirror: UdpSocket,
+    read: usize,
+}
+
+/// What a machine is made of.
+#[derive(Clone, Debug)]
+pub struct Hardware {
+    /// Which QEMU.
+    pub architecture: Architecture,
+    /// Its disk.
+    pub disk: PathBuf,
+    /// Firmware variables, kept between starts.
+    pub variables: PathBuf,
+    /// A second disk.
+    pub stick: Option<PathBuf>,
+    /// MiB.
+    pub memory: u32,
+    /// Started by QEMU itself, without firmware and loader: UEFI alone wants more memory than a box.
+    pub direct: Option<Direct>,
+}
+
+/// A kernel that QEMU starts.
+#[derive(Clone, Debug)]
+pub struct Direct {
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// Its initial RAM filesystem.
+    pub initrd: PathBuf,
+    /// Its command line.
+    pub command_line: String,
+}
+
+impl Hardware {
+    /// A machine with this disk; its firmware's variables are kept beside it.
+    ///
+    /// # Panics
+    /// Where the firmware is not installed.
+    #[must_use]
+    pub fn new(architecture: Architecture, disk: &Path) -> Self {
+        let (_, template) = firmware(architecture);
+        let variables = disk.with_extension("vars");
+        std::fs::copy(template, &variables).expect("the firmware is installed");
+        Self {
+            architecture,
+            disk: disk.to_owned(),
+            variables,
+            stick: None,
+            memory: 512,
+            direct: None,
+        }
+    }
+
+    /// Switches it on.
+    ///
+    /// # Panics
+    /// Where QEMU does not start.
+    #[must_use]
+    pub fn power_on(&self) -> Machine {
+        let any = || UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+        let mirror = any();
+        let ours = mirror.local_addr().expect("it is bound").port();
+        // QEMU wants a number: one that was free a moment ago.
+        let theirs = any().local_addr().expect("it is bound").port();
+        mirror.connect(("127.0.0.1", theirs)).expect("loopback connects");
+        let process = Process::start("QEMU", &mut self.command(ours, theirs));
+        Machine { process, mirror, read: 0 }
+    }
+
+    fn command(&self, ours: u16, theirs: u16) -> Command {
+        let (code, _) = firmware(self.architecture);
+        let mut command = match self.architecture {
+            Architecture::X86_64 => {
+                let mut command = Command::new("qemu-system-x86_64");
+                command.args(["-M", "q35", "-cpu", "max"]);
+                command
+            }
+            Architecture::Aarch64 => {
+                let mut command = Command::new("qemu-system-aarch64");
+                // `max` computes pointer authentication and is three times slower.
+                command.args(["-M", "virt", "-cpu", "cortex-a53"]);
+                command
+            }
+        };
+        let raw = |path: &Path, kind: &str| format!("if={kind},format=raw,file={}", path.display());
+        command
+            .args(["-m", &self.memory.to_string(), "-nodefaults", "-no-user-config"])
+            .args(["-display", "none", "-serial", "stdio", "-action", "watchdog=reset"])
+            .args(["-drive", &raw(&self.disk, "virtio")])
+            .args(["-netdev", "user,id=management"])
+            .args(["-device", "virtio-net-pci,netdev=management,romfile="])
+            .arg("-netdev")
+            .arg(format!(
+                "dgram,id=mirror,local.type=inet,local.host=127.0.0.1,local.port={theirs},\
+                 remote.type=inet,remote.host=127.0.0.1,remote.port={ours}"
+            ))
+            .args(["-device", "virtio-net-pci,netdev=mirror,romfile="]);
+        match &self.direct {
+            Some(direct) => {
+                command.arg("-kernel").arg(&direct.kernel).arg("-initrd").arg(&direct.initrd);
+                command.args(["-append", &direct.command_line]);
+            }
+            None => {
+                command
+                    .args(["-boot", "menu=on,splash-time=0"])
+                    .args(["-drive", &(raw(Path::new(code), "pflash") + ",readonly=on")])
+                    .args(["-drive", &raw(&self.variables, "pflash")]);
+            }
+        }
+        if let Some(stick) = &self.stick {
+            command.args(["-drive", &(raw(stick, "virtio") + ",readonly=on")]);
+        }
+        command
+    }
+}
+
+impl Machine {
+    /// Waits until the console shows a line with `text`, from the last such line on.
+    ///
+    /// # Panics
+    /// After [`PATIENCE`], with the whole console.
+    pub fn says(&mut self, text: &str) -> String {
+        let what = format!("a line with {text:?}");
+        let found = self.process.wait_from(self.read, PATIENCE, &what, |line| line.contains(text));
+        let (line, read) = found;
+        self.read = read;
+        line
+    }
+
+    /// Waits until the console shows every one of `texts`, in any order.
+    ///
+    /// # Panics
+    /// After [`PATIENCE`], with the whole console.
+    pub fn says_all(&mut self, texts: &[&str]) {
+        let begin = self.read;
+        let mut last = begin;
+        for text in texts {
+            self.read = begin;
+            _ = self.says(text);
+            last = last.max(self.read);
+        }
+        self.read = last;
+    }
+
+    /// Sends frames to the mirror port.
+    ///
+    /// # Panics
+    /// Where loopback does not take them.
+    pub fn mirror(&self, frames: &[&[u8]]) {
+        for frame in frames {
+            self.mirror.send(frame).expect("loopback takes it");
+            std::thread::sleep(FRAME_EVERY);
+        }
+    }
+
+    /// Cuts its power.
+    pub fn cut_power(mut self) {
+        self.process.kill();
+    }
+
+    /// Since it was switched on.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.process.age()
+    }
+
+    /// The console so far.
+    #[must_use]
+    pub fn console(&self) -> String {
+        self.process.written()
+    }
+}
+
+/// UEFI firmware and its variables' template, as Debian has them.
+const fn firmware(architecture: Architecture) -> (&'static str, &'static str) {
+    match architecture {
+        Architecture::X86_64 => {
+            ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd")
+        }
+        Architecture::Aarch64 => {
+            ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd")
+        }
+    }
+}
