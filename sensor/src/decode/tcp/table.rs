@@ -54,6 +54,10 @@ pub(super) struct Stream {
     pub(super) start: Option<u32>,
     /// Settled by its ports, or by an upgrade to WebSocket.
     pub(super) carries: Carries,
+    /// Whether messages came out of it.
+    pub(super) has_given: bool,
+    /// Where a SYN said that another connection begins.
+    pub(super) syn: Option<u32>,
     /// Where the bytes from `start` on wait.
     pub(super) buffer: Option<BufferId>,
 }
@@ -79,7 +83,16 @@ impl Table {
 
     /// Begins to follow a stream. Gives its index, and the stream that left for it.
     pub(super) fn insert(&mut self, key: Key, carries: Carries) -> (usize, Option<Stream>) {
-        let stream = Stream { key, interface: 0, dscp: 0, start: None, carries, buffer: None };
+        let stream = Stream {
+            key,
+            interface: 0,
+            dscp: 0,
+            start: None,
+            carries,
+            has_given: false,
+            syn: None,
+            buffer: None,
+        };
         let (index, left) = if self.is_full() {
             let index = self.longest_idle(0..MAX_STREAMS).unwrap_or(0);
             let left = core::mem::replace(&mut self.streams[index], stream);
