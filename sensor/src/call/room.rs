@@ -1,4 +1,4 @@
-//! Who leaves when the table of calls is full.
+//! Who leaves when the table of calls is full, or as many are in progress as the lease allows.
 
 use std::collections::VecDeque;
 
@@ -62,6 +62,16 @@ impl Room {
         if let Some(slot) = pop(&mut self.ended, calls, |call| is_over(call.dialog.state())) {
             return Some((slot, Counter::EvictedEnded));
         }
+        self.choose_in_progress(now, calls, flows)
+    }
+
+    /// The same, of calls in progress only.
+    pub fn choose_in_progress(
+        &mut self,
+        now: u64,
+        calls: &Slab<Call>,
+        flows: &Flows,
+    ) -> Option<(Slot, Counter)> {
         let is_unanswered =
             |call: &Call| matches!(call.dialog.state(), State::Calling | State::Proceeding);
         if let Some(slot) = pop(&mut self.begun, calls, is_unanswered) {
@@ -79,6 +89,7 @@ impl Room {
         };
         calls
             .iter()
+            .filter(|(_, call)| call.dialog.is_in_progress())
             .map(|(slot, call)| (last_at(call), call.number, slot))
             .min()
             .filter(|&(last_at, ..)| last_at + IDLE_FROM <= now)

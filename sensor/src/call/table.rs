@@ -56,7 +56,8 @@ impl Default for CallSettings {
 /// Calls by Call-ID (RFC 3261 §20.8), with their media.
 ///
 /// Holds [`MAX_CALLS`]. When full, the ended leave first, then the unanswered, then those idle
-/// longest; each is counted. A call that talks is never pushed out: a new one is turned away.
+/// longest; each is counted. A call that talks is never pushed out: a new one is turned away. So it
+/// is, for a new INVITE, with as many calls in progress as the lease allows.
 #[derive(Debug)]
 pub struct CallTable {
     pub(super) settings: CallSettings,
@@ -270,12 +271,12 @@ impl CallTable {
             counters.add(Counter::SipLate);
             return None;
         }
-        if self.allowance.is_some_and(|channels| self.in_progress >= channels) {
+        if !self.is_allowed(is_initial_invite(message), now, counters) {
             counters.add(Counter::CallsOverAllowance);
             self.tombstones.add(hash, message.cseq().number, now);
             return None;
         }
-        if self.calls.is_full() && !self.make_room(now, counters) {
+        if self.calls.is_full() && !self.make_room(now, Room::choose, counters) {
             counters.add(Counter::CallsRefused);
             self.tombstones.add(hash, message.cseq().number, now);
             return None;
@@ -349,8 +350,26 @@ impl CallTable {
         }
     }
 
-    fn make_room(&mut self, now: u64, counters: &mut Counters) -> bool {
-        let Some((slot, reason)) = self.room.choose(now, &self.calls, &self.flows) else {
+    /// Whether the lease allows one more call in progress, if need be after another has left for
+    /// it. Only an INVITE pushes out: other messages may be of a call that is over.
+    fn is_allowed(&mut self, is_invite: bool, now: u64, counters: &mut Counters) -> bool {
+        match self.allowance {
+            Some(channels) if self.in_progress == channels => {
+                is_invite && self.make_room(now, Room::choose_in_progress, counters)
+            }
+            Some(channels) => self.in_progress < channels,
+            None => true,
+        }
+    }
+
+    /// Ends the call that `choose` names; `false` when it names none.
+    fn make_room(
+        &mut self,
+        now: u64,
+        choose: impl FnOnce(&mut Room, u64, &Slab<Call>, &Flows) -> Option<(Slot, Counter)>,
+        counters: &mut Counters,
+    ) -> bool {
+        let Some((slot, reason)) = choose(&mut self.room, now, &self.calls, &self.flows) else {
             return false;
         };
         counters.add(reason);

@@ -260,12 +260,55 @@ fn no_call_is_followed_beyond_the_absolute_timeout() {
 fn over_the_allowance_a_call_is_counted_once_and_not_tracked() {
     let mut lab = Lab::new();
     lab.table.set_allowance(Some(1));
-    lab.invite("c1", 4000).invite("c2", 4002).answer("c2", 180, 0).answer("c2", 200, 6002);
+    lab.invite("c1", 4000).answer("c1", 200, 6000);
+    lab.invite("c2", 4002).answer("c2", 180, 0).answer("c2", 200, 6002);
     assert_eq!(lab.count(Counter::CallsOverAllowance), 1);
     assert_eq!(lab.table.in_progress(), 1);
-    lab.answer("c1", 486, 0).pass(SECOND).invite("c3", 4004);
+    lab.bye("c1").pass(SECOND).invite("c3", 4004);
     assert_eq!(lab.table.in_progress(), 1);
     assert_eq!(lab.only_record().call_id, "c1");
+}
+
+#[test]
+fn at_the_allowance_the_unanswered_leave_for_a_new_call_and_those_that_talk_stay() {
+    let mut lab = Lab::new();
+    lab.table.set_allowance(Some(3));
+    lab.invite("talks", 4000).answer("talks", 200, 6000).talk(4000, 6000, 1);
+    for flood in 0..500 {
+        let id = format!("flood{flood}");
+        lab.invite(&id, 9000).answer(&id, 100, 0);
+        assert!(lab.table.in_progress() <= 3);
+    }
+    lab.invite("real", 4002).answer("real", 200, 6002);
+    assert_eq!(lab.count(Counter::CallsOverAllowance), 0);
+    let left = lab.records();
+    assert!(left.iter().all(|it| it.call_id.starts_with("flood") && it.has(flags::EVICTED)));
+    assert_eq!(lab.count(Counter::EvictedUnanswered), left.len() as u64);
+    lab.bye("real").bye("talks").pass(SECOND);
+    let ends: Vec<_> = lab.records().into_iter().map(|it| (it.call_id, it.ended_by)).collect();
+    let expected = ["real", "talks"].map(|id| (id.to_owned(), EndedBy::Caller));
+    assert_eq!(ends, expected);
+}
+
+#[test]
+fn at_the_allowance_an_answered_call_without_media_leaves_when_it_is_idle() {
+    let mut lab = Lab::new();
+    lab.table.set_allowance(Some(1));
+    lab.invite("idle", 4000).answer("idle", 200, 6000).pass(9 * SECOND).invite("early", 4002);
+    assert_eq!(lab.count(Counter::CallsOverAllowance), 1);
+    lab.pass(SECOND).invite("new", 4004);
+    assert_eq!(lab.only_record().call_id, "idle");
+    assert_eq!((lab.table.in_progress(), lab.count(Counter::EvictedIdle)), (1, 1));
+}
+
+#[test]
+fn at_the_allowance_no_call_leaves_for_another_message_than_an_invite() {
+    let mut lab = Lab::new();
+    lab.table.set_allowance(Some(1));
+    lab.invite("rings", 4000).bye("other");
+    let text = message("INFO sip:b@example.net SIP/2.0", "third", "7 INFO", ";tag=b", "");
+    lab.send(A, B, &text);
+    assert_eq!((lab.records(), lab.count(Counter::CallsOverAllowance)), (Vec::new(), 2));
 }
 
 #[test]
