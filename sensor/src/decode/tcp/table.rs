@@ -3,10 +3,9 @@
 use core::net::SocketAddr;
 use std::collections::HashMap;
 
-use foldhash::quality::FixedState;
-
 use super::emitter::Carries;
 use super::held::BufferId;
+use crate::call::hash::Keyed;
 use crate::limits::MAX_TCP_CONNECTIONS;
 
 /// Each connection has two.
@@ -19,7 +18,7 @@ const MAX_STREAMS: usize = 2 * MAX_TCP_CONNECTIONS;
 pub(super) struct Table {
     /// At most half full, so that it never grows: at that load std's map clears its tombstones in
     /// place.
-    indices: HashMap<Key, usize, FixedState>,
+    indices: HashMap<Key, usize, Keyed>,
     streams: Vec<Stream>,
     /// When each was used last, by count: a clock may run backwards. Beside the streams, so that
     /// looking for the idle one reads little memory.
@@ -64,7 +63,7 @@ pub(super) struct Stream {
 
 impl Table {
     pub(super) fn new(seed: u64) -> Self {
-        let hasher = FixedState::with_seed(seed);
+        let hasher = Keyed::new(seed);
         Self {
             indices: HashMap::with_capacity_and_hasher(2 * MAX_STREAMS, hasher),
             streams: Vec::with_capacity(MAX_STREAMS),
