@@ -17,6 +17,9 @@ pub const IDLE_FROM: u64 = 10_000_000;
 /// at every call.
 const SEARCH_EVERY: u64 = 100_000;
 
+/// Calls that one search for places looks at.
+const SEARCHED: usize = 64;
+
 /// Calls in the order in which they may leave. An entry whose call has gone or moved on is passed
 /// over when its turn comes.
 #[derive(Debug)]
@@ -51,6 +54,21 @@ impl Room {
         push(&mut self.ended, slot, number);
     }
 
+    /// The oldest unanswered call that holds places for media, but for one, among the next few. It
+    /// becomes the last to be chosen.
+    pub fn next_with_places(&mut self, calls: &Slab<Call>, but: Slot) -> Option<Slot> {
+        for _ in 0..self.begun.len().min(SEARCHED) {
+            let (slot, number) = self.begun.pop_front()?;
+            let call = calls.get(slot).filter(|call| call.number == number && is_unanswered(call));
+            let Some(call) = call else { continue };
+            self.begun.push_back((slot, number));
+            if slot != but && !call.media_slots.is_empty() {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
     /// The call that leaves, and what is counted; `None` when all calls talk.
     pub fn choose(
         &mut self,
@@ -72,8 +90,6 @@ impl Room {
         calls: &Slab<Call>,
         flows: &Flows,
     ) -> Option<(Slot, Counter)> {
-        let is_unanswered =
-            |call: &Call| matches!(call.dialog.state(), State::Calling | State::Proceeding);
         if let Some(slot) = pop(&mut self.begun, calls, is_unanswered) {
             return Some((slot, Counter::EvictedUnanswered));
         }
@@ -95,6 +111,10 @@ impl Room {
             .filter(|&(last_at, ..)| last_at + IDLE_FROM <= now)
             .map(|(.., slot)| (slot, Counter::EvictedIdle))
     }
+}
+
+fn is_unanswered(call: &Call) -> bool {
+    matches!(call.dialog.state(), State::Calling | State::Proceeding)
 }
 
 fn push(queue: &mut VecDeque<(Slot, u64)>, slot: Slot, number: u64) {

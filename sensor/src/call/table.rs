@@ -1,5 +1,6 @@
 //! The bounded table of calls: who owns a packet, when a call is over, who leaves when it is full.
 
+use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 use embassy_time::Instant;
@@ -395,18 +396,36 @@ impl CallTable {
         let description = call.media.describe(&session, side, role(message), is_answered);
         call.flags |= description.flags;
         for &address in &description.receivers {
-            let place = self.places.claim(address, Claim { call: slot, side, at }, &self.keyed);
-            let Some(place) = place else {
-                counters.add(Counter::MediaTableFull);
-                continue;
-            };
-            if !call.media_slots.contains(&place) && call.media_slots.push(place).is_err() {
-                counters.add(Counter::MediaTableFull);
-                self.places.release(place, slot, &self.keyed);
-            }
+            self.claim(address, Claim { call: slot, side, at }, counters);
         }
         for &address in &description.receivers {
             self.adopt_strays(slot, side, address, counters);
+        }
+    }
+
+    /// Notes where a call receives media. When the places are used up, the oldest unanswered call
+    /// gives up its own.
+    fn claim(&mut self, address: SocketAddr, claim: Claim, counters: &mut Counters) {
+        let is_answered =
+            |slot| self.calls.get(slot).is_some_and(|call: &Call| call.dialog.answered.is_some());
+        let mut place = self.places.claim(address, claim, is_answered, &self.keyed);
+        if place.is_none() {
+            counters.add(Counter::MediaTableFull);
+            let Some(giver) = self.room.next_with_places(&self.calls, claim.call) else { return };
+            if let Some(call) = self.calls.get_mut(giver) {
+                for place in core::mem::take(&mut call.media_slots) {
+                    self.places.release(place, giver, &self.keyed);
+                }
+            }
+            place = self.places.claim(address, claim, |_| false, &self.keyed);
+        }
+        let Some(call) = self.calls.get_mut(claim.call) else { return };
+        if let Some(place) = place
+            && !call.media_slots.contains(&place)
+            && call.media_slots.push(place).is_err()
+        {
+            counters.add(Counter::MediaTableFull);
+            self.places.release(place, claim.call, &self.keyed);
         }
     }
 

@@ -7,7 +7,8 @@ use ringside_protocol::counters::Counter;
 use super::{CallSettings, CallTable};
 use crate::counters::Counters;
 use crate::decode::{Datagram, Transport};
-use crate::limits::{MAX_CALLS, MAX_STREAMS_PER_CALL};
+use crate::limits::{MAX_CALLS, MAX_MEDIA, MAX_STREAMS_PER_CALL};
+use crate::wire::sdp::MAX_MEDIA_LINES;
 use crate::wire::sip::Message;
 
 pub(super) const SECOND: u64 = 1_000_000;
@@ -429,6 +430,30 @@ fn a_flood_of_invites_does_not_push_out_calls_that_talk() {
     assert!(lab.records().iter().all(|record| record.call_id != "talks"));
     lab.bye("talks").pass(SECOND);
     assert!(lab.records().iter().any(|record| record.call_id == "talks"));
+}
+
+#[test]
+fn when_places_are_used_up_unanswered_calls_give_theirs_to_new_ones() {
+    let mut lab = Lab::new();
+    lab.invite("talks", 4000).answer("talks", 200, 6000);
+    let lines = MAX_MEDIA_LINES - 1;
+    let mut ports = (10_000u16..).step_by(2);
+    for flood in 0..MAX_MEDIA / (2 * lines) + 10 {
+        let id = format!("flood{flood}");
+        let body = ports.by_ref().take(lines).fold(sdp(3, 8), |body, port| {
+            format!("{body}m=audio {port} RTP/AVP 8\r\na=rtcp:{}\r\n", port + 1)
+        });
+        let text = message("INVITE sip:b@example.net SIP/2.0", &id, "1 INVITE", "", &body);
+        lab.send(A, B, &text);
+    }
+    assert!(lab.count(Counter::MediaTableFull) > 0);
+    lab.invite("real", 4002).answer("real", 200, 6002).talk(4002, 6002, 2).talk(4000, 6000, 2);
+    lab.bye("talks").bye("real").pass(SECOND);
+    let records = lab.records();
+    for id in ["talks", "real"] {
+        let record = records.iter().find(|record| record.call_id == id).unwrap();
+        assert_eq!(record.streams.len(), 2, "{id}");
+    }
 }
 
 #[test]
