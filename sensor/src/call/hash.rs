@@ -44,21 +44,25 @@ impl Keyed {
     #[must_use]
     #[inline]
     pub fn flow(&self, src: SocketAddr, dst: SocketAddr, ssrc: u32) -> u64 {
-        let mut hasher = self.build_hasher();
         match (src.ip(), dst.ip()) {
             (IpAddr::V4(src_ip), IpAddr::V4(dst_ip)) => {
                 let ips = u64::from(src_ip.to_bits()) << 32 | u64::from(dst_ip.to_bits());
                 let ports = u64::from(src.port()) << 16 | u64::from(dst.port());
-                hasher.write_u64(ips);
-                hasher.write_u64(ports << 32 | u64::from(ssrc));
+                let rest = ports << 32 | u64::from(ssrc);
+                // One write: this is done for each packet.
+                let mut bytes = [0; 16];
+                bytes[..8].copy_from_slice(&ips.to_le_bytes());
+                bytes[8..].copy_from_slice(&rest.to_le_bytes());
+                self.0.hash(&bytes)
             }
             _ => {
+                let mut hasher = self.build_hasher();
                 write_address(&mut hasher, src);
                 write_address(&mut hasher, dst);
                 hasher.write_u32(ssrc);
+                hasher.finish()
             }
         }
-        hasher.finish()
     }
 }
 
