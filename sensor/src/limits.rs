@@ -25,10 +25,11 @@ pub const MAX_STRAYS: usize = 128;
 /// First packets of flows that nobody claimed (64 bytes each); a newer one takes its place.
 pub const MAX_STRAY_PACKETS: usize = 1024;
 
-/// Streams of all calls together.
+/// Streams of all calls together; when full, one of a single packet leaves that is silent.
 pub const MAX_STREAMS: usize = 16_384;
 
-/// Media addresses (from SDP) of all calls together.
+/// Media addresses (from SDP) of all calls together; when full, the oldest unanswered call gives up
+/// its own.
 pub const MAX_MEDIA: usize = 16_384;
 
 /// Media addresses of one call (offers, answers, and their changes at every hop); further ones
@@ -36,7 +37,7 @@ pub const MAX_MEDIA: usize = 16_384;
 pub const MAX_MEDIA_PER_CALL: usize = 24;
 
 /// Calls that claim one media address (the legs of a call through a B2BUA that leaves media
-/// alone); the oldest claim leaves first.
+/// alone); the oldest claim of an unanswered call leaves first, then the oldest.
 pub const MAX_CLAIMS: usize = 8;
 
 /// Payload types described for one side of a call; further ones keep their static meaning.

@@ -88,12 +88,17 @@ pub enum Found {
     Unknown,
 }
 
+/// Streams that one search looks at.
+const SEARCHED: usize = 64;
+
 /// All streams; holds [`MAX_STREAMS`].
 #[derive(Debug)]
 pub struct Flows {
     slab: Slab<Flow>,
     index: Index,
     intervals: IntervalPool,
+    /// Where the next search begins.
+    hand: Slot,
 }
 
 impl Default for Flows {
@@ -102,6 +107,7 @@ impl Default for Flows {
             slab: Slab::new(MAX_STREAMS),
             index: Index::new(MAX_STREAMS),
             intervals: IntervalPool::new(),
+            hand: 0,
         }
     }
 }
@@ -234,6 +240,26 @@ impl Flows {
             flow.stream.release(&mut self.intervals);
             self.index.remove(flow.hash, slot);
         }
+    }
+
+    /// A stream of a call for which `is_it` holds, among the next few: a flood of new streams
+    /// makes nobody look at all.
+    pub fn search(&mut self, is_it: impl Fn(&Flow) -> bool) -> Option<Slot> {
+        for _ in 0..SEARCHED {
+            let slot = self.hand;
+            self.hand = if usize::from(slot) + 1 < MAX_STREAMS { slot + 1 } else { 0 };
+            let flow = self.slab.get(slot).filter(|flow| !flow.calls.is_empty());
+            if flow.is_some_and(&is_it) {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    /// Whether no more stream can begin.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.slab.is_full()
     }
 
     /// Streams held.

@@ -40,6 +40,9 @@ pub enum Belongs {
 /// A stream from an address that nobody named, silent for so long, may make room for another.
 const STRANGER_IDLE: Duration = Duration::from_secs(1);
 
+/// A stream of fewer packets may be anything that somebody sent once.
+const PROVEN_PACKETS: u32 = 2;
+
 impl CallTable {
     /// Takes one datagram that is no SIP.
     #[inline]
@@ -107,6 +110,7 @@ impl CallTable {
         let call = self.calls.get(first.call)?;
         let codec =
             call.media.codec(arrival.packet.payload_type, sender_of(first, is_named).other());
+        self.make_room_in_the_table(arrival.at);
         let Some(slot) = self.flows.begin(arrival, datagram, codec, &self.keyed) else {
             counters.add(Counter::StreamsRefused);
             return None;
@@ -159,28 +163,59 @@ impl CallTable {
 
     /// Of a call whose streams are used up, one may leave that comes from an address which no
     /// description named: for a stream that is agreed any such, for a stranger one that was only a
-    /// few packets and is silent. Whoever sends packets to a media port with ever new SSRCs thus
-    /// cannot keep the call's own media out.
+    /// few packets and is silent. So may one of a single packet, which proves nothing (RFC 3550
+    /// A.1); for a stranger no agreed one. Whoever sends packets to a media port with ever new SSRCs,
+    /// even with the agreed source address, thus cannot keep the call's own media out.
     fn make_room_among_streams(&mut self, newcomer: Slot, owner: Slot, sender: Side) {
         let Some(flow) = self.flows.get(newcomer) else { return };
         let now = flow.stream.last_at();
         let is_agreed = self.is_agreed(owner, sender, flow.src);
         let Some(call) = self.calls.get(owner) else { return };
-        let strangers = call.streams.iter().filter_map(|&slot| {
+        let may_leave = call.streams.iter().filter_map(|&slot| {
             let flow = self.flows.get(slot)?;
             let &(_, sender) = flow.calls.iter().find(|(call, _)| *call == owner)?;
-            let is_gone = flow.stream.packets() < MIN_SCORED_PACKETS
-                && now.saturating_duration_since(flow.stream.last_at()) >= STRANGER_IDLE;
-            let may_leave = is_agreed || is_gone;
-            (may_leave && !self.is_agreed(owner, sender, flow.src))
-                .then(|| (flow.stream.packets(), slot))
+            let (packets, last_at) = (flow.stream.packets(), flow.stream.last_at());
+            let is_stranger = !self.is_agreed(owner, sender, flow.src);
+            let is_gone = packets < MIN_SCORED_PACKETS
+                && now.saturating_duration_since(last_at) >= STRANGER_IDLE;
+            let may_leave = match (is_stranger, is_agreed) {
+                (true, true) => true,
+                (true, false) => is_gone || packets < PROVEN_PACKETS,
+                (false, true) => packets < PROVEN_PACKETS,
+                (false, false) => false,
+            };
+            may_leave.then_some((!is_stranger, packets, last_at, slot))
         });
-        let Some((_, victim)) = strangers.min() else { return };
-        if let Some(call) = self.calls.get_mut(owner) {
-            call.streams.retain(|&slot| slot != victim);
-            call.forget_stream(victim);
+        let Some((.., victim)) = may_leave.min() else { return };
+        self.take_stream(victim, owner);
+    }
+
+    /// When all streams are used up, one of a single packet leaves that is silent.
+    fn make_room_in_the_table(&mut self, now: Instant) {
+        if !self.flows.is_full() {
+            return;
         }
-        self.flows.release(victim, owner);
+        let is_unproven = |flow: &Flow| {
+            flow.stream.packets() < PROVEN_PACKETS
+                && now.saturating_duration_since(flow.stream.last_at()) >= STRANGER_IDLE
+        };
+        let Some(victim) = self.flows.search(is_unproven) else { return };
+        let Some(flow) = self.flows.get(victim) else { return };
+        for (owner, _) in flow.calls.clone() {
+            self.take_stream(victim, owner);
+            if let Some(call) = self.calls.get_mut(owner) {
+                call.streams_omitted += 1;
+            }
+        }
+    }
+
+    /// Takes a stream from a call.
+    fn take_stream(&mut self, stream: Slot, owner: Slot) {
+        if let Some(call) = self.calls.get_mut(owner) {
+            call.streams.retain(|&slot| slot != stream);
+            call.forget_stream(stream);
+        }
+        self.flows.release(stream, owner);
     }
 
     /// Whether a side's description named the very address that a stream comes from.

@@ -5,7 +5,9 @@ use ringside_protocol::cdr::{Cdr, Direction, flags, observed};
 use ringside_protocol::counters::Counter;
 
 use super::tests::{A, B, Lab, SECOND, message, sdp};
-use crate::limits::{MAX_REPORTED_STREAMS, MAX_STRAY_PACKETS, MAX_STRAYS, MAX_STREAMS_PER_CALL};
+use crate::limits::{
+    MAX_REPORTED_STREAMS, MAX_STRAY_PACKETS, MAX_STRAYS, MAX_STREAMS, MAX_STREAMS_PER_CALL,
+};
 
 const A_MEDIA: &str = "192.0.2.1:4000";
 const B_MEDIA: &str = "192.0.2.2:6000";
@@ -197,6 +199,45 @@ fn behind_a_nat_a_call_s_own_media_takes_the_place_of_strangers_that_are_gone() 
     }
     let record = lab.end("c");
     assert!(record.streams.iter().any(|stream| stream.ssrc == 1 && stream.packets == 50));
+}
+
+#[test]
+fn packets_with_the_agreed_source_and_ever_new_ssrcs_do_not_keep_a_call_s_own_media_out() {
+    let mut lab = Lab::new();
+    lab.invite("c", 4000).answer("c", 200, 6000);
+    for ssrc in 0..u32::try_from(MAX_STREAMS_PER_CALL).unwrap() {
+        lab.media((A_MEDIA, B_MEDIA), 8, 1000 + ssrc, 7);
+    }
+    lab.talk(4000, 6000, 2);
+    // Those that come later push out each other.
+    for ssrc in 0..100 {
+        lab.media((A_MEDIA, B_MEDIA), 8, 2000 + ssrc, 7);
+    }
+    let record = lab.end("c");
+    for ssrc in [1, 2] {
+        let own = record.streams.iter().find(|stream| stream.ssrc == ssrc);
+        assert_eq!(own.map(|stream| stream.packets), Some(50), "{ssrc}");
+    }
+    assert!(!record.has(flags::ONE_WAY));
+}
+
+#[test]
+fn when_all_streams_are_used_up_one_of_a_single_packet_leaves() {
+    let mut lab = Lab::new();
+    let calls = u16::try_from(MAX_STREAMS / MAX_STREAMS_PER_CALL).unwrap();
+    for call in 0..calls {
+        let (id, port) = (format!("c{call}"), 10_000 + 2 * call);
+        lab.invite(&id, port).answer(&id, 200, port);
+        for ssrc in 0..u32::try_from(MAX_STREAMS_PER_CALL).unwrap() {
+            let at = lab.now;
+            lab.media(("192.0.2.1:9", &format!("192.0.2.2:{port}")), 8, ssrc, 7);
+            lab.now = at;
+        }
+    }
+    lab.pass(SECOND).invite("c", 4000).answer("c", 200, 6000).talk(4000, 6000, 2);
+    let record = lab.end("c");
+    assert_eq!(record.streams.iter().map(|stream| stream.packets).collect::<Vec<_>>(), [50, 50]);
+    assert_eq!(lab.count(Counter::StreamsRefused), 0);
 }
 
 #[test]

@@ -28,7 +28,7 @@ struct Place {
 /// The claims of one address.
 pub type Claims = heapless::Vec<Claim, MAX_CLAIMS, u8>;
 
-/// All media addresses; holds [`MAX_MEDIA`], further ones are refused.
+/// All media addresses; holds [`MAX_MEDIA`], further ones are refused until some are given up.
 #[derive(Debug)]
 pub struct Places {
     slab: Slab<Place>,
@@ -43,8 +43,14 @@ impl Default for Places {
 
 impl Places {
     /// Notes a claim and says in which slot; `None` when the table is full. Of more than
-    /// [`MAX_CLAIMS`] claims the oldest leaves.
-    pub fn claim(&mut self, address: SocketAddr, claim: Claim, keyed: &Keyed) -> Option<Slot> {
+    /// [`MAX_CLAIMS`] claims the oldest of an unanswered call leaves, else the oldest.
+    pub fn claim(
+        &mut self,
+        address: SocketAddr,
+        claim: Claim,
+        is_answered: impl Fn(Slot) -> bool,
+        keyed: &Keyed,
+    ) -> Option<Slot> {
         let hash = keyed.address(address);
         let slot = match self.find(address, hash) {
             Some(slot) => slot,
@@ -58,7 +64,8 @@ impl Places {
         let claims = &mut self.slab.get_mut(slot)?.claims;
         claims.retain(|known| known.call != claim.call);
         if claims.is_full() {
-            claims.remove(0);
+            let unanswered = claims.iter().position(|claim| !is_answered(claim.call));
+            claims.remove(unanswered.unwrap_or(0));
         }
         // There is room: one has just left if there was none.
         let _ = claims.push(claim);
@@ -112,6 +119,9 @@ impl Places {
 mod tests {
     use super::*;
 
+    /// No call is answered.
+    const NOBODY: fn(Slot) -> bool = |_| false;
+
     fn address(port: u16) -> SocketAddr {
         SocketAddr::from(([192, 0, 2, 1], port))
     }
@@ -121,8 +131,8 @@ mod tests {
         let (mut places, keyed) = (Places::default(), Keyed::new(1));
         let first = Claim { call: 1, side: Side::Caller, at: 0 };
         let second = Claim { call: 2, side: Side::Callee, at: 0 };
-        let slot = places.claim(address(1), first, &keyed).unwrap();
-        assert_eq!(places.claim(address(1), second, &keyed), Some(slot));
+        let slot = places.claim(address(1), first, NOBODY, &keyed).unwrap();
+        assert_eq!(places.claim(address(1), second, NOBODY, &keyed), Some(slot));
         assert_eq!(places.claims(address(1), &keyed).unwrap().as_slice(), [first, second]);
         places.release(slot, 1, &keyed);
         assert_eq!(places.claims(address(1), &keyed).unwrap().as_slice(), [second]);
@@ -135,7 +145,9 @@ mod tests {
         let (mut places, keyed) = (Places::default(), Keyed::new(1));
         for call in 0..=MAX_CLAIMS {
             let call = u16::try_from(call).unwrap();
-            places.claim(address(1), Claim { call, side: Side::Caller, at: 0 }, &keyed).unwrap();
+            places
+                .claim(address(1), Claim { call, side: Side::Caller, at: 0 }, NOBODY, &keyed)
+                .unwrap();
         }
         let claims = places.claims(address(1), &keyed).unwrap();
         assert_eq!(claims.len(), MAX_CLAIMS);
@@ -143,13 +155,24 @@ mod tests {
     }
 
     #[test]
+    fn claims_of_unanswered_calls_leave_before_those_of_answered_ones() {
+        let (mut places, keyed) = (Places::default(), Keyed::new(1));
+        for call in 0..40 {
+            let claim = Claim { call, side: Side::Caller, at: 0 };
+            places.claim(address(1), claim, |call| call == 0, &keyed).unwrap();
+        }
+        let claims = places.claims(address(1), &keyed).unwrap();
+        assert_eq!((claims[0].call, claims[1].call, claims.len()), (0, 33, MAX_CLAIMS));
+    }
+
+    #[test]
     fn a_full_table_refuses_new_addresses_and_takes_claims_of_known_ones() {
         let (mut places, keyed) = (Places::default(), Keyed::new(1));
         let claim = Claim { call: 1, side: Side::Caller, at: 0 };
         for port in 0..u16::try_from(MAX_MEDIA).unwrap() {
-            places.claim(address(port), claim, &keyed).unwrap();
+            places.claim(address(port), claim, NOBODY, &keyed).unwrap();
         }
-        assert_eq!(places.claim(address(60_000), claim, &keyed), None);
-        assert!(places.claim(address(7), Claim { call: 2, ..claim }, &keyed).is_some());
+        assert_eq!(places.claim(address(60_000), claim, NOBODY, &keyed), None);
+        assert!(places.claim(address(7), Claim { call: 2, ..claim }, NOBODY, &keyed).is_some());
     }
 }

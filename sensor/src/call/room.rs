@@ -1,4 +1,4 @@
-//! Who leaves when the table of calls is full.
+//! Who leaves when the table of calls is full, or as many are in progress as the lease allows.
 
 use std::collections::VecDeque;
 
@@ -16,6 +16,9 @@ pub const IDLE_FROM: u64 = 10_000_000;
 /// Between two searches for an idle call, microseconds: under a flood of INVITEs each would look
 /// at every call.
 const SEARCH_EVERY: u64 = 100_000;
+
+/// Calls that one search for places looks at.
+const SEARCHED: usize = 64;
 
 /// Calls in the order in which they may leave. An entry whose call has gone or moved on is passed
 /// over when its turn comes.
@@ -51,6 +54,21 @@ impl Room {
         push(&mut self.ended, slot, number);
     }
 
+    /// The oldest unanswered call that holds places for media, but for one, among the next few. It
+    /// becomes the last to be chosen.
+    pub fn next_with_places(&mut self, calls: &Slab<Call>, but: Slot) -> Option<Slot> {
+        for _ in 0..self.begun.len().min(SEARCHED) {
+            let (slot, number) = self.begun.pop_front()?;
+            let call = calls.get(slot).filter(|call| call.number == number && is_unanswered(call));
+            let Some(call) = call else { continue };
+            self.begun.push_back((slot, number));
+            if slot != but && !call.media_slots.is_empty() {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
     /// The call that leaves, and what is counted; `None` when all calls talk.
     pub fn choose(
         &mut self,
@@ -62,8 +80,16 @@ impl Room {
         if let Some(slot) = pop(&mut self.ended, calls, |call| is_over(call.dialog.state())) {
             return Some((slot, Counter::EvictedEnded));
         }
-        let is_unanswered =
-            |call: &Call| matches!(call.dialog.state(), State::Calling | State::Proceeding);
+        self.choose_in_progress(now, calls, flows)
+    }
+
+    /// The same, of calls in progress only.
+    pub fn choose_in_progress(
+        &mut self,
+        now: u64,
+        calls: &Slab<Call>,
+        flows: &Flows,
+    ) -> Option<(Slot, Counter)> {
         if let Some(slot) = pop(&mut self.begun, calls, is_unanswered) {
             return Some((slot, Counter::EvictedUnanswered));
         }
@@ -79,11 +105,16 @@ impl Room {
         };
         calls
             .iter()
+            .filter(|(_, call)| call.dialog.is_in_progress())
             .map(|(slot, call)| (last_at(call), call.number, slot))
             .min()
             .filter(|&(last_at, ..)| last_at + IDLE_FROM <= now)
             .map(|(.., slot)| (slot, Counter::EvictedIdle))
     }
+}
+
+fn is_unanswered(call: &Call) -> bool {
+    matches!(call.dialog.state(), State::Calling | State::Proceeding)
 }
 
 fn push(queue: &mut VecDeque<(Slot, u64)>, slot: Slot, number: u64) {

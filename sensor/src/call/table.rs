@@ -1,5 +1,6 @@
 //! The bounded table of calls: who owns a packet, when a call is over, who leaves when it is full.
 
+use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 use embassy_time::Instant;
@@ -56,7 +57,8 @@ impl Default for CallSettings {
 /// Calls by Call-ID (RFC 3261 §20.8), with their media.
 ///
 /// Holds [`MAX_CALLS`]. When full, the ended leave first, then the unanswered, then those idle
-/// longest; each is counted. A call that talks is never pushed out: a new one is turned away.
+/// longest; each is counted. A call that talks is never pushed out: a new one is turned away. So it
+/// is, for a new INVITE, with as many calls in progress as the lease allows.
 #[derive(Debug)]
 pub struct CallTable {
     pub(super) settings: CallSettings,
@@ -269,12 +271,12 @@ impl CallTable {
             counters.add(Counter::SipLate);
             return None;
         }
-        if self.allowance.is_some_and(|channels| self.in_progress >= channels) {
+        if !self.is_allowed(is_initial_invite(message), now, counters) {
             counters.add(Counter::CallsOverAllowance);
             self.tombstones.add(hash, message.cseq().number, now);
             return None;
         }
-        if self.calls.is_full() && !self.make_room(now, counters) {
+        if self.calls.is_full() && !self.make_room(now, Room::choose, counters) {
             counters.add(Counter::CallsRefused);
             self.tombstones.add(hash, message.cseq().number, now);
             return None;
@@ -348,8 +350,26 @@ impl CallTable {
         }
     }
 
-    fn make_room(&mut self, now: u64, counters: &mut Counters) -> bool {
-        let Some((slot, reason)) = self.room.choose(now, &self.calls, &self.flows) else {
+    /// Whether the lease allows one more call in progress, if need be after another has left for
+    /// it. Only an INVITE pushes out: other messages may be of a call that is over.
+    fn is_allowed(&mut self, is_invite: bool, now: u64, counters: &mut Counters) -> bool {
+        match self.allowance {
+            Some(channels) if self.in_progress == channels => {
+                is_invite && self.make_room(now, Room::choose_in_progress, counters)
+            }
+            Some(channels) => self.in_progress < channels,
+            None => true,
+        }
+    }
+
+    /// Ends the call that `choose` names; `false` when it names none.
+    fn make_room(
+        &mut self,
+        now: u64,
+        choose: impl FnOnce(&mut Room, u64, &Slab<Call>, &Flows) -> Option<(Slot, Counter)>,
+        counters: &mut Counters,
+    ) -> bool {
+        let Some((slot, reason)) = choose(&mut self.room, now, &self.calls, &self.flows) else {
             return false;
         };
         counters.add(reason);
@@ -375,18 +395,36 @@ impl CallTable {
         let description = call.media.describe(&session, side, role(message), is_answered);
         call.flags |= description.flags;
         for &address in &description.receivers {
-            let place = self.places.claim(address, Claim { call: slot, side, at }, &self.keyed);
-            let Some(place) = place else {
-                counters.add(Counter::MediaTableFull);
-                continue;
-            };
-            if !call.media_slots.contains(&place) && call.media_slots.push(place).is_err() {
-                counters.add(Counter::MediaTableFull);
-                self.places.release(place, slot, &self.keyed);
-            }
+            self.claim(address, Claim { call: slot, side, at }, counters);
         }
         for &address in &description.receivers {
             self.adopt_strays(slot, side, address, counters);
+        }
+    }
+
+    /// Notes where a call receives media. When the places are used up, the oldest unanswered call
+    /// gives up its own.
+    fn claim(&mut self, address: SocketAddr, claim: Claim, counters: &mut Counters) {
+        let is_answered =
+            |slot| self.calls.get(slot).is_some_and(|call: &Call| call.dialog.answered.is_some());
+        let mut place = self.places.claim(address, claim, is_answered, &self.keyed);
+        if place.is_none() {
+            counters.add(Counter::MediaTableFull);
+            let Some(giver) = self.room.next_with_places(&self.calls, claim.call) else { return };
+            if let Some(call) = self.calls.get_mut(giver) {
+                for place in core::mem::take(&mut call.media_slots) {
+                    self.places.release(place, giver, &self.keyed);
+                }
+            }
+            place = self.places.claim(address, claim, |_| false, &self.keyed);
+        }
+        let Some(call) = self.calls.get_mut(claim.call) else { return };
+        if let Some(place) = place
+            && !call.media_slots.contains(&place)
+            && call.media_slots.push(place).is_err()
+        {
+            counters.add(Counter::MediaTableFull);
+            self.places.release(place, claim.call, &self.keyed);
         }
     }
 

@@ -7,7 +7,8 @@ use ringside_protocol::counters::Counter;
 use super::{CallSettings, CallTable};
 use crate::counters::Counters;
 use crate::decode::{Datagram, Transport};
-use crate::limits::{MAX_CALLS, MAX_STREAMS_PER_CALL};
+use crate::limits::{MAX_CALLS, MAX_MEDIA, MAX_STREAMS_PER_CALL};
+use crate::wire::sdp::MAX_MEDIA_LINES;
 use crate::wire::sip::Message;
 
 pub(super) const SECOND: u64 = 1_000_000;
@@ -260,12 +261,55 @@ fn no_call_is_followed_beyond_the_absolute_timeout() {
 fn over_the_allowance_a_call_is_counted_once_and_not_tracked() {
     let mut lab = Lab::new();
     lab.table.set_allowance(Some(1));
-    lab.invite("c1", 4000).invite("c2", 4002).answer("c2", 180, 0).answer("c2", 200, 6002);
+    lab.invite("c1", 4000).answer("c1", 200, 6000);
+    lab.invite("c2", 4002).answer("c2", 180, 0).answer("c2", 200, 6002);
     assert_eq!(lab.count(Counter::CallsOverAllowance), 1);
     assert_eq!(lab.table.in_progress(), 1);
-    lab.answer("c1", 486, 0).pass(SECOND).invite("c3", 4004);
+    lab.bye("c1").pass(SECOND).invite("c3", 4004);
     assert_eq!(lab.table.in_progress(), 1);
     assert_eq!(lab.only_record().call_id, "c1");
+}
+
+#[test]
+fn at_the_allowance_the_unanswered_leave_for_a_new_call_and_those_that_talk_stay() {
+    let mut lab = Lab::new();
+    lab.table.set_allowance(Some(3));
+    lab.invite("talks", 4000).answer("talks", 200, 6000).talk(4000, 6000, 1);
+    for flood in 0..500 {
+        let id = format!("flood{flood}");
+        lab.invite(&id, 9000).answer(&id, 100, 0);
+        assert!(lab.table.in_progress() <= 3);
+    }
+    lab.invite("real", 4002).answer("real", 200, 6002);
+    assert_eq!(lab.count(Counter::CallsOverAllowance), 0);
+    let left = lab.records();
+    assert!(left.iter().all(|it| it.call_id.starts_with("flood") && it.has(flags::EVICTED)));
+    assert_eq!(lab.count(Counter::EvictedUnanswered), left.len() as u64);
+    lab.bye("real").bye("talks").pass(SECOND);
+    let ends: Vec<_> = lab.records().into_iter().map(|it| (it.call_id, it.ended_by)).collect();
+    let expected = ["real", "talks"].map(|id| (id.to_owned(), EndedBy::Caller));
+    assert_eq!(ends, expected);
+}
+
+#[test]
+fn at_the_allowance_an_answered_call_without_media_leaves_when_it_is_idle() {
+    let mut lab = Lab::new();
+    lab.table.set_allowance(Some(1));
+    lab.invite("idle", 4000).answer("idle", 200, 6000).pass(9 * SECOND).invite("early", 4002);
+    assert_eq!(lab.count(Counter::CallsOverAllowance), 1);
+    lab.pass(SECOND).invite("new", 4004);
+    assert_eq!(lab.only_record().call_id, "idle");
+    assert_eq!((lab.table.in_progress(), lab.count(Counter::EvictedIdle)), (1, 1));
+}
+
+#[test]
+fn at_the_allowance_no_call_leaves_for_another_message_than_an_invite() {
+    let mut lab = Lab::new();
+    lab.table.set_allowance(Some(1));
+    lab.invite("rings", 4000).bye("other");
+    let text = message("INFO sip:b@example.net SIP/2.0", "third", "7 INFO", ";tag=b", "");
+    lab.send(A, B, &text);
+    assert_eq!((lab.records(), lab.count(Counter::CallsOverAllowance)), (Vec::new(), 2));
 }
 
 #[test]
@@ -386,6 +430,30 @@ fn a_flood_of_invites_does_not_push_out_calls_that_talk() {
     assert!(lab.records().iter().all(|record| record.call_id != "talks"));
     lab.bye("talks").pass(SECOND);
     assert!(lab.records().iter().any(|record| record.call_id == "talks"));
+}
+
+#[test]
+fn when_places_are_used_up_unanswered_calls_give_theirs_to_new_ones() {
+    let mut lab = Lab::new();
+    lab.invite("talks", 4000).answer("talks", 200, 6000);
+    let lines = MAX_MEDIA_LINES - 1;
+    let mut ports = (10_000u16..).step_by(2);
+    for flood in 0..MAX_MEDIA / (2 * lines) + 10 {
+        let id = format!("flood{flood}");
+        let body = ports.by_ref().take(lines).fold(sdp(3, 8), |body, port| {
+            format!("{body}m=audio {port} RTP/AVP 8\r\na=rtcp:{}\r\n", port + 1)
+        });
+        let text = message("INVITE sip:b@example.net SIP/2.0", &id, "1 INVITE", "", &body);
+        lab.send(A, B, &text);
+    }
+    assert!(lab.count(Counter::MediaTableFull) > 0);
+    lab.invite("real", 4002).answer("real", 200, 6002).talk(4002, 6002, 2).talk(4000, 6000, 2);
+    lab.bye("talks").bye("real").pass(SECOND);
+    let records = lab.records();
+    for id in ["talks", "real"] {
+        let record = records.iter().find(|record| record.call_id == id).unwrap();
+        assert_eq!(record.streams.len(), 2, "{id}");
+    }
 }
 
 #[test]

@@ -10,10 +10,10 @@
 use core::hash::BuildHasher;
 
 use embassy_time::{Duration, Instant};
-use foldhash::quality::FixedState;
 
 use super::ip::Packet;
 use super::link::Version;
+use crate::call::hash::Keyed;
 use crate::limits::MAX_MIRRORED;
 
 /// How far apart, in packet time, the two copies come, whichever is first.
@@ -25,14 +25,14 @@ const _: () = assert!(MAX_MIRRORED.is_power_of_two());
 ///
 /// Holds [`MAX_MIRRORED`]; each newer packet takes the place that its hash names.
 pub(super) struct Mirror {
-    hasher: FixedState,
+    hasher: Keyed,
     seen: Box<[(u64, Instant)]>,
 }
 
 impl Mirror {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            hasher: FixedState::with_seed(seed),
+            hasher: Keyed::new(seed),
             seen: vec![(0, Instant::MIN); MAX_MIRRORED].into_boxed_slice(),
         }
     }

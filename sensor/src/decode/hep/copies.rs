@@ -4,8 +4,8 @@ use core::hash::BuildHasher;
 use core::net::SocketAddr;
 
 use embassy_time::{Duration, Instant};
-use foldhash::quality::FixedState;
 
+use crate::call::hash::Keyed;
 use crate::decode::Datagram;
 use crate::limits::MAX_HEP_COPIES;
 
@@ -17,7 +17,7 @@ const WINDOW: Duration = Duration::from_secs(2);
 ///
 /// Holds [`MAX_HEP_COPIES`]; the oldest leave.
 pub(in crate::decode) struct Copies {
-    hasher: FixedState,
+    hasher: Keyed,
     seen: Box<[Option<(u64, Instant)>]>,
     next: usize,
 }
@@ -25,7 +25,7 @@ pub(in crate::decode) struct Copies {
 impl Copies {
     pub(in crate::decode) fn new(seed: u64) -> Self {
         Self {
-            hasher: FixedState::with_seed(seed),
+            hasher: Keyed::new(seed),
             seen: vec![None; MAX_HEP_COPIES].into_boxed_slice(),
             next: 0,
         }

@@ -29,6 +29,8 @@ pub(in crate::decode) enum Carries {
 pub(super) struct Emitter {
     pub(super) framing: FindMessage,
     pub(super) carries: Carries,
+    /// Whether a message was handed on.
+    pub(super) has_given: bool,
     pub(super) key: Key,
     pub(super) context: Context,
 }
@@ -62,7 +64,7 @@ impl Emitter {
     }
 
     fn emit_framed(
-        &self,
+        &mut self,
         find: FindMessage,
         bytes: &[u8],
         looked: &mut Looked,
@@ -87,6 +89,7 @@ impl Emitter {
                     *looked = Looked::default();
                     let message = &left[..count.clamp(1, left.len())];
                     done += message.len();
+                    self.has_given = true;
                     if self.carries != Carries::Hep {
                         sink(&self.datagram(message), counters);
                     } else if let Some(datagram) = hep::read(message, self.context, counters) {
@@ -100,7 +103,7 @@ impl Emitter {
 
     /// Gives how many bytes are done with, and how many of those to come.
     fn emit_frames(
-        &self,
+        &mut self,
         bytes: &[u8],
         is_client: bool,
         mut to_skip: u64,
@@ -130,6 +133,7 @@ impl Emitter {
                 }
                 Next::Message { len, payload } => {
                     done += len;
+                    self.has_given = true;
                     sink(&self.datagram(payload), counters);
                 }
             }

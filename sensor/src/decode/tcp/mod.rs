@@ -5,6 +5,9 @@
 //! wherever it is first seen. What was seen before is passed over; what comes early waits behind
 //! its gap; a gap that does not close is given up, and reading goes on behind it.
 //!
+//! Anybody can send a segment with somebody else's addresses. A spoofed one may cost a message; it
+//! does not change what a known stream carries: for that it would have to hit its sequence number.
+//!
 //! Which streams are followed is said by their ports, but for WebSocket: it shares its ports with
 //! all of the web, so there a stream is followed from the moment a server agrees to SIP
 //! ([`upgrade`]); a connection that was open before the capture began is not seen.
@@ -37,6 +40,10 @@ const GAP_TIMEOUT: Duration = Duration::from_secs(2);
 /// A sequence number this far from the expected one belongs to another connection that uses the
 /// same ports.
 const SAME_STREAM: u32 = 1 << 20;
+
+/// What changes a known stream (RST, an upgrade) has to stand this near to the expected byte: whoever
+/// cannot see the connection would have to guess (RFC 5961 §3).
+const NEAR: u32 = 1 << 16;
 
 /// Streams that carry SIP.
 pub(super) struct Tcp {
@@ -79,8 +86,10 @@ impl Tcp {
             dst: SocketAddr::new(dst, segment.dst_port),
             vlan: context.vlan,
         };
-        if let Some(head_len) = upgrade::accepted(segment.payload) {
-            self.upgrade(key, segment, head_len, counters);
+        if let Some(head_len) = upgrade::accepted(segment.payload)
+            && !self.upgrade(key, segment, head_len, counters)
+        {
+            return;
         }
         let index = match carries {
             Carries::Nothing if !self.has_websockets => return,
@@ -93,21 +102,24 @@ impl Tcp {
         stream.interface = context.interface;
         stream.dscp = context.dscp;
         if segment.rst {
-            stream.carries = carries;
-            self.restart(index, None);
+            if self.is_near(index, segment.sequence_number) {
+                self.close(index, carries, None);
+                if let Some(other) = self.table.find(&key.reversed()) {
+                    self.close(other, carries, None);
+                }
+            }
             return;
         }
         let start = segment.sequence_number.wrapping_add(segment.syn.into());
-        if segment.syn && !self.is_repeated(index, start) {
-            self.table.stream(index).carries = carries;
-            self.restart(index, Some(start));
+        if segment.syn {
+            self.note_syn(index, start);
         }
         let data = Data { start, len: segment.payload_len, bytes: segment.payload };
         if data.len > 0 && self.table.stream(index).carries != Carries::Nothing {
             self.take(index, data, context.at, counters, sink);
         }
         if segment.fin {
-            self.end(index, data.end(), counters);
+            self.end(index, data.end(), carries, counters);
         }
     }
 
@@ -193,7 +205,8 @@ impl Tcp {
     }
 
     /// Both directions carry WebSocket from here on: the server's behind its answer of `head_len`
-    /// bytes, the client's from the byte that it acknowledges.
+    /// bytes, the client's from the byte that it acknowledges. `false` where the answer cannot be
+    /// one of this connection.
     #[cold]
     fn upgrade(
         &mut self,
@@ -201,17 +214,21 @@ impl Tcp {
         answer: &Segment<'_>,
         head_len: usize,
         counters: &mut Counters,
-    ) {
+    ) -> bool {
         let start = advance(answer.sequence_number, head_len);
         if let Some(index) = self.table.find(&server)
             && matches!(self.table.stream(index).carries, Carries::WebSocket { .. })
             && self.is_repeated(index, start)
         {
-            return;
+            return true;
+        }
+        let client = server.reversed();
+        let (next, acknowledged) = (answer.sequence_number, answer.acknowledgment_number);
+        if !self.may_upgrade(&server, next) || !self.may_upgrade(&client, acknowledged) {
+            return false;
         }
         counters.add(Counter::WebSocketConnections);
         self.has_websockets = true;
-        let client = server.reversed();
         for (key, is_client, start) in
             [(server, false, start), (client, true, answer.acknowledgment_number)]
         {
@@ -224,9 +241,49 @@ impl Tcp {
             self.table.stream(index).carries = carries;
             self.restart(index, Some(start));
         }
+        true
     }
 
-    /// Whether what begins at `start` (SYN, answer) belongs to the connection that is followed.
+    /// Whether a direction may turn to WebSocket at this sequence number: not one that has given
+    /// SIP.
+    fn may_upgrade(&mut self, key: &Key, at: u32) -> bool {
+        let Some(index) = self.table.find(key) else { return true };
+        let stream = self.table.stream(index);
+        match stream.carries {
+            Carries::Nothing => true,
+            _ if stream.has_given => false,
+            Carries::WebSocket { .. } => true,
+            Carries::Sip | Carries::Hep => self.is_near(index, at),
+        }
+    }
+
+    /// Whether a sequence number is about where a stream goes on, or nobody knows where that is.
+    fn is_near(&mut self, index: usize, sequence_number: u32) -> bool {
+        self.expected(index).is_none_or(|expected| {
+            let ahead = sequence_number.wrapping_sub(expected);
+            ahead.min(ahead.wrapping_neg()) <= NEAR
+        })
+    }
+
+    /// A connection begins at `start`. Where another one with these addresses is followed, it counts
+    /// only with the data that follow it.
+    fn note_syn(&mut self, index: usize, start: u32) {
+        let stream = self.table.stream(index);
+        match stream.start {
+            None => self.restart(index, Some(start)),
+            Some(_) => stream.syn = Some(start),
+        }
+    }
+
+    /// The connection is over; its ports may be used again for what they promise.
+    fn close(&mut self, index: usize, carries: Carries, start: Option<u32>) {
+        let stream = self.table.stream(index);
+        stream.carries = carries;
+        stream.has_given = false;
+        self.restart(index, start);
+    }
+
+    /// Whether the answer that ends at `start` belongs to the connection that is followed.
     fn is_repeated(&mut self, index: usize, start: u32) -> bool {
         let known = self.table.stream(index).start;
         known.is_some_and(|known| known.wrapping_sub(start) < SAME_STREAM)
@@ -236,6 +293,7 @@ impl Tcp {
     fn restart(&mut self, index: usize, start: Option<u32>) {
         let stream = self.table.stream(index);
         stream.start = start;
+        stream.syn = None;
         if let Carries::WebSocket { to_skip, .. } = &mut stream.carries {
             *to_skip = 0;
         }
@@ -275,6 +333,8 @@ impl Tcp {
                 }
                 data = data.without_first(behind as usize);
                 break;
+            } else if ahead >= SAME_STREAM && self.table.stream(index).syn == Some(data.start) {
+                self.restart(index, Some(data.start));
             } else if ahead >= SAME_STREAM {
                 counters.add(Counter::TcpGaps);
                 self.restart(index, Some(data.start));
@@ -306,7 +366,7 @@ impl Tcp {
             let mut emitter = self.emitter(index, now);
             let consumed =
                 emitter.emit(bytes, &mut Looked::default(), &mut self.room, counters, sink);
-            self.table.stream(index).carries = emitter.carries;
+            self.note_emitted(index, &emitter);
             self.advance_start(index, consumed);
             bytes = &bytes[consumed..];
         }
@@ -336,7 +396,7 @@ impl Tcp {
         let mut looked = self.pool.held(buffer).looked;
         let held = self.pool.bytes(buffer);
         let consumed = emitter.emit(held, &mut looked, &mut self.room, counters, sink);
-        self.table.stream(index).carries = emitter.carries;
+        self.note_emitted(index, &emitter);
         self.pool.note_looked(buffer, looked);
         self.consume(index, buffer, consumed);
         consumed > 0
@@ -419,13 +479,19 @@ impl Tcp {
     }
 
     /// A stream that ends in order drops the message that it did not finish.
-    fn end(&mut self, index: usize, end: u32, counters: &mut Counters) {
+    fn end(&mut self, index: usize, end: u32, carries: Carries, counters: &mut Counters) {
         if self.expected(index) != Some(end) {
             return;
         }
         let unfinished = self.table.stream(index).buffer.map(|buffer| self.pool.held(buffer).len);
         counters.add_many(Counter::TcpSkippedBytes, unfinished.unwrap_or(0) as u64);
-        self.restart(index, Some(end.wrapping_add(1)));
+        self.close(index, carries, Some(end.wrapping_add(1)));
+    }
+
+    fn note_emitted(&mut self, index: usize, emitter: &Emitter) {
+        let stream = self.table.stream(index);
+        stream.carries = emitter.carries;
+        stream.has_given |= emitter.has_given;
     }
 
     fn emitter(&mut self, index: usize, at: Instant) -> Emitter {
@@ -433,6 +499,7 @@ impl Tcp {
         Emitter {
             framing: self.framing,
             carries: stream.carries,
+            has_given: false,
             key: stream.key,
             context: Context {
                 at,

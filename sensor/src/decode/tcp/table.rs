@@ -3,10 +3,9 @@
 use core::net::SocketAddr;
 use std::collections::HashMap;
 
-use foldhash::quality::FixedState;
-
 use super::emitter::Carries;
 use super::held::BufferId;
+use crate::call::hash::Keyed;
 use crate::limits::MAX_TCP_CONNECTIONS;
 
 /// Each connection has two.
@@ -19,7 +18,7 @@ const MAX_STREAMS: usize = 2 * MAX_TCP_CONNECTIONS;
 pub(super) struct Table {
     /// At most half full, so that it never grows: at that load std's map clears its tombstones in
     /// place.
-    indices: HashMap<Key, usize, FixedState>,
+    indices: HashMap<Key, usize, Keyed>,
     streams: Vec<Stream>,
     /// When each was used last, by count: a clock may run backwards. Beside the streams, so that
     /// looking for the idle one reads little memory.
@@ -54,13 +53,17 @@ pub(super) struct Stream {
     pub(super) start: Option<u32>,
     /// Settled by its ports, or by an upgrade to WebSocket.
     pub(super) carries: Carries,
+    /// Whether messages came out of it.
+    pub(super) has_given: bool,
+    /// Where a SYN said that another connection begins.
+    pub(super) syn: Option<u32>,
     /// Where the bytes from `start` on wait.
     pub(super) buffer: Option<BufferId>,
 }
 
 impl Table {
     pub(super) fn new(seed: u64) -> Self {
-        let hasher = FixedState::with_seed(seed);
+        let hasher = Keyed::new(seed);
         Self {
             indices: HashMap::with_capacity_and_hasher(2 * MAX_STREAMS, hasher),
             streams: Vec::with_capacity(MAX_STREAMS),
@@ -79,7 +82,16 @@ impl Table {
 
     /// Begins to follow a stream. Gives its index, and the stream that left for it.
     pub(super) fn insert(&mut self, key: Key, carries: Carries) -> (usize, Option<Stream>) {
-        let stream = Stream { key, interface: 0, dscp: 0, start: None, carries, buffer: None };
+        let stream = Stream {
+            key,
+            interface: 0,
+            dscp: 0,
+            start: None,
+            carries,
+            has_given: false,
+            syn: None,
+            buffer: None,
+        };
         let (index, left) = if self.is_full() {
             let index = self.longest_idle(0..MAX_STREAMS).unwrap_or(0);
             let left = core::mem::replace(&mut self.streams[index], stream);

@@ -209,7 +209,7 @@ fn ports_used_again_begin_a_new_stream() {
     test.handle(&Segment { sequence_number: 4_000_000_000, ..syn });
     test.data(4_000_000_001, "three\n");
     assert_eq!(test.messages[2..], ["three"]);
-    test.handle(&Segment { rst: true, ..NOTHING });
+    test.handle(&Segment { sequence_number: 4_000_000_007, rst: true, ..NOTHING });
     test.data(7, "four\n");
     assert_eq!(test.messages[3..], ["four"]);
     test.data(2_000_000_000, "five\n");
@@ -371,21 +371,61 @@ fn a_repeated_answer_begins_nothing_anew() {
 #[test]
 fn a_connection_that_ends_frees_its_ports_for_the_web() {
     let mut test = Test::web();
+    for last in [Segment { fin: true, ..NOTHING }, Segment { rst: true, ..NOTHING }] {
+        let next = test.upgrade();
+        test.handle(&Segment { sequence_number: next, ..last });
+        test.handle(&Segment { sequence_number: 1 << 30, syn: true, ..NOTHING });
+        test.bytes((1 << 30) + 1, &frame("HTTP again"));
+        test.bytes(next, &frame("HTTP again"));
+        assert_eq!(test.messages, [""; 0]);
+        assert_eq!(test.count(Counter::WebSocketBad), 0);
+    }
+    assert_eq!(test.count(Counter::WebSocketConnections), 2);
+}
+
+#[test]
+fn a_spoofed_answer_does_not_turn_a_stream_that_gives_sip_to_websocket() {
+    let mut test = Test::new();
+    let payload = ANSWER.as_bytes();
+    test.data(1_000_000, "one\nhal");
+    for sequence_number in [7, 1_000_007, 1_000_000] {
+        test.handle(&Segment { sequence_number, payload, payload_len: payload.len(), ..NOTHING });
+    }
+    test.data(1_000_007, "f\ntwo\n");
+    test.client_bytes(500, b"three\n");
+    assert_eq!(test.messages, ["one", "half", "two", "three\n"]);
+    assert_eq!(test.count(Counter::WebSocketConnections), 0);
+}
+
+#[test]
+fn a_spoofed_answer_far_off_does_not_turn_a_silent_sip_stream_to_websocket() {
+    let mut test = Test::new();
+    test.handle(&Segment { sequence_number: 999_999, syn: true, ..NOTHING });
+    test.upgrade();
+    test.data(1_000_000, "one\n");
+    assert_eq!(test.messages, ["one"]);
+}
+
+#[test]
+fn a_spoofed_reset_or_syn_does_not_end_a_websocket_stream() {
+    let mut test = Test::web();
     let next = test.upgrade();
-    test.handle(&Segment { sequence_number: 1 << 30, syn: true, ..NOTHING });
-    test.bytes((1 << 30) + 1, &frame("HTTP again"));
-    test.bytes(next, &frame("HTTP again"));
-    assert_eq!(test.messages, [""; 0]);
-    assert_eq!(test.count(Counter::WebSocketBad), 0);
+    test.bytes(next, &frame("one"));
+    let next = advance(next, frame("one").len());
+    test.handle(&Segment { sequence_number: 1 << 30, rst: true, ..NOTHING });
+    test.handle(&Segment { sequence_number: 1 << 29, syn: true, ..NOTHING });
+    test.bytes(next, &frame("two"));
+    test.client_bytes(500, &websocket_frame(0x81, true, b"three"));
+    assert_eq!(test.messages, ["one", "two", "three"]);
 }
 
 #[test]
 fn sip_ports_may_turn_to_websocket_as_well() {
     let mut test = Test::new();
-    test.bytes(96, b"one\n");
+    test.bytes(96, b"#ab\n");
     let next = test.upgrade();
-    test.bytes(next, &frame("two"));
-    assert_eq!(test.messages, ["one", "two"]);
+    test.bytes(next, &frame("one"));
+    assert_eq!(test.messages, ["one"]);
 }
 
 #[test]
