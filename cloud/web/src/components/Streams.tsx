@@ -130,7 +130,7 @@ const GROUPS: GroupSpec[] = [
     name: "RTCP XR, as the receiver measured",
     rows: [
       { name: "VoIP metrics", value: (s) => (s.voip_metrics ? count(s.voip_metrics.reports) : "none seen") },
-      { name: "Lost", value: (s) => percent(s.voip_metrics?.loss_rate) },
+      { name: "Loss rate", value: (s) => percent(s.voip_metrics?.loss_rate) },
       { name: "Discarded", value: (s) => percent(s.voip_metrics?.discard_rate) },
       { name: "Round trip", value: (s) => millis(s.voip_metrics?.round_trip_delay_ms) },
       { name: "MOS-LQ", value: (s) => s.voip_metrics?.mos_lq?.toFixed(1) ?? NONE },
