@@ -89,6 +89,31 @@ fn an_offline_sensor_keeps_its_channels_until_it_is_removed() {
 }
 
 #[test]
+fn a_sensor_that_leaves_gives_its_channels_back_and_gets_some_when_it_returns() {
+    let mut cloud = Cloud::new();
+    let mut first = Sensor::new(&cloud, "gate-1");
+    first.beat(&cloud, 0);
+    let mut second = Sensor::new(&cloud, "gate-2");
+    assert_eq!(second.lease.channels, 0);
+    let leaving = Heartbeat { is_leaving: true, ..heartbeat(&cloud, 0, first.lease.serial) };
+    let answered: Result<HeartbeatAnswer, _> =
+        first.device.ask(&cloud, "/uplink/heartbeat", &leaving);
+    answered.expect("noted");
+    second.poll(&cloud, 0);
+    assert_eq!(second.lease.channels, 2000);
+    // It was heard of a moment ago, and still nobody shares with it.
+    cloud.wait(1);
+    second.beat(&cloud, 0);
+    assert_eq!(second.lease.channels, 2000);
+
+    first.lease = first.device.connect(&cloud).expect("accepted").lease;
+    assert_eq!(first.lease.channels, 0, "the second believes in all");
+    second.poll(&cloud, 0);
+    first.poll(&cloud, 0);
+    assert_eq!((first.lease.channels, second.lease.channels), (1000, 1000));
+}
+
+#[test]
 fn a_restarted_cloud_still_knows_what_sensors_believe() {
     let cloud = Cloud::new();
     let mut first = Sensor::new(&cloud, "gate-1");
