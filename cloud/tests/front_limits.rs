@@ -75,6 +75,25 @@ fn a_large_head_is_431() {
 }
 
 #[test]
+fn too_many_header_lines_or_connection_options_are_431() {
+    let service = start(Limits::people(), echo);
+    let mut client = service.connect();
+    let head = |more: &str| format!("GET / HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+    let lines = |count: usize| head(&"A: b\r\n".repeat(count - 1));
+    client.send(lines(Limits::people().header_lines));
+    assert_eq!(client.answer().status, 200);
+    client.send(lines(Limits::people().header_lines + 1));
+    assert_refused(&service, &mut client, Refusal::HeaderLines);
+
+    let mut client = service.connect();
+    let options = |count: usize| head(&format!("Connection: a{}\r\n", ",a".repeat(count - 1)));
+    client.send(options(Limits::people().connection_options));
+    assert_eq!(client.answer().status, 200);
+    client.send(options(Limits::people().connection_options + 1));
+    assert_refused(&service, &mut client, Refusal::ConnectionOptions);
+}
+
+#[test]
 fn a_large_body_is_413_whether_its_length_is_told_or_not() {
     for limits in [Limits::people(), Limits::sensors()] {
         let service = start(limits.clone(), |_: &mut Request| Response::new(204));

@@ -43,6 +43,10 @@ pub struct Limits {
     pub request_line_bytes: usize,
     /// Bytes of request line and headers: 431 above.
     pub head_bytes: usize,
+    /// Header lines: 431 above.
+    pub header_lines: usize,
+    /// Options of all `Connection` headers together, empty ones too: 431 above.
+    pub connection_options: usize,
     /// Bytes of a body: 413 above.
     pub body_bytes: usize,
     /// Bytes of requests held for all connections together: 503 above.
@@ -87,6 +91,9 @@ impl Limits {
             body_bytes_per_second: 8 * 1024,
             request_line_bytes: 4096,
             head_bytes: 16 * 1024,
+            // A browser sends about 20, and a proxy adds a few.
+            header_lines: 100,
+            connection_options: 16,
             // A message is at most 1 MiB, and its envelope 5 bytes.
             body_bytes: 1024 * 1024 + 1024,
             buffered_bytes: 64 * 1024 * 1024,
@@ -117,6 +124,28 @@ impl Limits {
             queue: 256,
             parked: 256,
             ..Self::sensors()
+        }
+    }
+}
+
+/// The limits of one request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestLimits {
+    pub(super) request_line_bytes: usize,
+    pub(super) head_bytes: usize,
+    pub(super) header_lines: usize,
+    pub(super) connection_options: usize,
+    pub(super) body_bytes: usize,
+}
+
+impl Limits {
+    pub(super) const fn of_request(&self) -> RequestLimits {
+        RequestLimits {
+            request_line_bytes: self.request_line_bytes,
+            head_bytes: self.head_bytes,
+            header_lines: self.header_lines,
+            connection_options: self.connection_options,
+            body_bytes: self.body_bytes,
         }
     }
 }

@@ -41,6 +41,10 @@ pub enum Refusal {
     Expectation,
     /// Request line and headers are too long together.
     HeadBytes,
+    /// Too many header lines.
+    HeaderLines,
+    /// Too many options of `Connection`.
+    ConnectionOptions,
     /// A transfer coding other than `chunked`.
     TransferCoding,
     /// The workers' answer is none.
@@ -65,7 +69,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of the counters.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Connections,
         Self::ConnectionsPerAddress,
         Self::BareLineEnd,
@@ -84,6 +88,8 @@ impl Refusal {
         Self::RequestLineBytes,
         Self::Expectation,
         Self::HeadBytes,
+        Self::HeaderLines,
+        Self::ConnectionOptions,
         Self::TransferCoding,
         Self::BadAnswer,
         Self::QueueFull,
@@ -135,6 +141,8 @@ impl Refusal {
             Self::RequestLineBytes => (414, "request_line_bytes", "the request line is too long"),
             Self::Expectation => (417, "expectation", "the only expectation that is met is 100-continue"),
             Self::HeadBytes => (431, "head_bytes", "the request's headers are too large"),
+            Self::HeaderLines => (431, "header_lines", "the request has too many header lines"),
+            Self::ConnectionOptions => (431, "connection_options", "the Connection header has too many options"),
             Self::TransferCoding => (501, "transfer_coding", "the only transfer coding that is read is chunked"),
             Self::BadAnswer => (502, "bad_answer", "the request failed inside the service: see its log"),
             Self::QueueFull => (503, "queue_full", "too many requests wait: try again later"),

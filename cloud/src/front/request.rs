@@ -8,7 +8,7 @@
 
 use super::chunked::Chunked;
 use super::head::{self, BodyLength, Head};
-use super::limits::Limits;
+use super::limits::{Limits, RequestLimits};
 use super::refusal::Refusal;
 
 /// A whole request, as the workers get it.
@@ -37,15 +37,7 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Parser {
     state: State,
-    max: Max,
-}
-
-/// The limits that concern the parser.
-#[derive(Clone, Copy, Debug)]
-struct Max {
-    request_line: usize,
-    head: usize,
-    body: usize,
+    max: RequestLimits,
 }
 
 #[derive(Debug)]
@@ -71,12 +63,7 @@ impl State {
 
 impl Parser {
     pub(super) const fn new(limits: &Limits) -> Self {
-        let max = Max {
-            request_line: limits.request_line_bytes,
-            head: limits.head_bytes,
-            body: limits.body_bytes,
-        };
-        Self { state: State::new(), max }
+        Self { state: State::new(), max: limits.of_request() }
     }
 
     /// Bytes of memory held.
@@ -105,7 +92,7 @@ impl Parser {
                 return Ok((input.len(), None));
             };
             used = count;
-            let head = head::parse(bytes, self.max.body)?;
+            let head = head::parse(bytes, self.max)?;
             let expects = head.expects_continue && head.body != BodyLength::Bytes(0);
             let chunked = matches!(head.body, BodyLength::Chunked).then(Chunked::new);
             self.state = State::Body { head, body: Vec::new(), chunked };
@@ -116,7 +103,8 @@ impl Parser {
         let State::Body { head, body, chunked } = &mut self.state else {
             return Ok((used, None));
         };
-        let (count, is_complete) = read_body(head, body, chunked, &input[used..], self.max.body)?;
+        let (count, is_complete) =
+            read_body(head, body, chunked, &input[used..], self.max.body_bytes)?;
         used += count;
         if !is_complete {
             return Ok((used, None));
@@ -139,7 +127,7 @@ fn read_head(
     bytes: &mut Vec<u8>,
     line: &mut Line,
     input: &[u8],
-    max: Max,
+    max: RequestLimits,
 ) -> Result<Option<usize>, Refusal> {
     for (at, &byte) in input.iter().enumerate() {
         let after_cr = bytes.last() == Some(&b'\r');
@@ -147,10 +135,10 @@ fn read_head(
             return Err(Refusal::BareLineEnd);
         }
         bytes.push(byte);
-        if *line != Line::Whole && bytes.len() > max.request_line + b"\r\n".len() {
+        if *line != Line::Whole && bytes.len() > max.request_line_bytes + b"\r\n".len() {
             return Err(Refusal::RequestLineBytes);
         }
-        if bytes.len() > max.head {
+        if bytes.len() > max.head_bytes {
             return Err(Refusal::HeadBytes);
         }
         match (byte, *line) {
