@@ -5,16 +5,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ringside_protocol::time::UnixMicros;
 
-use super::limit::party;
 use super::{Caller, RateLimit, Refusal, Scope, session, sha256};
 use crate::db::people::{self, Sha256};
 use crate::db::{Db, Result as DbResult};
+use crate::network::party;
 use crate::password;
 
 /// Failed attempts with one login within [`LOGIN_WINDOW_SECONDS`].
 pub const MAX_ATTEMPTS_PER_LOGIN: u32 = 10;
 
-/// Failed attempts from one address (IPv6: one /64) within [`LOGIN_WINDOW_SECONDS`].
+/// Failed attempts from one address ([`party`]) within [`LOGIN_WINDOW_SECONDS`].
 pub const MAX_ATTEMPTS_PER_ADDRESS: u32 = 30;
 
 /// How long attempts count, seconds.

@@ -10,7 +10,7 @@
 //! Each phase has one deadline. [`Client`] does the I/O; `event_loop.rs` moves it along.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -280,22 +280,6 @@ impl Client {
     }
 }
 
-/// Whom a connection counts for: an IPv4 address, or an IPv6 /64 network, since that is what one
-/// customer of a provider has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Source(u64, bool);
-
-impl From<IpAddr> for Source {
-    fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self(u64::from(address.to_bits()), false),
-            IpAddr::V6(address) => {
-                Self(u64::try_from(address.to_bits() >> 64).unwrap_or(u64::MAX), true)
-            }
-        }
-    }
-}
-
 /// When a body must be complete that has `bytes` so far.
 pub(super) fn body_deadline(limits: &Limits, since: Instant, bytes: usize) -> Instant {
     let seconds = bytes / limits.body_bytes_per_second.max(1);
@@ -310,16 +294,6 @@ pub(super) fn prepare(socket: &TcpStream) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_ipv6_network_is_one_source_and_a_mapped_address_is_its_ipv4_one() {
-        let source = |text: &str| Source::from(text.parse::<IpAddr>().unwrap());
-        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:1"));
-        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
-        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
-        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
-        assert_ne!(source("::"), source("0.0.0.0"));
-    }
 
     #[test]
     fn a_body_gets_more_time_the_more_of_it_arrives() {

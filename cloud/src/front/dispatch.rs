@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::answer::{Answer, Park};
 use super::backend::{Backend, Progress, State, added_headers};
-use super::client::{Client, Phase, Source};
+use super::client::{Client, Phase};
 use super::event_loop::Loop;
 use super::refusal::Refusal;
 use super::stats::add;
+use crate::network::party;
 
 /// When to try again to reach the workers.
 const RETRY: Duration = Duration::from_millis(20);
@@ -202,12 +203,12 @@ impl Loop {
     ///
     /// So some connections to the workers are always left for what is short.
     fn has_enough_streams(&self, client: &Client) -> bool {
-        let source = Source::from(client.peer.ip());
+        let source = party(client.peer.ip());
         let (mut to_address, mut to_all) = (0, 0);
         for other in self.clients.iter().flatten() {
             if other.is_stream && matches!(other.phase, Phase::Answering(Some(_))) {
                 to_all += 1;
-                to_address += usize::from(Source::from(other.peer.ip()) == source);
+                to_address += usize::from(party(other.peer.ip()) == source);
             }
         }
         to_all >= self.limits.streams || to_address >= self.limits.streams_per_address

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,12 +16,13 @@ use mio::{Events, Interest, Poll, Token};
 use rustls::{ServerConfig, ServerConnection};
 
 use super::backend::Backend;
-use super::client::{self, Client, Source};
+use super::client::{self, Client};
 use super::limits::{Limits, PIECE_BYTES};
 use super::refusal::Refusal;
 use super::stats::{Counters, add, set};
 use super::timers::Timers;
 use super::wakes::Wakes;
+use crate::network::party;
 use crate::server::workers::Workers;
 
 /// The listener.
@@ -72,7 +73,7 @@ pub(super) struct Loop {
     pub(super) clients: Vec<Option<Client>>,
     free: Vec<usize>,
     connections: usize,
-    sources: HashMap<Source, usize>,
+    sources: HashMap<IpAddr, usize>,
     pub(super) backends: Vec<Option<Backend>>,
     /// Requests with the workers: an answer's head ends them.
     pub(super) running: usize,
@@ -215,7 +216,7 @@ impl Loop {
     }
 
     fn admit(&mut self, mut socket: TcpStream, peer: SocketAddr) {
-        let source = Source::from(peer.ip());
+        let source = party(peer.ip());
         let from_there = self.sources.get(&source).copied().unwrap_or(0);
         if self.connections >= self.limits.connections {
             self.counters.refused(Refusal::Connections);
@@ -258,7 +259,7 @@ impl Loop {
         self.detach(slot, &mut client);
         self.buffered -= client.charged;
         self.timers.set(slot, None);
-        let source = Source::from(client.peer.ip());
+        let source = party(client.peer.ip());
         if let Some(count) = self.sources.get_mut(&source) {
             *count -= 1;
             if *count == 0 {

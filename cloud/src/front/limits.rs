@@ -27,7 +27,7 @@ pub const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
 pub struct Limits {
     /// Connections at once; a further one is closed at once.
     pub connections: usize,
-    /// Connections at once from one IPv4 address or one IPv6 /64 network.
+    /// Connections at once from one address ([`party`](crate::network::party)).
     pub connections_per_address: usize,
     /// From accepting a connection to the end of the TLS handshake.
     pub handshake: Duration,
@@ -71,7 +71,7 @@ pub struct Limits {
     /// Answers on their way at once that are longer than [`SHORT_BODY_BYTES`], or of unknown
     /// length: 503 above.
     pub streams: usize,
-    /// Of these, to one IPv4 address or one IPv6 /64 network: 503 above.
+    /// Of these, to one address: 503 above.
     pub streams_per_address: usize,
     /// How long running requests may take once the service ends.
     pub shutdown: Duration,
