@@ -26,8 +26,11 @@ pub struct Request {
     /// Names in lower case, in the order of the request. Hop-by-hop headers, and headers that claim
     /// another address (`X-Forwarded-For`), are not among them.
     pub headers: Vec<(String, String)>,
-    /// Who sent it: the address of the TCP connection.
+    /// Who sent it: the address of the TCP connection, or the one that a reverse proxy of ours
+    /// names, with port 0.
     pub peer: SocketAddr,
+    /// Somebody handed it on: it has a header that only proxies write, or comes from one of ours.
+    pub is_forwarded: bool,
     /// The body, no longer chunked.
     pub body: Vec<u8>,
     /// Set when a parked request comes again.

@@ -16,6 +16,7 @@ use crate::events::{Events, Waker};
 use crate::front::{Front, FrontHandle, FrontSettings, Limits, Wakes, raise_fd_limit};
 use crate::identity::{self, Identity};
 use crate::logger::now;
+use crate::network::Network;
 use crate::retention::{self, EXPIRE_EVERY_SECONDS};
 use crate::routes::{self, App};
 use crate::server::Handler;
@@ -68,7 +69,7 @@ impl Service {
         let sensors = listen(
             (settings.sensors, SENSOR_WORKERS),
             &tls,
-            Limits::sensors(),
+            (Limits::sensors(), Vec::new()),
             sensor_wakes,
             handler,
         )?;
@@ -81,8 +82,13 @@ impl Service {
             log::warn!("this build has no pages, only the API: run ci/web and build it again");
         }
         let handler: Arc<Handler> = Arc::new(move |request| routes::handle(&app, request));
-        let web =
-            listen((settings.web, PEOPLE_WORKERS), &tls, Limits::people(), page_wakes, handler)?;
+        let web = listen(
+            (settings.web, PEOPLE_WORKERS),
+            &tls,
+            (Limits::people(), settings.web_proxies.clone()),
+            page_wakes,
+            handler,
+        )?;
         let is_new = db.customers().map_err(words)?.is_empty();
         Ok(Self {
             identity,
@@ -135,7 +141,7 @@ fn open_tls(settings: &Settings) -> Result<Arc<ServerTls>, String> {
 fn listen(
     (listen, workers): (SocketAddr, usize),
     tls: &ServerTls,
-    limits: Limits,
+    (limits, proxies): (Limits, Vec<Network>),
     wakes: Wakes,
     handler: Arc<Handler>,
 ) -> Result<FrontHandle, String> {
@@ -143,6 +149,7 @@ fn listen(
         listen: without_ipv6(listen),
         tls: tls.config().map_err(|error| error.to_string())?,
         limits,
+        proxies,
         workers,
         wakes,
         socket_directory: None,

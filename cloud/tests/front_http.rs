@@ -5,7 +5,7 @@ mod front_support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use front_support::{Client, PATIENCE, echo, start, start_on};
+use front_support::{Client, PATIENCE, echo, start, start_behind, start_on};
 use ringside_cloud::front::{HandshakeFailure, Limits, Wakes};
 use ringside_cloud::server::{Request, Response};
 
@@ -96,6 +96,40 @@ fn nobody_can_claim_another_address_or_speak_as_the_front() {
     let answer = client.answer();
     assert!(answer.text().starts_with("127.0.0.1:"), "{}", answer.text());
     assert!(answer.text().ends_with(" [\"host\", \"cookie\"] None\n"), "{}", answer.text());
+}
+
+/// As nginx sends it with `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for`, for a client
+/// that lies.
+const FORWARDED: &str =
+    "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 127.0.0.1, 203.0.113.7\r\n\r\n";
+
+fn who(request: &mut Request) -> Response {
+    Response::text(200, &format!("{} {}", request.peer.ip(), request.is_forwarded))
+}
+
+#[test]
+fn a_forwarded_request_is_told_from_one_of_this_machine() {
+    let service = start(Limits::people(), who);
+    let mut client = service.connect();
+    assert_eq!(client.get("/").text(), "127.0.0.1 false\n");
+    client.send(FORWARDED);
+    assert_eq!(client.answer().text(), "127.0.0.1 true\n");
+    for header in ["Via: 1.1 proxy", "X-Real-IP: 127.0.0.1", "Forwarded: for=127.0.0.1"] {
+        client.send(format!("GET / HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n"));
+        assert_eq!(client.answer().text(), "127.0.0.1 true\n", "{header}");
+    }
+}
+
+#[test]
+fn a_named_proxy_tells_who_asks_and_has_as_many_connections_as_it_needs() {
+    let limits = Limits { connections_per_address: 1, ..Limits::people() };
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let service = start_behind(&["127.0.0.0/8"], listen, limits, 1, Wakes::new(), who);
+    let mut clients: Vec<_> = (0..3).map(|_| service.connect()).collect();
+    clients[2].send(FORWARDED);
+    assert_eq!(clients[2].answer().text(), "203.0.113.7 true\n");
+    // A proxy that says nothing is not this machine either.
+    assert_eq!(clients[0].get("/").text(), "127.0.0.1 true\n");
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn a_certificate_given_anew_is_served_without_a_restart() {
         listen: "127.0.0.1:0".parse().unwrap(),
         tls: tls.config().unwrap(),
         limits: Limits::people(),
+        proxies: Vec::new(),
         workers: 1,
         wakes: ringside_cloud::front::Wakes::new(),
         socket_directory: Some(directory.path().to_path_buf()),

@@ -10,7 +10,7 @@
 //! Each phase has one deadline. [`Client`] does the I/O; `event_loop.rs` moves it along.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ pub(super) struct Client {
     socket: TcpStream,
     tls: ServerConnection,
     pub(super) peer: SocketAddr,
+    /// Who sent the present request, or the last one: the peer, or whom its proxy names.
+    pub(super) sender: IpAddr,
     pub(super) phase: Phase,
     pub(super) deadline: Option<Instant>,
     pub(super) parser: Parser,
@@ -112,6 +114,7 @@ impl Client {
             socket,
             tls,
             peer,
+            sender: peer.ip(),
             phase: Phase::Handshake,
             deadline: Some(now + limits.handshake),
             parser: Parser::new(limits),
@@ -138,10 +141,9 @@ impl Client {
 
     /// Bytes of requests held for this connection.
     pub(super) fn held(&self) -> usize {
-        let request = self
-            .request
-            .as_ref()
-            .map_or(0, |request| request.head.capacity() + request.body.capacity());
+        let request = self.request.as_ref().map_or(0, |request| {
+            request.head.capacity() + request.forwarding.chain.capacity() + request.body.capacity()
+        });
         self.input.capacity() + self.parser.held() + request
     }
 

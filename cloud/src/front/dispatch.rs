@@ -8,6 +8,7 @@ use super::answer::{Answer, Park};
 use super::backend::{Backend, Progress, State, added_headers};
 use super::client::{Client, Phase};
 use super::event_loop::Loop;
+use super::proxies;
 use super::refusal::Refusal;
 use super::stats::add;
 use crate::network::party;
@@ -62,7 +63,9 @@ impl Loop {
         else {
             return;
         };
-        let added = added_headers(client.peer, client.woken, client.parked_at, self.now);
+        let sender = proxies::sender(&self.proxies, client.peer, &request.forwarding);
+        client.sender = sender.address.ip();
+        let added = added_headers(sender, client.woken, client.parked_at, self.now);
         backend.begin(Arc::clone(request), &added, slot);
         client.phase = Phase::Running(index);
         client.deadline = Some(self.now + self.limits.handler);
@@ -203,12 +206,12 @@ impl Loop {
     ///
     /// So some connections to the workers are always left for what is short.
     fn has_enough_streams(&self, client: &Client) -> bool {
-        let source = party(client.peer.ip());
+        let source = party(client.sender);
         let (mut to_address, mut to_all) = (0, 0);
         for other in self.clients.iter().flatten() {
             if other.is_stream && matches!(other.phase, Phase::Answering(Some(_))) {
                 to_all += 1;
-                to_address += usize::from(party(other.peer.ip()) == source);
+                to_address += usize::from(party(other.sender) == source);
             }
         }
         to_all >= self.limits.streams || to_address >= self.limits.streams_per_address

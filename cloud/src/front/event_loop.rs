@@ -18,11 +18,12 @@ use rustls::{ServerConfig, ServerConnection};
 use super::backend::Backend;
 use super::client::{self, Client};
 use super::limits::{Limits, PIECE_BYTES};
+use super::proxies::is_proxy;
 use super::refusal::Refusal;
 use super::stats::{Counters, add, set};
 use super::timers::Timers;
 use super::wakes::Wakes;
-use crate::network::party;
+use crate::network::{Network, party};
 use crate::server::workers::Workers;
 
 /// The listener.
@@ -48,6 +49,7 @@ pub(super) struct Setup {
     pub(super) poll: Poll,
     pub(super) listener: TcpListener,
     pub(super) limits: Limits,
+    pub(super) proxies: Vec<Network>,
     pub(super) tls: Arc<ServerConfig>,
     pub(super) workers: Workers,
     pub(super) worker_count: usize,
@@ -61,6 +63,8 @@ pub(super) struct Loop {
     poll: Poll,
     listener: Option<TcpListener>,
     pub(super) limits: Limits,
+    /// Reverse proxies, which speak for others.
+    pub(super) proxies: Vec<Network>,
     tls: Arc<ServerConfig>,
     pub(super) workers: Workers,
     pub(super) worker_count: usize,
@@ -103,6 +107,7 @@ impl Loop {
             poll: setup.poll,
             listener: Some(setup.listener),
             limits: setup.limits,
+            proxies: setup.proxies,
             tls: setup.tls,
             workers: setup.workers,
             worker_count: setup.worker_count,
@@ -222,7 +227,8 @@ impl Loop {
             self.counters.refused(Refusal::Connections);
             return;
         }
-        if from_there >= self.limits.connections_per_address {
+        let is_one = !is_proxy(&self.proxies, peer.ip());
+        if is_one && from_there >= self.limits.connections_per_address {
             self.counters.refused(Refusal::ConnectionsPerAddress);
             return;
         }

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use super::limits::RequestLimits;
+use super::proxies::{Forwarding, claims_an_address};
 use super::refusal::Refusal;
 
 /// A head, checked.
@@ -22,6 +23,8 @@ pub(super) struct Head {
     pub(super) close: bool,
     /// The answer has no body (HEAD).
     pub(super) is_head: bool,
+    /// What it says about its way, which the workers do not get.
+    pub(super) forwarding: Forwarding,
 }
 
 /// How the end of a body is found (RFC 9112 §6.3).
@@ -46,11 +49,8 @@ const NOT_HANDED_ON: [&str; 9] = [
     "content-length",
 ];
 
-/// Headers by which somebody else's address is claimed.
-const CLAIMS: [&str; 4] = ["forwarded", "x-real-ip", "x-client-ip", "true-client-ip"];
-
-/// Beginnings of such headers, and of what the front says to the workers.
-const CLAIM_PREFIXES: [&str; 2] = ["x-forwarded", "x-ringside-"];
+/// The beginning of what the front says to the workers.
+const OURS_PREFIX: &str = "x-ringside-";
 
 /// Reads a whole head, the empty line included.
 pub(super) fn parse(bytes: &[u8], max: RequestLimits) -> Result<Head, Refusal> {
@@ -85,6 +85,7 @@ pub(super) fn parse(bytes: &[u8], max: RequestLimits) -> Result<Head, Refusal> {
         expects_continue: fields.expects_continue,
         close: fields.options.contains("close"),
         is_head: method == "HEAD",
+        forwarding: fields.forwarding,
     })
 }
 
@@ -99,10 +100,12 @@ struct Fields {
     options: HashSet<String>,
     /// All that `Connection` names, twice or empty as well.
     option_count: usize,
+    forwarding: Forwarding,
 }
 
 impl Fields {
     fn note(&mut self, name: &str, value: &str, max_options: usize) -> Result<(), Refusal> {
+        self.forwarding.note(name, value);
         match name {
             "host" => self.hosts += 1,
             "content-length" if self.length.is_some() => return Err(Refusal::ContentLength),
@@ -193,9 +196,7 @@ fn content_length(value: &str) -> Result<usize, Refusal> {
 }
 
 fn is_handed_on(name: &str) -> bool {
-    !NOT_HANDED_ON.contains(&name)
-        && !CLAIMS.contains(&name)
-        && !CLAIM_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    !NOT_HANDED_ON.contains(&name) && !claims_an_address(name) && !name.starts_with(OURS_PREFIX)
 }
 
 fn rewritten(request_line: &str, headers: &[(String, &str)]) -> Vec<u8> {
@@ -262,6 +263,15 @@ mod tests {
             "Accept:\t*/* ",
         ];
         assert_eq!(text(&lines), "GET /a?b HTTP/1.1\r\nhost: x\r\naccept: */*\r\n");
+    }
+
+    #[test]
+    fn the_claims_that_are_taken_out_are_noted_even_where_connection_names_them() {
+        let lines = ["GET / HTTP/1.1", "Host: x", "Connection: X-Forwarded-For"];
+        assert_eq!(head(&lines).unwrap().forwarding, Forwarding::default());
+        let lines = [&lines[..], &["X-Forwarded-For: a", "X-Forwarded-For: b"]].concat();
+        let forwarding = Forwarding { is_claimed: true, chain: "a,b".to_owned() };
+        assert_eq!(head(&lines).unwrap().forwarding, forwarding);
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod dispatch;
 mod event_loop;
 mod head;
 mod limits;
+mod proxies;
 mod refusal;
 mod request;
 mod stats;
@@ -49,6 +50,7 @@ pub use self::refusal::{Refusal, reason_phrase};
 use self::stats::Counters;
 pub use self::stats::{FrontStats, HandshakeFailure};
 pub use self::wakes::Wakes;
+use crate::network::Network;
 use crate::server::Handler;
 use crate::server::workers::Workers;
 
@@ -60,6 +62,9 @@ pub struct FrontSettings {
     pub tls: Arc<rustls::ServerConfig>,
     /// What to put up with.
     pub limits: Limits,
+    /// Reverse proxies: what comes from them is never this machine's, the end of their
+    /// `X-Forwarded-For` says who asks, and limits that an address has do not hold for them.
+    pub proxies: Vec<Network>,
     /// Threads that call the handler.
     pub workers: usize,
     /// Wakes what this listener has parked; made before it, since handlers need it.
@@ -79,8 +84,15 @@ impl Front {
     /// The address cannot be listened on, the workers' socket cannot be made, or `wakes` belongs
     /// to another listener.
     pub fn start(settings: FrontSettings, handler: Arc<Handler>) -> io::Result<FrontHandle> {
-        let FrontSettings { listen, tls, limits, workers: worker_count, wakes, socket_directory } =
-            settings;
+        let FrontSettings {
+            listen,
+            tls,
+            limits,
+            proxies,
+            workers: worker_count,
+            wakes,
+            socket_directory,
+        } = settings;
         let worker_count = worker_count.max(1);
         let listener = TcpListener::bind(listen).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
@@ -99,6 +111,7 @@ impl Front {
             poll,
             listener,
             limits,
+            proxies,
             tls,
             workers,
             worker_count,

@@ -9,6 +9,7 @@
 use super::chunked::Chunked;
 use super::head::{self, BodyLength, Head};
 use super::limits::{Limits, RequestLimits};
+use super::proxies::Forwarding;
 use super::refusal::Refusal;
 
 /// A whole request, as the workers get it.
@@ -22,6 +23,8 @@ pub(super) struct Request {
     pub(super) is_head: bool,
     /// The client wants the connection closed.
     pub(super) close: bool,
+    /// What the head said about its way.
+    pub(super) forwarding: Forwarding,
 }
 
 /// What a piece of bytes brought.
@@ -70,7 +73,9 @@ impl Parser {
     pub(super) fn held(&self) -> usize {
         match &self.state {
             State::Head { bytes, .. } => bytes.capacity(),
-            State::Body { head, body, .. } => head.text.capacity() + body.capacity(),
+            State::Body { head, body, .. } => {
+                head.text.capacity() + head.forwarding.chain.capacity() + body.capacity()
+            }
         }
     }
 
@@ -117,7 +122,13 @@ impl Parser {
         text.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
         text.shrink_to_fit();
         body.shrink_to_fit();
-        let request = Request { head: text, body, is_head: head.is_head, close: head.close };
+        let request = Request {
+            head: text,
+            body,
+            is_head: head.is_head,
+            close: head.close,
+            forwarding: head.forwarding,
+        };
         Ok((used, Some(Event::Complete(request))))
     }
 }

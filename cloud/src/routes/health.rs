@@ -14,9 +14,7 @@ use crate::version;
 
 /// Whether a request was made on this machine, and not handed on by a proxy that runs on it.
 pub(super) fn is_local(request: &Request) -> bool {
-    let proxied = ["forwarded", "via"];
-    request.peer.ip().to_canonical().is_loopback()
-        && proxied.iter().all(|name| request.header(name).is_none())
+    request.peer.ip().to_canonical().is_loopback() && !request.is_forwarded
 }
 
 pub(super) fn not_local() -> ApiError {

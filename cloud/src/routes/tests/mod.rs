@@ -241,6 +241,7 @@ pub(crate) fn request(
         query: query.to_owned(),
         headers,
         peer: "192.0.2.1:4711".parse().expect("an address"),
+        is_forwarded: false,
         body: body.as_bytes().to_vec(),
         woken: None,
         waited: core::time::Duration::ZERO,
