@@ -76,6 +76,8 @@ pub(super) struct Client {
     pub(super) close: bool,
     /// The key that its request is parked under.
     pub(super) park: Option<String>,
+    /// Whose share of the parked it takes.
+    pub(super) share: Option<String>,
     /// Why its request is dispatched again, in the front's words to the workers.
     pub(super) woken: Option<&'static str>,
     /// When the request was parked for the first time.
@@ -125,6 +127,7 @@ impl Client {
             request: None,
             close: false,
             park: None,
+            share: None,
             woken: None,
             parked_at: None,
             is_stream: false,

@@ -12,6 +12,7 @@ use super::proxies;
 use super::refusal::Refusal;
 use super::stats::add;
 use crate::network::party;
+use crate::server::Share;
 
 /// When to try again to reach the workers.
 const RETRY: Duration = Duration::from_millis(20);
@@ -239,6 +240,9 @@ impl Loop {
             self.refuse(client, Refusal::ShuttingDown);
             return;
         }
+        if let Some(share) = &park.share {
+            self.supersede(share);
+        }
         if self.parked_count >= self.limits.parked {
             self.refuse(client, Refusal::ParkedFull);
             return;
@@ -251,8 +255,26 @@ impl Loop {
         self.parked_count += 1;
         // First note the request, then compare: see `wakes.rs`.
         self.parked.entry(park.key.clone()).or_default().push(slot);
+        if let Some(share) = park.share {
+            self.shares.entry(share.of.clone()).or_default().push_back(slot);
+            client.share = Some(share.of);
+        }
         if self.wakes.generation(&park.key) != park.generation {
             self.come_back(slot, client, "yes");
+        }
+    }
+
+    /// Makes place for one more request within a share.
+    fn supersede(&mut self, share: &Share) {
+        while let Some(slots) = self.shares.get(&share.of)
+            && slots.len() >= share.most.max(1)
+        {
+            let Some(&oldest) = slots.front() else { return };
+            add(&self.counters.superseded);
+            self.with_client(oldest, |this, client| {
+                this.come_back(oldest, client, "superseded");
+                Ok(())
+            });
         }
     }
 
@@ -280,6 +302,13 @@ impl Loop {
             slots.retain(|&parked| parked != slot);
             if slots.is_empty() {
                 self.parked.remove(&key);
+            }
+        }
+        let Some(share) = client.share.take() else { return };
+        if let Some(slots) = self.shares.get_mut(&share) {
+            slots.retain(|&parked| parked != slot);
+            if slots.is_empty() {
+                self.shares.remove(&share);
             }
         }
     }

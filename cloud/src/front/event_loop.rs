@@ -86,6 +86,8 @@ pub(super) struct Loop {
     /// Slots of parked requests by key.
     pub(super) parked: HashMap<String, Vec<usize>>,
     pub(super) parked_count: usize,
+    /// Slots of parked requests by whose share they take, the oldest first.
+    pub(super) shares: HashMap<String, VecDeque<usize>>,
     pub(super) buffered: usize,
     pub(super) timers: Timers,
     /// Slots that have more to do than one turn allows.
@@ -124,6 +126,7 @@ impl Loop {
             queue: VecDeque::new(),
             parked: HashMap::new(),
             parked_count: 0,
+            shares: HashMap::new(),
             buffered: 0,
             timers: Timers::default(),
             again: Vec::new(),

@@ -71,6 +71,8 @@ pub struct FrontStats {
     pub requests: u64,
     /// Long polls dispatched again since the start.
     pub woken: u64,
+    /// Long polls answered because a newer one of the same asker waits.
+    pub superseded: u64,
     /// Clients that were cut because they took no byte of their answer.
     pub stalled: u64,
     /// Answers that a worker broke off.
@@ -107,6 +109,7 @@ pub(super) struct Counters {
     pub(super) buffered_bytes: AtomicU64,
     pub(super) requests: AtomicU64,
     pub(super) woken: AtomicU64,
+    pub(super) superseded: AtomicU64,
     pub(super) stalled: AtomicU64,
     pub(super) broken_answers: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
@@ -134,6 +137,7 @@ impl Counters {
             buffered_bytes: load(&self.buffered_bytes),
             requests: load(&self.requests),
             woken: load(&self.woken),
+            superseded: load(&self.superseded),
             stalled: load(&self.stalled),
             broken_answers: load(&self.broken_answers),
             refused: self.refused.each_ref().map(load),

@@ -2,16 +2,21 @@
 
 use core::time::Duration;
 
+use data_encoding::HEXLOWER;
 use serde_json::json;
 
 use super::reply::json_response;
 use super::{Answer, ApiError, Context, query};
-use crate::auth::Scope;
+use crate::auth::{Scope, sha256};
 use crate::events::Events;
 use crate::server::{Response, Woken};
 
 /// The longest wait, seconds.
 pub const MAX_WAIT_SECONDS: u16 = 50;
+
+/// Requests of one user, or of one API token, that wait at once; one more, and the oldest is answered.
+/// A browser keeps six connections to a server.
+pub const MAX_WAITING: usize = 32;
 
 /// The wait where none is asked for, seconds.
 const DEFAULT_WAIT_SECONDS: u16 = 25;
@@ -44,8 +49,10 @@ pub(super) fn changes(context: &Context<'_>, scope: &Scope) -> Answer {
     let serial = context.app.events.serial(scope.customer());
     let request = context.request;
     let left = Duration::from_secs(u64::from(wait)).saturating_sub(request.waited);
-    if since != Some(serial) || left.is_zero() || request.woken == Some(Woken::Timeout) {
+    let is_over = matches!(request.woken, Some(Woken::Timeout | Woken::Superseded));
+    if since != Some(serial) || left.is_zero() || is_over {
         return Ok(json_response(200, &json!({ "serial": serial })));
     }
-    Ok(Response::parked(key, generation, left))
+    let share = format!("{key}:{}", HEXLOWER.encode(&sha256(scope.who().as_bytes())));
+    Ok(Response::parked(key, generation, left).within_share(share, MAX_WAITING))
 }

@@ -32,7 +32,7 @@ use ringside_protocol::time::UnixMicros;
 pub use self::api_tokens::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
 pub use self::app::{App, Clock};
 pub use self::audit::MAX_ENTRIES;
-pub use self::changes::MAX_WAIT_SECONDS;
+pub use self::changes::{MAX_WAIT_SECONDS, MAX_WAITING};
 pub use self::listing::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::query::MAX_PARAMETERS;
 pub use self::reply::ApiError;

@@ -301,6 +301,7 @@ impl Internal {
             "x-ringside-peer" => self.peer = value.parse().ok(),
             "x-ringside-forwarded" => self.is_forwarded = true,
             "x-ringside-woken" if value == "yes" => self.woken = Some(Woken::Yes),
+            "x-ringside-woken" if value == "superseded" => self.woken = Some(Woken::Superseded),
             "x-ringside-woken" => self.woken = Some(Woken::Timeout),
             "x-ringside-waited-millis" => self.waited_millis = value.parse().unwrap_or(0),
             // The body says it itself.

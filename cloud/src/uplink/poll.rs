@@ -20,6 +20,10 @@ use crate::server::Woken;
 /// The same commands are not said again within this time, seconds.
 const REPEAT_SECONDS: u64 = 10;
 
+/// Polls of one sensor that wait at once; a newer one takes the older one's place, which is answered
+/// with nothing.
+pub const POLLS_PER_SENSOR: usize = 1;
+
 /// The key under which a sensor's poll waits.
 #[must_use]
 pub fn key(device: Fingerprint) -> String {
@@ -30,6 +34,10 @@ impl Uplink {
     /// Answers at once when there is something to say, else parks.
     pub(super) fn poll(&self, request: &Request<'_>) -> Result<Answer, Refusal> {
         let (token, session) = self.enter(request)?;
+        if request.woken == Some(Woken::Superseded) {
+            // What there may be to say is for the one that waits now.
+            return seal(&Commands::default());
+        }
         let poll: Poll = open(request.body)?;
         let wait_seconds = poll.wait_seconds;
         let key = key(session.device);
