@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use front_support::{Client, PATIENCE, Service, echo, start, start_with};
+use front_support::{Client, PATIENCE, Service, echo, start, start_on, start_with};
 use ringside_cloud::front::{ANSWER_BUFFER_BYTES, HandshakeFailure, Limits, Refusal, Wakes};
 use ringside_cloud::server::{Request, Response};
 
@@ -259,6 +259,35 @@ fn bytes_held_for_all_connections_are_bounded() {
     drop(clients);
     service.wait("nothing is held", |stats| stats.buffered_bytes == 0);
     assert_eq!(service.connect().post("/", &[b'x'; 100_000]).status, 204);
+}
+
+#[test]
+fn bytes_held_for_one_address_are_bounded_and_leave_room_for_others() {
+    let share = 256 * 1024;
+    let limits = Limits { buffered_bytes_per_address: share, ..Limits::sensors() };
+    if std::net::TcpListener::bind("[::]:0").is_err() {
+        println!("skipped: this machine has no IPv6, and so one address only");
+        return;
+    }
+    let everywhere = "[::]:0".parse().unwrap();
+    let service =
+        start_on(everywhere, limits, 2, Wakes::new(), |_: &mut Request| Response::new(204));
+    let from = |host: &str| {
+        let host: std::net::IpAddr = host.parse().unwrap();
+        Client::connect((host, service.address().port()).into(), &service.trust)
+    };
+    let mut greedy: Vec<_> = (0..4).map(|_| from("127.0.0.1")).collect();
+    for client in &mut greedy {
+        client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+        // Those who are refused do not read all of it.
+        let _ = client.try_send([b'x'; 90_000]);
+    }
+    service.wait("one is refused", |stats| stats.refused(Refusal::BuffersPerAddress) > 0);
+    assert_eq!(from("::1").post("/", &[b'x'; 100_000]).status, 204);
+    assert_eq!(service.front.stats().refused(Refusal::BuffersFull), 0);
+    drop(greedy);
+    service.wait("nothing is held", |stats| stats.buffered_bytes == 0);
+    assert_eq!(from("127.0.0.1").post("/", &[b'x'; 100_000]).status, 204);
 }
 
 /// Gives as many bytes as it says, and counts them.

@@ -58,6 +58,14 @@ pub(super) struct Setup {
     pub(super) stop: Arc<Mutex<Option<Instant>>>,
 }
 
+/// What the connections of one address take together.
+#[derive(Default)]
+struct Held {
+    connections: usize,
+    /// Of requests.
+    bytes: usize,
+}
+
 /// The thread's state.
 pub(super) struct Loop {
     poll: Poll,
@@ -77,7 +85,7 @@ pub(super) struct Loop {
     pub(super) clients: Vec<Option<Client>>,
     free: Vec<usize>,
     connections: usize,
-    sources: HashMap<IpAddr, usize>,
+    parties: HashMap<IpAddr, Held>,
     pub(super) backends: Vec<Option<Backend>>,
     /// Requests with the workers: an answer's head ends them.
     pub(super) running: usize,
@@ -120,7 +128,7 @@ impl Loop {
             clients: Vec::new(),
             free: Vec::new(),
             connections: 0,
-            sources: HashMap::new(),
+            parties: HashMap::new(),
             backends: (0..backends).map(|_| None).collect(),
             running: 0,
             queue: VecDeque::new(),
@@ -225,7 +233,7 @@ impl Loop {
 
     fn admit(&mut self, mut socket: TcpStream, peer: SocketAddr) {
         let source = party(peer.ip());
-        let from_there = self.sources.get(&source).copied().unwrap_or(0);
+        let from_there = self.parties.get(&source).map_or(0, |held| held.connections);
         if self.connections >= self.limits.connections {
             self.counters.refused(Refusal::Connections);
             return;
@@ -246,7 +254,7 @@ impl Loop {
         let tls = ServerConnection::new(Arc::clone(&self.tls));
         match (registered, tls) {
             (Ok(()), Ok(tls)) => {
-                *self.sources.entry(source).or_insert(0) += 1;
+                self.parties.entry(source).or_default().connections += 1;
                 self.connections += 1;
                 let client = Client::new(socket, tls, peer, &self.limits, self.now);
                 self.timers.set(slot, client.deadline);
@@ -266,17 +274,44 @@ impl Loop {
     /// A connection has gone, and with it what it had taken.
     pub(super) fn forget(&mut self, slot: usize, mut client: Client) {
         self.detach(slot, &mut client);
-        self.buffered -= client.charged;
         self.timers.set(slot, None);
+        self.buffered -= client.charged;
         let source = party(client.peer.ip());
-        if let Some(count) = self.sources.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                self.sources.remove(&source);
+        if let Some(held) = self.parties.get_mut(&source) {
+            held.bytes -= client.charged;
+            held.connections -= 1;
+            if held.connections == 0 {
+                self.parties.remove(&source);
             }
         }
         self.connections -= 1;
         self.free.push(slot);
+    }
+
+    /// Keeps the sums of what connections hold: of all, and of this one's address.
+    pub(super) fn charge(&mut self, client: &mut Client) {
+        let held = client.held();
+        self.buffered = self.buffered + held - client.charged;
+        if let Some(party) = self.parties.get_mut(&party(client.peer.ip())) {
+            party.bytes = party.bytes + held - client.charged;
+        }
+        client.charged = held;
+        self.counters.buffered_bytes.store(self.buffered as u64, Ordering::Relaxed);
+    }
+
+    /// Whether more bytes are held than may be.
+    pub(super) fn holds_too_much(&self, client: &Client) -> Option<Refusal> {
+        let address = client.peer.ip();
+        let bytes = self.parties.get(&party(address)).map_or(0, |held| held.bytes);
+        if self.buffered > self.limits.buffered_bytes {
+            Some(Refusal::BuffersFull)
+        } else if bytes > self.limits.buffered_bytes_per_address
+            && !is_proxy(&self.proxies, address)
+        {
+            Some(Refusal::BuffersPerAddress)
+        } else {
+            None
+        }
     }
 
     /// A fresh connection to the workers, registered.

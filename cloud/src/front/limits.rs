@@ -51,6 +51,9 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of requests held for all connections together: 503 above.
     pub buffered_bytes: usize,
+    /// Of these, for the connections of one address ([`party`](crate::network::party)), so that
+    /// nobody takes all of it alone: 503 above.
+    pub buffered_bytes_per_address: usize,
     /// Requests that wait for a worker: 503 above. Woken long polls may exceed it.
     pub queue: usize,
     /// How long a request waits for a worker: 503 after that.
@@ -83,6 +86,7 @@ impl Limits {
     pub const fn sensors() -> Self {
         Self {
             connections: 4096,
+            // A sensor has two: 512 of them behind one NAT.
             connections_per_address: 1024,
             handshake: Duration::from_secs(15),
             idle: Duration::from_secs(120),
@@ -97,6 +101,8 @@ impl Limits {
             // A message is at most 1 MiB, and its envelope 5 bytes.
             body_bytes: 1024 * 1024 + 1024,
             buffered_bytes: 64 * 1024 * 1024,
+            // Sixteen of the largest messages at once, or 400 usual batches.
+            buffered_bytes_per_address: 16 * 1024 * 1024,
             queue: 1024,
             queue_wait: Duration::from_secs(10),
             handler: Duration::from_secs(60),
@@ -116,11 +122,13 @@ impl Limits {
     pub const fn people() -> Self {
         Self {
             connections: 1024,
-            connections_per_address: 128,
+            // A browser opens up to six: 42 of them behind one NAT.
+            connections_per_address: 256,
             idle: Duration::from_secs(75),
             request_line_bytes: 8192,
             body_bytes: 64 * 1024,
             buffered_bytes: 16 * 1024 * 1024,
+            buffered_bytes_per_address: 4 * 1024 * 1024,
             queue: 256,
             parked: 256,
             ..Self::sensors()

@@ -57,6 +57,8 @@ pub enum Refusal {
     ParkedFull,
     /// All connections together hold as many bytes as they may.
     BuffersFull,
+    /// The connections of the address together hold as many bytes as they may.
+    BuffersPerAddress,
     /// As many long answers are on their way as may, to the address or to all.
     Streams,
     /// The service is ending.
@@ -69,7 +71,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of the counters.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Connections,
         Self::ConnectionsPerAddress,
         Self::BareLineEnd,
@@ -96,6 +98,7 @@ impl Refusal {
         Self::QueueTimeout,
         Self::ParkedFull,
         Self::BuffersFull,
+        Self::BuffersPerAddress,
         Self::Streams,
         Self::ShuttingDown,
         Self::HandlerTimeout,
@@ -149,6 +152,7 @@ impl Refusal {
             Self::QueueTimeout => (503, "queue_timeout", "the service is too busy: try again later"),
             Self::ParkedFull => (503, "parked_full", "too many long polls wait: try again later"),
             Self::BuffersFull => (503, "buffers_full", "too many requests arrive at once: try again later"),
+            Self::BuffersPerAddress => (503, "buffers_per_address", "too many requests arrive from this address at once: try again later"),
             Self::Streams => (503, "streams", "too many long answers are on their way: try again later"),
             Self::ShuttingDown => (503, "shutting_down", "the service is ending: try again later"),
             Self::HandlerTimeout => (504, "handler_timeout", "the request took too long inside the service"),
