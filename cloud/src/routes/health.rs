@@ -93,6 +93,8 @@ fn service(context: &Context<'_>, text: &mut String) {
     }
     head(text, "ringside_logins_failed_total", "counter", "Logins with a wrong password.");
     sample(text, "ringside_logins_failed_total", &[], context.app.logins.failed());
+    head(text, "ringside_logins_limited_total", "counter", "Logins that came too often.");
+    sample(text, "ringside_logins_limited_total", &[], context.app.logins.limited());
 }
 
 /// Calls in progress, of the last heartbeat.

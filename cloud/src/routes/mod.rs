@@ -34,6 +34,7 @@ pub use self::app::{App, Clock};
 pub use self::audit::MAX_ENTRIES;
 pub use self::changes::{MAX_WAIT_SECONDS, MAX_WAITING};
 pub use self::listing::{DEFAULT_LIMIT, MAX_LIMIT};
+pub use self::login::MAX_WAITING_AT_THE_DOOR;
 pub use self::query::MAX_PARAMETERS;
 pub use self::reply::ApiError;
 pub use self::rules::MAX_CALLS_TRIED;

@@ -22,6 +22,7 @@ fn a_page_waits_until_something_changes() {
     let park = ask(&bench, &us, serial, None, 0).park.expect("waits");
     assert_eq!(park.key, format!("changes:{}", bench.ours.customer.0));
     assert_eq!(park.wait, Duration::from_secs(25));
+    bench.notebook.take();
     bench.app.events.bump(bench.ours.customer, Kind::Calls);
     assert_eq!(bench.notebook.take(), [park.key]);
     let answer = ask(&bench, &us, serial, Some(Woken::Yes), 3);
