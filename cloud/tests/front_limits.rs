@@ -189,6 +189,32 @@ fn requests_beyond_the_queue_are_503() {
 }
 
 #[test]
+fn one_address_has_a_share_of_the_queue() {
+    let gate = Gate::new();
+    let service = gate.service(Limits { queue_per_address: 1, ..Limits::people() }, 1);
+    let mut clients: Vec<_> = (0..2).map(|_| service.connect()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        get(client, "/slow");
+        service
+            .wait("it runs or waits", |stats| stats.running == 1 && stats.queued == number as u64);
+    }
+    let mut late = service.connect();
+    get(&mut late, "/");
+    assert_refused(&service, &mut late, Refusal::QueuePerAddress);
+    // One that waits and goes away leaves its place.
+    drop(clients.pop());
+    service.wait("its place is free", |stats| stats.queued == 0);
+    let mut next = service.connect();
+    get(&mut next, "/");
+    service.wait("it waits", |stats| stats.queued == 1);
+    gate.open.send(()).unwrap();
+    assert_eq!((clients[0].answer().status, next.answer().status), (204, 204));
+    for _ in 0..3 {
+        assert_eq!(next.get("/").status, 204);
+    }
+}
+
+#[test]
 fn a_request_that_waits_too_long_for_a_worker_is_503() {
     let gate = Gate::new();
     let service = gate.service(Limits { queue_wait: SHORT, ..Limits::people() }, 1);

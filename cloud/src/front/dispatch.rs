@@ -8,7 +8,7 @@ use super::answer::{Answer, Park};
 use super::backend::{Backend, Progress, State, added_headers};
 use super::client::{Client, Phase};
 use super::event_loop::Loop;
-use super::proxies;
+use super::proxies::{self, is_proxy};
 use super::refusal::Refusal;
 use super::stats::add;
 use crate::network::party;
@@ -31,16 +31,32 @@ impl Loop {
         client: &mut Client,
         woken: Option<&'static str>,
     ) {
-        let is_full = self.queue.len() >= self.limits.queue && self.running >= self.worker_count;
+        let is_busy = self.running >= self.worker_count;
+        let is_full = is_busy && self.queue.len() >= self.limits.queue;
         if woken.is_none() && self.stopping.is_some() {
             self.refuse(client, Refusal::ShuttingDown);
         } else if woken.is_none() && is_full {
             self.refuse(client, Refusal::QueueFull);
+        } else if woken.is_none() && is_busy && self.has_enough_queued(client) {
+            self.refuse(client, Refusal::QueuePerAddress);
         } else {
+            self.count_queued(client, |queued| *queued += 1);
             client.woken = woken;
             client.phase = Phase::Queued;
             client.deadline = Some(self.now + self.limits.queue_wait);
             self.queue.push_back(slot);
+        }
+    }
+
+    fn has_enough_queued(&self, client: &Client) -> bool {
+        let address = client.peer.ip();
+        let queued = self.parties.get(&party(address)).map_or(0, |held| held.queued);
+        queued >= self.limits.queue_per_address && !is_proxy(&self.proxies, address)
+    }
+
+    fn count_queued(&mut self, client: &Client, count: impl FnOnce(&mut usize)) {
+        if let Some(held) = self.parties.get_mut(&party(client.peer.ip())) {
+            count(&mut held.queued);
         }
     }
 
@@ -60,6 +76,9 @@ impl Loop {
 
     fn hand_over(&mut self, slot: usize, index: usize) {
         let Some(client) = self.clients.get_mut(slot).and_then(Option::as_mut) else { return };
+        if let Some(held) = self.parties.get_mut(&party(client.peer.ip())) {
+            held.queued -= 1;
+        }
         let (Some(request), Some(backend)) = (&client.request, self.backends[index].as_mut())
         else {
             return;
@@ -319,7 +338,10 @@ impl Loop {
     /// cannot pile up requests behind the front.
     pub(super) fn detach(&mut self, slot: usize, client: &mut Client) {
         match client.phase {
-            Phase::Queued => self.queue.retain(|&queued| queued != slot),
+            Phase::Queued => {
+                self.queue.retain(|&queued| queued != slot);
+                self.count_queued(client, |queued| *queued -= 1);
+            }
             Phase::Parked => self.unpark(slot, client),
             Phase::Running(index) => {
                 if let Some(backend) = self.backends[index].as_mut() {

@@ -60,10 +60,12 @@ pub(super) struct Setup {
 
 /// What the connections of one address take together.
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     connections: usize,
     /// Of requests.
     bytes: usize,
+    /// Requests that wait for a worker.
+    pub(super) queued: usize,
 }
 
 /// The thread's state.
@@ -85,7 +87,7 @@ pub(super) struct Loop {
     pub(super) clients: Vec<Option<Client>>,
     free: Vec<usize>,
     connections: usize,
-    parties: HashMap<IpAddr, Held>,
+    pub(super) parties: HashMap<IpAddr, Held>,
     pub(super) backends: Vec<Option<Backend>>,
     /// Requests with the workers: an answer's head ends them.
     pub(super) running: usize,

@@ -56,6 +56,8 @@ pub struct Limits {
     pub buffered_bytes_per_address: usize,
     /// Requests that wait for a worker: 503 above. Woken long polls may exceed it.
     pub queue: usize,
+    /// Of these, of one address ([`party`](crate::network::party)): 503 above.
+    pub queue_per_address: usize,
     /// How long a request waits for a worker: 503 after that.
     pub queue_wait: Duration,
     /// How long a handler may take to begin its answer: 504 after that.
@@ -104,6 +106,7 @@ impl Limits {
             // Sixteen of the largest messages at once, or 400 usual batches.
             buffered_bytes_per_address: 16 * 1024 * 1024,
             queue: 1024,
+            queue_per_address: 256,
             queue_wait: Duration::from_secs(10),
             handler: Duration::from_secs(60),
             parked: 4096,
@@ -130,7 +133,8 @@ impl Limits {
             buffered_bytes: 16 * 1024 * 1024,
             buffered_bytes_per_address: 4 * 1024 * 1024,
             queue: 256,
-            parked: 256,
+            queue_per_address: 64,
+            parked: 512,
             ..Self::sensors()
         }
     }

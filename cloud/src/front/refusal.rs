@@ -51,6 +51,8 @@ pub enum Refusal {
     BadAnswer,
     /// As many requests wait as may.
     QueueFull,
+    /// As many requests of the address wait as may.
+    QueuePerAddress,
     /// No worker was free in time.
     QueueTimeout,
     /// As many long polls wait as may.
@@ -71,7 +73,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of the counters.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Connections,
         Self::ConnectionsPerAddress,
         Self::BareLineEnd,
@@ -95,6 +97,7 @@ impl Refusal {
         Self::TransferCoding,
         Self::BadAnswer,
         Self::QueueFull,
+        Self::QueuePerAddress,
         Self::QueueTimeout,
         Self::ParkedFull,
         Self::BuffersFull,
@@ -149,6 +152,7 @@ impl Refusal {
             Self::TransferCoding => (501, "transfer_coding", "the only transfer coding that is read is chunked"),
             Self::BadAnswer => (502, "bad_answer", "the request failed inside the service: see its log"),
             Self::QueueFull => (503, "queue_full", "too many requests wait: try again later"),
+            Self::QueuePerAddress => (503, "queue_per_address", "too many requests from this address wait: try again later"),
             Self::QueueTimeout => (503, "queue_timeout", "the service is too busy: try again later"),
             Self::ParkedFull => (503, "parked_full", "too many long polls wait: try again later"),
             Self::BuffersFull => (503, "buffers_full", "too many requests arrive at once: try again later"),

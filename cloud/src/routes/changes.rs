@@ -2,21 +2,21 @@
 
 use core::time::Duration;
 
-use data_encoding::HEXLOWER;
 use serde_json::json;
 
 use super::reply::json_response;
 use super::{Answer, ApiError, Context, query};
-use crate::auth::{Scope, sha256};
+use crate::auth::Scope;
 use crate::events::Events;
 use crate::server::{Response, Woken};
 
 /// The longest wait, seconds.
 pub const MAX_WAIT_SECONDS: u16 = 50;
 
-/// Requests of one user, or of one API token, that wait at once; one more, and the oldest is answered.
-/// A browser keeps six connections to a server.
-pub const MAX_WAITING: usize = 32;
+/// Pages of one customer that wait at once, of the 512 that the port has
+/// ([`Limits::parked`](crate::front::Limits)); one more, and the oldest is answered. A page waits while
+/// somebody looks at it.
+pub const MAX_WAITING: usize = 128;
 
 /// The wait where none is asked for, seconds.
 const DEFAULT_WAIT_SECONDS: u16 = 25;
@@ -53,6 +53,5 @@ pub(super) fn changes(context: &Context<'_>, scope: &Scope) -> Answer {
     if since != Some(serial) || left.is_zero() || is_over {
         return Ok(json_response(200, &json!({ "serial": serial })));
     }
-    let share = format!("{key}:{}", HEXLOWER.encode(&sha256(scope.who().as_bytes())));
-    Ok(Response::parked(key, generation, left).within_share(share, MAX_WAITING))
+    Ok(Response::parked(key.clone(), generation, left).within_share(key, MAX_WAITING))
 }
