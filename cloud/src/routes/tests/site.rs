@@ -1,4 +1,5 @@
 use super::*;
+use crate::front::SHORT_BODY_BYTES;
 use crate::web::Site;
 
 const SCRIPT: &[u8] = &[b'x'; 4000];
@@ -73,6 +74,29 @@ fn large_texts_are_compressed_for_those_who_ask() {
     let mut decoder = flate2::read::GzDecoder::new(bytes.as_slice());
     decoder.read_to_end(&mut inflated).expect("gzip");
     assert_eq!(inflated, SCRIPT);
+}
+
+#[test]
+fn no_answer_to_a_stranger_is_long() {
+    let mut bench = Bench::new();
+    let long = "function f() {}\n".repeat(10_000);
+    bench.app.site = Site::new(&[("/assets/long-3F2A9C1B.js", long.as_bytes())]);
+    let length = |response: Response| match response.body {
+        Body::Bytes(bytes) => bytes.len(),
+        Body::Stream(_) => usize::MAX,
+    };
+    for accepted in ["identity", "gzip;q=0", "gzip"] {
+        let response = get(&bench, "/assets/long-3F2A9C1B.js", &[("accept-encoding", accepted)]);
+        assert_eq!(header(&response, "Content-Encoding"), Some("gzip"), "{accepted}");
+        assert!(length(response) <= SHORT_BODY_BYTES);
+    }
+    let description = get(&bench, "/api/v1/openapi.json", &[]);
+    assert!(length(description) <= SHORT_BODY_BYTES, "send it compressed");
+    // The pages of this build, if it has them.
+    bench.app.site = Site::embedded();
+    for path in Site::embedded_paths() {
+        assert!(length(get(&bench, path, &[])) <= SHORT_BODY_BYTES, "{path}: split it");
+    }
 }
 
 #[test]
