@@ -13,7 +13,9 @@ use crate::ca::{ServerTls, TlsSettings};
 use crate::config::Settings;
 use crate::db::Db;
 use crate::events::{Events, Waker};
-use crate::front::{Front, FrontHandle, FrontSettings, Limits, Wakes, raise_fd_limit};
+use crate::front::{
+    Front, FrontCounters, FrontHandle, FrontSettings, Limits, Wakes, raise_fd_limit,
+};
 use crate::identity::{self, Identity};
 use crate::logger::now;
 use crate::network::Network;
@@ -59,6 +61,7 @@ impl Service {
         let lock = lock(&settings.data)?;
         let tls = open_tls(settings)?;
 
+        let counters = ["sensors", "people"].map(|port| (port, FrontCounters::default()));
         let (sensor_wakes, page_wakes) = (Wakes::new(), Wakes::new());
         let pages: Arc<dyn Waker> = Arc::new(page_wakes.clone());
         let events = Arc::new(Events::new(now().0 / 1000, Arc::clone(&pages)));
@@ -70,7 +73,7 @@ impl Service {
             (settings.sensors, SENSOR_WORKERS),
             &tls,
             (Limits::sensors(), Vec::new()),
-            sensor_wakes,
+            (sensor_wakes, counters[0].1.clone()),
             handler,
         )?;
 
@@ -78,6 +81,7 @@ impl Service {
         identity::remember(&db, &identity).map_err(words)?;
         let mut app = App::new(Arc::clone(&db), events, pages, identity.clone(), Box::new(now));
         app.sensors = polls;
+        app.fronts = counters.to_vec();
         if app.site.is_empty() {
             log::warn!("this build has no pages, only the API: run ci/web and build it again");
         }
@@ -86,7 +90,7 @@ impl Service {
             (settings.web, PEOPLE_WORKERS),
             &tls,
             (Limits::people(), settings.web_proxies.clone()),
-            page_wakes,
+            (page_wakes, counters[1].1.clone()),
             handler,
         )?;
         let is_new = db.customers().map_err(words)?.is_empty();
@@ -142,7 +146,7 @@ fn listen(
     (listen, workers): (SocketAddr, usize),
     tls: &ServerTls,
     (limits, proxies): (Limits, Vec<Network>),
-    wakes: Wakes,
+    (wakes, counters): (Wakes, FrontCounters),
     handler: Arc<Handler>,
 ) -> Result<FrontHandle, String> {
     let settings = FrontSettings {
@@ -152,6 +156,7 @@ fn listen(
         proxies,
         workers,
         wakes,
+        counters,
         socket_directory: None,
     };
     Front::start(settings, handler)

@@ -163,7 +163,17 @@ fn a_program_reads_with_its_token() {
     };
     assert_eq!(read("/api/v1/stats").status(), 200);
     assert_eq!(json_of(&mut read("/api/v1/calls?limit=1"))["calls"][0]["sensor"]["name"], "gate-1");
-    assert_eq!(browser.get("/metrics").status(), 200);
+    // Without its cookie: what the service says to the machine that it runs on.
+    browser.cookie.clear();
+    let all = browser.get("/metrics").body_mut().read_to_string().expect("text");
+    for line in [
+        "ringside_front_connections{port=\"people\"} ",
+        "ringside_front_requests_total{port=\"sensors\"} 0",
+        "ringside_front_refused_total{port=\"people\",reason=\"queue_per_address\"} 0",
+        "ringside_front_handshakes_failed_total{port=\"people\",reason=\"alert\"} 0",
+    ] {
+        assert!(all.lines().any(|there| there.starts_with(line)), "{line}\n{all}");
+    }
 
     // The same connection from this machine, with a request that a proxy has handed on.
     let forwarded = |authorization: &str| {

@@ -47,8 +47,7 @@ pub use self::limits::{
     SHORT_BODY_BYTES,
 };
 pub use self::refusal::{Refusal, reason_phrase};
-use self::stats::Counters;
-pub use self::stats::{FrontStats, HandshakeFailure};
+pub use self::stats::{FrontCounters, FrontStats, HandshakeFailure};
 pub use self::wakes::Wakes;
 use crate::network::Network;
 use crate::server::Handler;
@@ -69,6 +68,8 @@ pub struct FrontSettings {
     pub workers: usize,
     /// Wakes what this listener has parked; made before it, since handlers need it.
     pub wakes: Wakes,
+    /// Counts what this listener does.
+    pub counters: FrontCounters,
     /// Where the private directory for the workers' socket is made; the system's directory for
     /// temporary files if there is none.
     pub socket_directory: Option<PathBuf>,
@@ -91,6 +92,7 @@ impl Front {
             proxies,
             workers: worker_count,
             wakes,
+            counters,
             socket_directory,
         } = settings;
         let worker_count = worker_count.max(1);
@@ -105,7 +107,7 @@ impl Front {
         }
         let workers =
             Workers::start(socket_directory.as_deref(), worker_count, limits.streams, handler)?;
-        let (counters, stop) = (Arc::new(Counters::default()), Arc::new(Mutex::new(None)));
+        let stop = Arc::new(Mutex::new(None));
         let patience = limits.shutdown;
         let front = Loop::new(Setup {
             poll,
@@ -116,7 +118,7 @@ impl Front {
             workers,
             worker_count,
             wakes: wakes.clone(),
-            counters: Arc::clone(&counters),
+            counters: Arc::clone(&counters.0),
             stop: Arc::clone(&stop),
         })?;
         let name = format!("front-{}", address.port());
@@ -130,7 +132,7 @@ impl Front {
 pub struct FrontHandle {
     address: SocketAddr,
     wakes: Wakes,
-    counters: Arc<Counters>,
+    counters: FrontCounters,
     stop: Arc<Mutex<Option<Instant>>>,
     waker: Arc<Waker>,
     patience: core::time::Duration,
@@ -164,7 +166,7 @@ impl FrontHandle {
     /// The counters as they are now.
     #[must_use]
     pub fn stats(&self) -> FrontStats {
-        self.counters.snapshot()
+        self.counters.stats()
     }
 
     /// Accepts no more, lets running requests finish ([`Limits::shutdown`]), and ends the threads.

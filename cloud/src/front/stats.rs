@@ -1,5 +1,6 @@
 //! What a listener counts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::refusal::Refusal;
@@ -94,6 +95,19 @@ impl FrontStats {
     #[must_use]
     pub const fn handshakes_failed(&self, failure: HandshakeFailure) -> u64 {
         self.handshakes_failed[failure as usize]
+    }
+}
+
+/// What a listener counts, for somebody who looks at it. Clones are the same thing; it can be made
+/// before the listener, as [`Wakes`](super::Wakes) are.
+#[derive(Clone, Default)]
+pub struct FrontCounters(pub(super) Arc<Counters>);
+
+impl FrontCounters {
+    /// The counters as they are now.
+    #[must_use]
+    pub fn stats(&self) -> FrontStats {
+        self.0.snapshot()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::auth::Logins;
 use crate::db::Db;
 use crate::db::stats::HourCache;
 use crate::events::{Events, Waker};
+use crate::front::FrontCounters;
 use crate::identity::Identity;
 use crate::web::Site;
 
@@ -27,6 +28,8 @@ pub struct App {
     pub sensors: Arc<dyn Waker>,
     /// Where sensors find us; enrolment tokens carry it.
     pub identity: Identity,
+    /// What listeners count, by the name of their port.
+    pub fronts: Vec<(&'static str, FrontCounters)>,
     /// The time.
     pub clock: Clock,
     /// The GUI's files.
@@ -75,6 +78,7 @@ impl App {
             sensors: Arc::clone(&waker),
             waker,
             identity,
+            fronts: Vec::new(),
             clock,
             site: Site::embedded(),
             hsts: false,

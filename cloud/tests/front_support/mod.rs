@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use ringside_cloud::ca::{ServerTls, TlsSettings};
-use ringside_cloud::front::{Front, FrontHandle, FrontSettings, FrontStats, Limits, Wakes};
+use ringside_cloud::front::{
+    Front, FrontCounters, FrontHandle, FrontSettings, FrontStats, Limits, Wakes,
+};
 use ringside_cloud::network::Network;
 use ringside_cloud::server::{Request, Response};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -100,6 +102,7 @@ pub(crate) fn start_behind(
         proxies: proxies.iter().map(|text| Network::parse(text).unwrap()).collect(),
         workers,
         wakes,
+        counters: FrontCounters::default(),
         socket_directory: Some(directory.path().to_path_buf()),
     };
     let front = Front::start(settings, Arc::new(handler)).unwrap();
