@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringside_protocol::time::UnixMicros;
 
+use super::turns::Turns;
 use crate::auth::Logins;
 use crate::db::Db;
 use crate::db::stats::HourCache;
@@ -43,6 +44,10 @@ pub struct App {
     pub(super) logins: Logins,
     pub(super) answers: Answers,
     pub(super) hours: HourCache,
+    /// Requests at work.
+    pub(super) turns: Turns,
+    /// Exports on their way.
+    pub(super) exports: Turns,
 }
 
 /// Answers given since the start, by the first digit of their status.
@@ -85,6 +90,8 @@ impl App {
             logins: Logins::default(),
             answers: Answers::default(),
             hours: HourCache::default(),
+            turns: Turns::default(),
+            exports: Turns::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::reply::json_response;
 use super::{Answer, ApiError, Context, query};
-use crate::auth::Scope;
+use crate::auth::Caller;
 use crate::events::Events;
 use crate::server::{Response, Woken};
 
@@ -21,7 +21,8 @@ pub const MAX_WAITING: usize = 128;
 /// The wait where none is asked for, seconds.
 const DEFAULT_WAIT_SECONDS: u16 = 25;
 
-pub(super) fn changes(context: &Context<'_>, scope: &Scope) -> Answer {
+pub(super) fn changes(context: &Context<'_>, caller: &Caller) -> Answer {
+    let scope = &caller.scope;
     let mut since: Option<u64> = None;
     let mut wait = DEFAULT_WAIT_SECONDS;
     for (name, value) in query::parameters(&context.request.query)? {

@@ -12,6 +12,7 @@ mod site;
 mod stats;
 mod synthetic;
 mod tenants;
+mod turns;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
