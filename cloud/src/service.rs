@@ -105,6 +105,13 @@ impl Service {
         })
     }
 
+    /// Whether both listeners serve. One that does not has hit a fault of ours, and no restart of
+    /// anything less than the process helps.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.fronts.iter().all(FrontHandle::is_running)
+    }
+
     /// Accepts no more, answers what has been asked, and ends.
     pub fn stop(mut self) {
         for front in &self.fronts {
@@ -231,5 +238,30 @@ fn expire(db: &Db, stop: &AtomicBool) {
         ),
         Ok(_) => {}
         Err(error) => log::error!("old records could not be deleted: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::tests::Folder;
+
+    #[test]
+    fn a_listener_that_has_ended_shows() {
+        let folder = Folder::new();
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        let settings = Settings {
+            data: folder.0.join("data"),
+            sensors: local,
+            web: local,
+            web_proxies: Vec::new(),
+            names: vec!["localhost".to_owned()],
+            tls: None,
+        };
+        let service = Service::start(&settings).expect("it starts");
+        assert!(service.is_running());
+        service.fronts[1].shutdown();
+        assert!(!service.is_running());
+        service.stop();
     }
 }
