@@ -155,6 +155,25 @@ fn a_poll_is_parked_with_the_generation_of_before_and_for_the_time_that_is_left(
 }
 
 #[test]
+fn a_poll_that_a_newer_one_supersedes_says_nothing_and_one_of_a_sensor_waits() {
+    let cloud = Cloud::new();
+    let mut sensor = Sensor::new(&cloud, "gate-1");
+    let superseded = answer(sensor.device.poll(&cloud, 0, Some(Woken::Superseded)));
+    assert_eq!(superseded, Ok(Commands::default()));
+    let told: Commands = answer(sensor.device.poll(&cloud, 0, None)).expect("commands");
+    assert_eq!(told.commands.len(), 1, "what there was to say was left for the newer one");
+    sensor.beat(&cloud, 0);
+    let poll = Poll { wait_seconds: 50, done: 0, rules: 0, refused_rules: Vec::new() };
+    let session = sensor.device.session.as_deref().expect("connected");
+    let headers = vec![("authorization".to_owned(), format!("Bearer {session}"))];
+    let mut request = crate::routes::tests::request("POST", "/uplink/poll", headers, "");
+    request.body = envelope::seal(&poll).expect("seals");
+    let park = cloud.uplink.respond(&request, cloud.now).park.expect("it waits");
+    let share = park.share.expect("within a share");
+    assert_eq!((share.of, share.most), (park.key, 1));
+}
+
+#[test]
 fn a_command_that_is_not_carried_out_is_repeated_at_intervals() {
     let mut cloud = Cloud::new();
     let sensor = Sensor::new(&cloud, "gate-1");
