@@ -9,6 +9,7 @@ pub mod captures;
 pub mod cloud;
 pub mod folder;
 pub mod generate;
+pub mod journal;
 pub mod kit;
 pub mod live_call;
 pub mod machine;

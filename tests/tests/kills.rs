@@ -16,12 +16,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringside_protocol::cdr::{Boot, CallId};
-use ringside_tests::api::{Api, agent};
+use ringside_tests::api::agent;
 use ringside_tests::authority::{Authority, Validity};
 use ringside_tests::captures::{recent, write_file};
 use ringside_tests::cloud::Cloud;
 use ringside_tests::folder::Folder;
 use ringside_tests::generate::Noise;
+use ringside_tests::journal::{self, rows};
 use ringside_tests::middle::{Answer, Middle, Request};
 use ringside_tests::processes::{Process, wait_until};
 use ringside_tests::proxy::Proxy;
@@ -57,7 +58,7 @@ impl Loaded {
         let Some(boot) = boot(&self.process) else { return };
         self.killed.insert(boot);
         let begun = u64::try_from(age.as_micros()).unwrap_or(u64::MAX) / CALL_EVERY_US;
-        let existed = journal(&self.sensor).iter().filter(|id| id.boot == boot).count() as u64;
+        let existed = journal_of(&self.sensor).iter().filter(|id| id.boot == boot).count() as u64;
         self.in_memory += begun.min(u64::from(LOAD_CALLS)).saturating_sub(existed);
     }
 
@@ -83,20 +84,9 @@ fn boot(process: &Process) -> Option<Boot> {
 }
 
 /// The records that came to exist.
-fn journal(sensor: &Sensor) -> BTreeSet<CallId> {
+fn journal_of(sensor: &Sensor) -> BTreeSet<CallId> {
     let text = std::fs::read_to_string(sensor.journal()).unwrap_or_default();
-    text.lines().filter_map(whole).collect()
-}
-
-/// The id in a line. A kill may cut a line short, and the next boot's first one stands behind it
-/// then.
-fn whole(line: &str) -> Option<CallId> {
-    (0..line.len()).find_map(|start| line.get(start..)?.parse().ok())
-}
-
-fn rows(api: &Api) -> Vec<CallId> {
-    let id = |call: &serde_json::Value| call["id"].as_str().and_then(|id| id.parse().ok());
-    api.calls().iter().map(|call| id(call).expect("an id")).collect()
+    journal::ids(&text)
 }
 
 /// Every record that existed is there, once. Answers how many rows are there besides: a kill spares
@@ -179,7 +169,7 @@ fn sensors_and_cloud_killed_at_any_moment_lose_and_double_nothing() {
     for loaded in &mut sensors {
         loaded.drain(&short);
     }
-    let journals: Vec<_> = sensors.iter().map(|loaded| journal(&loaded.sensor)).collect();
+    let journals: Vec<_> = sensors.iter().map(|loaded| journal_of(&loaded.sensor)).collect();
     let killed = sensors.iter().flat_map(|loaded| loaded.killed.iter().copied()).collect();
     let rows = rows(&cloud.api());
     let spared = same(&journals, &killed, &rows);
@@ -207,9 +197,9 @@ fn a_network_that_is_cut_for_a_while_loses_and_doubles_nothing() {
     _ = process.wait_for_line("did not complete a TLS handshake (no answer)");
     proxy.reset();
     assert!(process.wait().success(), "{}", process.written());
-    let journal = journal(&sensor);
-    assert_eq!(journal.len(), 1_000, "no call is lost when the network is");
-    assert_eq!(same(&[journal], &BTreeSet::new(), &rows(&api)), 0);
+    let existed = journal_of(&sensor);
+    assert_eq!(existed.len(), 1_000, "no call is lost when the network is");
+    assert_eq!(same(&[existed], &BTreeSet::new(), &rows(&api)), 0);
 }
 
 /// What is lost on its way back.
@@ -237,7 +227,7 @@ fn answers_that_are_lost_after_the_commit_double_nothing() {
     let sensor = Sensor::new("unheard").with("cloud_token", &token);
     let mut process = sensor.run(Some(&capture), "realtime");
     assert!(process.wait().success(), "{}", process.written());
-    let journal = journal(&sensor);
-    assert_eq!(journal.len(), 300);
-    assert_eq!(same(&[journal], &BTreeSet::new(), &rows(&cloud.api())), 0);
+    let existed = journal_of(&sensor);
+    assert_eq!(existed.len(), 300);
+    assert_eq!(same(&[existed], &BTreeSet::new(), &rows(&cloud.api())), 0);
 }
