@@ -1,12 +1,14 @@
 //! What images are built from, as `ci/image-test` has put it together, and the images themselves.
 
 use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use minisign::KeyPair;
 use ringside_image::board::Board;
 use ringside_image::build::{self, Inputs, Outputs};
+use ringside_image::bundle;
 use ringside_image::device::Kernel;
 use ringside_image::fat::{self, Window};
 use ringside_image::layout::Role;
@@ -93,11 +95,33 @@ impl Kit {
         File::create(&path).and_then(|disk| disk.set_len(bytes)).expect("a disk can be made");
         let flashed = flash::flash(image, &path, &Kernel::default());
         flashed.unwrap_or_else(|error| panic!("{error}"));
-        let disk = File::options().read(true).write(true).open(&path).expect("it is there");
+        Self::write_on(&path, ringside_conf);
+        path
+    }
+
+    /// What a technician writes on a flashed disk.
+    ///
+    /// # Panics
+    /// Where it is not flashed.
+    pub fn write_on(disk: &Path, ringside_conf: &str) {
+        let disk = File::options().read(true).write(true).open(disk).expect("it is there");
+        let bytes = disk.metadata().expect("it is there").len();
         let boot = table::read(&disk, bytes).expect("it is flashed").remove(0);
         let window = Window::new(&disk, boot.at, boot.bytes);
         fat::write(window, "ringside.conf", ringside_conf.as_bytes()).expect("it fits");
-        path
+    }
+
+    /// Overwrites the second half of a slot of `root_bytes`, as a flash that breaks off leaves it.
+    ///
+    /// # Panics
+    /// Where the disk is not flashed.
+    pub fn halve(disk: &Path, role: Role, root_bytes: u64) {
+        let disk = File::options().read(true).write(true).open(disk).expect("it is there");
+        let bytes = disk.metadata().expect("it is there").len();
+        let entries = table::read(&disk, bytes).expect("it is flashed");
+        let slot = entries.iter().find(|it| it.name == role.name()).expect("it has slots");
+        let half = usize::try_from(root_bytes / 2).expect("a slot fits into memory");
+        disk.write_all_at(&vec![0; half], slot.at + root_bytes / 2).expect("it can be written");
     }
 
     /// The kernel with slot A of a flashed disk as its root, for QEMU to start.
@@ -121,14 +145,33 @@ impl Kit {
         }
     }
 
-    /// A stick with a bundle.
+    /// A bundle with nothing worth starting in it, for this board.
     ///
     /// # Panics
     /// Where it cannot be made.
     #[must_use]
-    pub fn stick(&self, bundle: &Path) -> PathBuf {
-        let content = fs::read(bundle).expect("the bundle is there");
-        let files = fat::Files::from([("ringside/update.bundle".to_owned(), content)]);
+    pub fn bundle(&self, board: &str, signed_by: &KeyPair) -> Vec<u8> {
+        let (root, out) = (self.folder.join("nothing"), self.folder.join("nothing.bundle"));
+        fs::write(&root, [0x5a; 100_000]).expect("a file can be written");
+        let made = bundle::write(&out, board, "9", &[("root.squashfs", &root)], &signed_by.sk);
+        made.unwrap_or_else(|error| panic!("{error}"));
+        fs::read(out).expect("it was written")
+    }
+
+    /// The release key.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyPair {
+        &self.keys
+    }
+
+    /// A stick with bundles, each with its name.
+    ///
+    /// # Panics
+    /// Where it cannot be made.
+    #[must_use]
+    pub fn stick(&self, bundles: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> PathBuf {
+        let named = |(name, content)| (format!("ringside/{name}.bundle"), content);
+        let files: fat::Files = bundles.into_iter().map(named).collect();
         let path = self.folder.join("stick");
         let volume = fat::make(64 << 20, "STICK", &files).expect("it fits");
         fs::write(&path, volume).expect("a stick can be made");

@@ -1,13 +1,15 @@
 //! A box in QEMU: real firmware, two network cards, a disk, and its console line by line.
 
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringside_image::board::Architecture;
 
-use crate::processes::Process;
+use crate::processes::{Process, wait_for};
 
 /// From power-on to anything: five times what an idle machine needs, since all of it is emulated.
 pub const PATIENCE: Duration = Duration::from_secs(300);
@@ -15,14 +17,30 @@ pub const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two frames into the mirror port, so that none is lost on the way.
 const FRAME_EVERY: Duration = Duration::from_micros(300);
 
+/// Between two looks at the status page.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// The host as the box sees it.
 pub const HOST: &str = "10.0.2.2";
+
+/// What the management card's cable ends in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cable {
+    /// A network with DHCP, in which the host is [`HOST`].
+    Lan,
+    /// A network in which nobody answers.
+    Silence,
+    /// Nothing, until [`Machine::plug_in`]; the network of [`Cable::Lan`] then.
+    Unplugged,
+}
 
 /// A running machine; switched off when it is dropped.
 #[derive(Debug)]
 pub struct Machine {
     process: Process,
     mirror: UdpSocket,
+    monitor: PathBuf,
+    status_port: u16,
     read: usize,
 }
 
@@ -41,6 +59,10 @@ pub struct Hardware {
     pub memory: u32,
     /// Started by QEMU itself, without firmware and loader: UEFI alone wants more memory than a box.
     pub direct: Option<Direct>,
+    /// Of the management card.
+    pub cable: Cable,
+    /// What the clock says at power-on, such as `2001-01-01T00:00:00`; `None`: the host's time.
+    pub clock: Option<&'static str>,
 }
 
 /// A kernel that QEMU starts.
@@ -71,6 +93,8 @@ impl Hardware {
             stick: None,
             memory: 512,
             direct: None,
+            cable: Cable::Lan,
+            clock: None,
         }
     }
 
@@ -85,9 +109,25 @@ impl Hardware {
         let ours = mirror.local_addr().expect("it is bound").port();
         // QEMU wants a number: one that was free a moment ago.
         let theirs = any().local_addr().expect("it is bound").port();
+        let status = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let status_port = status.local_addr().expect("it is bound").port();
+        drop(status);
         mirror.connect(("127.0.0.1", theirs)).expect("loopback connects");
-        let process = Process::start("QEMU", &mut self.command(ours, theirs));
-        Machine { process, mirror, read: 0 }
+        let monitor = self.disk.with_extension("monitor");
+        let mut command = self.command(ours, theirs);
+        command.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
+        command.arg("-netdev").arg(match self.cable {
+            Cable::Lan | Cable::Unplugged => {
+                format!("user,id=management,hostfwd=tcp:127.0.0.1:{status_port}-:80")
+            }
+            Cable::Silence => "hubport,id=management,hubid=0".to_owned(),
+        });
+        let process = Process::start("QEMU", &mut command);
+        let machine = Machine { process, mirror, monitor, status_port, read: 0 };
+        if self.cable == Cable::Unplugged {
+            machine.tell_monitor("set_link management off");
+        }
+        machine
     }
 
     fn command(&self, ours: u16, theirs: u16) -> Command {
@@ -110,7 +150,6 @@ impl Hardware {
             .args(["-m", &self.memory.to_string(), "-nodefaults", "-no-user-config"])
             .args(["-display", "none", "-serial", "stdio", "-action", "watchdog=reset"])
             .args(["-drive", &raw(&self.disk, "virtio")])
-            .args(["-netdev", "user,id=management"])
             .args(["-device", "virtio-net-pci,netdev=management,romfile="])
             .arg("-netdev")
             .arg(format!(
@@ -129,6 +168,9 @@ impl Hardware {
                     .args(["-drive", &(raw(Path::new(code), "pflash") + ",readonly=on")])
                     .args(["-drive", &raw(&self.variables, "pflash")]);
             }
+        }
+        if let Some(clock) = self.clock {
+            command.args(["-rtc", &format!("base={clock}")]);
         }
         if let Some(stick) = &self.stick {
             command.args(["-drive", &(raw(stick, "virtio") + ",readonly=on")]);
@@ -176,9 +218,49 @@ impl Machine {
         }
     }
 
-    /// Cuts its power.
-    pub fn cut_power(mut self) {
+    /// Plugs the management card's cable in.
+    pub fn plug_in(&self) {
+        self.tell_monitor("set_link management on");
+    }
+
+    /// The status page, once it can be reached and `holds` is in it.
+    ///
+    /// # Panics
+    /// After [`PATIENCE`], with the page as it was last.
+    #[must_use]
+    pub fn status_page(&self, holds: &str) -> String {
+        let address = format!("http://127.0.0.1:{}/", self.status_port);
+        let deadline = Instant::now() + PATIENCE;
+        let mut page = String::new();
+        while !page.contains(holds) {
+            assert!(Instant::now() < deadline, "the status page does not say {holds:?}: {page}");
+            // The connection is there before the page is: nothing may answer yet.
+            if let Ok(mut answer) = ureq::get(&address).call() {
+                page = answer.body_mut().read_to_string().unwrap_or_default();
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        page
+    }
+
+    /// Has QEMU's own console do something.
+    fn tell_monitor(&self, words: &str) {
+        let mut monitor = wait_for("QEMU's monitor", || UnixStream::connect(&self.monitor).ok());
+        monitor.write_all(format!("{words}\n").as_bytes()).expect("the monitor listens");
+        // Its prompt comes when we connect, and again when it has done what it was told.
+        let mut answer = [0; 4096];
+        let mut seen = String::new();
+        while seen.matches("(qemu) ").count() < 2 {
+            let count = monitor.read(&mut answer).expect("the monitor answers");
+            assert!(count > 0, "the monitor has closed");
+            seen += &String::from_utf8_lossy(&answer[..count]);
+        }
+    }
+
+    /// Cuts its power; answers its whole console.
+    pub fn cut_power(mut self) -> String {
         self.process.kill();
+        self.process.written()
     }
 
     /// Since it was switched on.
