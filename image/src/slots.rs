@@ -1,14 +1,14 @@
 //! On the box: the slots of the disk that it runs from, and what has happened told to the boot loader.
 //!
-//! The partition with the environment blocks is mounted by the caller. Each block is rewritten in
-//! place and synced before the other, the damaged one first, so that one is always whole.
+//! The partition with the environment blocks is mounted by the caller. When to write them, and which
+//! first, is [`block::handle`]'s.
 
 use core::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use ringside_protocol::slot::block::write_order;
+use ringside_protocol::slot::block;
 use ringside_protocol::slot::{Decision, Event, Refusal, Slot, Slots};
 
 use crate::bundle::{self, BundleError, Manifest};
@@ -44,6 +44,12 @@ impl fmt::Display for SlotError {
 
 impl core::error::Error for SlotError {}
 
+impl From<Refusal> for SlotError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// The two environment blocks in a folder.
 #[derive(Clone, Debug)]
 pub struct Blocks {
@@ -69,28 +75,16 @@ impl Blocks {
     /// # Errors
     /// It is refused, or the blocks cannot be written.
     pub fn handle(&self, running: Slot, event: Event) -> Result<Decision, SlotError> {
-        let before = self.load();
-        let mut slots = before;
-        let decision = slots.handle(running, event).map_err(SlotError::Refused)?;
-        let is_whole = self.bytes().iter().all(|block| Slots::from_block(block) == Ok(before));
-        if slots != before || !is_whole {
-            self.store(&slots)?;
-        }
-        Ok(decision)
-    }
-
-    fn store(&self, slots: &Slots) -> Result<(), SlotError> {
         let [first, second] = self.bytes();
-        for copy in write_order([&first, &second]) {
+        block::handle([&first, &second], running, event, |copy, block| {
             let path = &self.paths[copy];
             let open = OpenOptions::new().write(true).create(true).truncate(false).open(path);
             open.and_then(|mut file| {
-                file.write_all(&slots.to_block())?;
+                file.write_all(block)?;
                 file.sync_all()
             })
-            .map_err(|error| SlotError::Io(path.clone(), error))?;
-        }
-        Ok(())
+            .map_err(|error| SlotError::Io(path.clone(), error))
+        })
     }
 
     fn bytes(&self) -> [Vec<u8>; 2] {

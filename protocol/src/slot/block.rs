@@ -15,7 +15,7 @@
 use core::fmt;
 use core::fmt::Write as _;
 
-use super::{Mark, Slot, Slots};
+use super::{Decision, Event, Mark, Refusal, Slot, Slots};
 
 /// Bytes of a GRUB environment block.
 pub const BLOCK_BYTES: usize = 1024;
@@ -132,6 +132,32 @@ impl Slots {
     }
 }
 
+/// Takes in what has happened while `running` ran, on two copies.
+///
+/// Where something changes, or a copy is not whole, both are handed to `write`, one after the other,
+/// with the number of the copy: it writes the block in place and syncs it before it returns.
+///
+/// # Errors
+/// A [`Refusal`], or what `write` says.
+pub fn handle<E: From<Refusal>>(
+    copies: [&[u8]; 2],
+    running: Slot,
+    event: Event,
+    mut write: impl FnMut(usize, &[u8; BLOCK_BYTES]) -> Result<(), E>,
+) -> Result<Decision, E> {
+    let before = Slots::from_copies(copies);
+    let mut slots = before;
+    let decision = slots.handle(running, event)?;
+    let is_whole = copies.iter().all(|copy| Slots::from_block(copy) == Ok(before));
+    if slots != before || !is_whole {
+        let block = slots.to_block();
+        for copy in write_order(copies) {
+            write(copy, &block)?;
+        }
+    }
+    Ok(decision)
+}
+
 /// Which of two copies to write first, and which then.
 #[must_use]
 pub fn write_order(copies: [&[u8]; 2]) -> [usize; 2] {
@@ -180,6 +206,33 @@ mod tests {
             assert!(Slots::from_block(&torn).is_err(), "cut at {cut}");
             assert!(Slots::from_block(&whole[..cut]).is_err(), "short by {cut}");
         }
+    }
+
+    /// What [`handle`] wrote, copy by copy.
+    fn written(copies: [&[u8]; 2], event: Event) -> Result<(Decision, Vec<usize>), Refusal> {
+        let mut written = Vec::new();
+        let decision = handle(copies, Slot::A, event, |copy, block| {
+            assert!(Slots::from_block(block).is_ok());
+            written.push(copy);
+            Ok::<_, Refusal>(())
+        })?;
+        Ok((decision, written))
+    }
+
+    #[test]
+    fn both_copies_are_written_where_something_changes_the_damaged_one_first() {
+        let whole = Slots::fresh().to_block();
+        let begun = |copies| written(copies, Event::InstallBegun).map(|(_, order)| order);
+        assert_eq!(written([&whole; 2], Event::Up), Ok((Decision::Stay, vec![])));
+        assert_eq!(begun([&whole; 2]), Ok(vec![]), "B holds nothing already");
+        let changed = Slots::default().to_block();
+        assert_eq!(begun([&changed; 2]), Ok(vec![0, 1]));
+        assert_eq!(begun([&changed, b"torn"]), Ok(vec![1, 0]));
+        assert_eq!(begun([b"torn", &changed]), Ok(vec![0, 1]));
+        let mended = written([&whole, b"torn"], Event::Up);
+        assert_eq!(mended, Ok((Decision::Stay, vec![1, 0])), "a damaged copy is mended");
+        let refused = written([&changed; 2], Event::Installed);
+        assert_eq!(refused, Err(Refusal::NothingInstalled), "and nothing is written");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The variables of a box, in the two environment blocks that its boot loader reads.
 //!
-//! The caller has mounted the partition that holds them. Each is rewritten in place and synced
-//! before the other is touched, the damaged one first.
+//! The caller has mounted the partition that holds them. When to write them, and which first, is
+//! [`block::handle`]'s.
 
 use core::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ringside_protocol::slot::block::write_order;
+use ringside_protocol::slot::block::{self, BLOCK_BYTES};
 use ringside_protocol::slot::{Decision, Event, Refusal, Slot, Slots};
 
 /// Why an event was not taken in.
@@ -40,6 +40,12 @@ impl fmt::Display for BlocksError {
 
 impl core::error::Error for BlocksError {}
 
+impl From<Refusal> for BlocksError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// Both blocks.
 #[derive(Clone, Debug)]
 pub struct Blocks {
@@ -60,36 +66,17 @@ impl Blocks {
         Slots::from_copies([&first, &second])
     }
 
-    /// Writes both.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn store(&self, slots: &Slots) -> Result<(), BlocksError> {
-        let [first, second] = self.bytes();
-        for copy in write_order([&first, &second]) {
-            let path = &self.paths[copy];
-            let written =
-                OpenOptions::new().write(true).create(true).truncate(false).open(path).and_then(
-                    |mut file| file.write_all(&slots.to_block()).and_then(|()| file.sync_all()),
-                );
-            written.map_err(|error| BlocksError::Io { path: path.clone(), error })?;
-        }
-        Ok(())
-    }
-
     /// Takes in what has happened while `running` ran. Nothing is written where nothing changes.
     ///
     /// # Errors
     /// Every [`BlocksError`].
     pub fn handle(&self, running: Slot, event: Event) -> Result<Decision, BlocksError> {
-        let before = self.load();
-        let mut slots = before;
-        let decision = slots.handle(running, event).map_err(BlocksError::Refused)?;
-        let is_whole = self.bytes().iter().all(|block| Slots::from_block(block) == Ok(before));
-        if slots != before || !is_whole {
-            self.store(&slots)?;
-        }
-        Ok(decision)
+        let [first, second] = self.bytes();
+        block::handle([&first, &second], running, event, |copy, block| {
+            let path = &self.paths[copy];
+            write_in_place(path, block)
+                .map_err(|error| BlocksError::Io { path: path.clone(), error })
+        })
     }
 
     fn bytes(&self) -> [Vec<u8>; 2] {
@@ -97,17 +84,28 @@ impl Blocks {
     }
 }
 
+fn write_in_place(path: &Path, block: &[u8; BLOCK_BYTES]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    file.write_all(block)?;
+    file.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::test_dir::TestDir;
+
+    /// What the boot loader, or a new image, leaves.
+    fn store(paths: &[PathBuf; 2], slots: &Slots) {
+        paths.iter().for_each(|path| fs::write(path, slots.to_block()).expect("write"));
+    }
 
     #[test]
     fn an_upgrade_of_a_box_with_one_block_destroyed() {
         let dir = TestDir::new();
         let paths = ["1", "2"].map(|name| dir.path().join(name));
         let blocks = Blocks::new(paths.clone());
-        blocks.store(&Slots::fresh()).expect("store");
+        store(&paths, &Slots::fresh());
         assert_eq!(blocks.handle(Slot::A, Event::InstallBegun).expect("A"), Decision::Stay);
         fs::write(&paths[0], b"torn").expect("write");
         let installed = blocks.handle(Slot::A, Event::Installed).expect("A");
@@ -117,7 +115,7 @@ mod tests {
         // The boot loader.
         let mut slots = blocks.load();
         assert_eq!(slots.start(), Slot::B);
-        blocks.store(&slots).expect("store");
+        store(&paths, &slots);
         assert_eq!(blocks.handle(Slot::B, Event::Up).expect("B"), Decision::Stay);
         assert_eq!(blocks.handle(Slot::B, Event::Healthy).expect("B"), Decision::Proved);
         assert_eq!(blocks.load().next(), Slot::B);
@@ -128,7 +126,7 @@ mod tests {
         let dir = TestDir::new();
         let paths = ["1", "2"].map(|name| dir.path().join(name));
         let blocks = Blocks::new(paths.clone());
-        blocks.store(&Slots::fresh()).expect("store");
+        store(&paths, &Slots::fresh());
         let ages =
             || paths.each_ref().map(|path| fs::metadata(path).expect("there").modified().ok());
         let before = ages();
