@@ -26,7 +26,7 @@ use crate::analysis::Analysis;
 use crate::capture::clock::ClockStart;
 use crate::capture::file::{FileError, FileSource};
 use crate::capture::hep::HepListener;
-use crate::capture::live::{InterfaceStats, Live, LiveSettings};
+use crate::capture::live::{InterfaceStats, Live, LiveError, LiveSettings};
 use crate::capture::privileges;
 use crate::cli::Speed;
 use crate::clock::WallClock;
@@ -161,28 +161,26 @@ fn live(loaded: &Loaded, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) ->
     }
     launch::end_with_parent().map_err(Stop::failed)?;
     let settings = live_settings(config);
+    let started = settings.started;
+    let mut source = Source { live: None, hep: hep_listener(config)?, started };
+    // Before all that takes time: what passes from now on is kept until the analysis begins.
+    let mut fault = source.open(&settings).err();
     let mut sensor = Sensor::start(config, false, rules, stopping)?;
     sensor.watchdog = watchdog;
     sensor.serve_status(status, loaded);
-    let hep = hep_listener(config)?;
-    let started = settings.started;
-    if config.interfaces.is_empty() {
-        return sensor.capture(Source { live: None, hep, started });
-    }
     let mut pause = FIRST_RETRY;
-    loop {
-        match Live::start(&settings) {
-            Ok(live) => return sensor.capture(Source { live: Some(live), hep, started }),
-            Err(error) if sensor.is_stopping() => return Err(Stop::failed(error)),
-            Err(error) => {
-                // A box may be faster than its network card: it goes on trying, and says so.
-                log::error!("{error}");
-                sensor.host.publish_interfaces(faulty(config, &error.to_string()));
-                sensor.wait_for_interfaces(pause, &error.to_string());
-                pause = (pause * 2).min(LAST_RETRY);
-            }
+    while let Some(error) = fault {
+        if sensor.is_stopping() {
+            return Err(Stop::failed(error));
         }
+        // A box may be faster than its network card: it goes on trying, and says so.
+        log::error!("{error}");
+        sensor.host.publish_interfaces(faulty(config, &error.to_string()));
+        sensor.wait_for_interfaces(pause, &error.to_string());
+        pause = (pause * 2).min(LAST_RETRY);
+        fault = source.open(&settings).err();
     }
+    sensor.capture(source)
 }
 
 /// The running sensor but for its source of frames.
@@ -306,7 +304,6 @@ impl Sensor {
 
     /// Analyses what the interfaces see until a signal comes; calls in progress become records.
     fn capture(mut self, mut source: Source) -> Result<u8, Stop> {
-        log::info!("capturing from {}", source.names().join(", "));
         let mut lost = 0;
         while !self.is_stopping() {
             source.poll(&mut self.analysis);
@@ -525,6 +522,15 @@ struct Source {
 }
 
 impl Source {
+    /// Opens the interfaces, where some are configured.
+    fn open(&mut self, settings: &LiveSettings) -> Result<(), LiveError> {
+        if !settings.interfaces.is_empty() {
+            self.live = Some(Live::start(settings)?);
+        }
+        log::info!("capturing from {}", self.names().join(", "));
+        Ok(())
+    }
+
     /// Hands everything that has come to the analysis, waiting for some up to [`POLL_FOR`].
     fn poll(&mut self, analysis: &mut Analysis) {
         let Self { live, hep, started } = self;
