@@ -70,23 +70,27 @@ fn a_broken_provisioning_file_is_told_line_by_line_and_a_right_one_is_taken_then
 }
 
 #[test]
-fn a_full_data_partition_is_told_and_calls_reach_the_cloud_all_the_same() {
-    // From the second start on, before the sensor's.
-    let fill = "[ ! -f /data/second ] || dd if=/dev/zero of=/data/full bs=64k 2>/dev/null\n\
-                touch /data/second; sync\n";
+fn on_a_full_data_partition_kept_packets_give_way_to_records() {
+    // At the second start, before the sensor's.
+    let fill = "if [ -f /data/second ]; then\n\
+                mkdir -p /data/ringside/sensor/ring\n\
+                dd if=/dev/zero of=/data/ringside/sensor/ring/full bs=64k 2>/dev/null\n\
+                mv /data/second /data/third; sync\nfi\n\
+                [ -f /data/third ] || touch /data/second\n";
     let altered = |root: &Path, _: &mut _| add_to_script(root, "clock", "servers=\n", fill);
     let Some(mut site) = site_with(altered) else { return };
     let api = site.cloud.api();
     site.skip_firmware();
-    for start in 1..=3 {
-        let mut machine = site.hardware.power_on();
-        if start == 3 {
-            println!("{}", machine.says("the data partition is full"));
-        }
-        ready(&mut machine);
-        call(&machine, &api, 20, start);
-        machine.cut_power();
-    }
+    let mut machine = site.hardware.power_on();
+    ready(&mut machine);
+    machine.cut_power();
+    let mut machine = site.hardware.power_on();
+    println!("{}", machine.says("the outbox could not be"));
+    machine.cut_power();
+    let mut machine = site.hardware.power_on();
+    println!("{}", machine.says("the data partition is full"));
+    ready(&mut machine);
+    call(&machine, &api, 20, 3);
 }
 
 /// As a flash that breaks off, or a card that wears out, leaves it.
