@@ -37,7 +37,7 @@ struct StandardError;
 impl Log for StandardError {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // The libraries' own chatter says nothing that the sensor does not say better.
-        metadata.target().starts_with("ringside") || metadata.level() <= Level::Warn
+        metadata.target().starts_with("ringside") || metadata.level() <= Level::Error
     }
 
     fn log(&self, record: &Record<'_>) {
