@@ -215,6 +215,18 @@ fn the_smaller_of_pool_and_outbox_holds() {
 }
 
 #[test]
+fn packets_get_what_the_pool_leaves_unless_less_is_said() {
+    let bytes = |text: &str| config(text).store_bytes();
+    assert_eq!(bytes(""), Some(4 << 30));
+    let outbox = Config::default().outbox_bytes();
+    assert_eq!(bytes("maxpoolsize = 102400"), Some((102_400 << 20) - outbox));
+    assert!(notes("maxpoolsize = 102400").contains("packets that rules keep get up to"));
+    assert_eq!(bytes("maxpoolsize = 102400\nstore_max_bytes = 1073741824"), Some(1 << 30));
+    assert_eq!(bytes("store_max_bytes = 1073741824"), Some(1 << 30));
+    assert_eq!(bytes("maxpoolsize = 10"), None);
+}
+
+#[test]
 fn save_settings_store_nothing_and_that_is_said() {
     let loaded = good("savesip = yes\nsavertp = yes\nsavertcp = yes\nsaveaudio = wav\n");
     assert_eq!(loaded.config, Config::default());
