@@ -178,5 +178,9 @@ fn verify(catalog: &Catalog) -> Result<u8, Stop> {
 
 /// What people call the rule that keeps a call; one without a name by its number.
 fn rule_name(facts: &Facts) -> String {
-    if facts.rule.is_empty() { format!("rule {}", facts.rule_id) } else { printable(&facts.rule) }
+    if facts.rule.is_empty() {
+        format!("rule {}", facts.rule_id)
+    } else {
+        printable(&facts.rule).into_owned()
+    }
 }
