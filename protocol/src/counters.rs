@@ -172,4 +172,6 @@ counters! {
     StoreChunksDropped = "store_chunks_dropped",
     /// Operations of the store's disk that failed.
     StoreErrors = "store_errors",
+    /// Records that the cloud refused or could not read, and that were let go.
+    CdrsRefused = "cdrs_refused",
 }
