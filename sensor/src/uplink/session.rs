@@ -51,6 +51,8 @@ pub enum Event {
     HeartbeatAnswered(HeartbeatAnswer),
     /// A batch was acknowledged.
     Acknowledged,
+    /// A batch was refused, and goes again in smaller ones.
+    BatchRefused,
     /// There was nothing to send.
     NoRecords,
     /// What was under way has failed.
@@ -286,6 +288,7 @@ impl Session {
                 open.batch_at = Some(now.instant);
                 self.busy_backoff.reset();
             }
+            (State::Open(open), Event::BatchRefused) => open.batch_at = Some(now.instant),
             (State::Open(open), Event::NoRecords) => {
                 open.batch_at = open.has_new.then_some(now.instant);
             }
@@ -389,7 +392,10 @@ impl Session {
 
 /// Whether a failed request may succeed in the same session.
 const fn is_passing(failure: &Failure) -> bool {
-    matches!(failure, Failure::Busy { .. } | Failure::CloudFault { .. })
+    matches!(
+        failure,
+        Failure::Busy { .. } | Failure::CloudFault { .. } | Failure::MessageRefused { .. }
+    )
 }
 
 impl Open {

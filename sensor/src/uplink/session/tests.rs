@@ -314,6 +314,19 @@ fn a_heartbeat_that_is_asked_for_while_one_is_under_way_follows_it() {
 }
 
 #[test]
+fn a_batch_that_was_refused_goes_again_at_once_and_a_single_record_later() {
+    let mut session = open();
+    session.handle(Event::RecordsStored, at(1));
+    assert_eq!(session.poll_action(at(1).instant), Some(Action::SendBatch([5; 32])));
+    session.handle(Event::BatchRefused, at(1));
+    assert_eq!(session.poll_action(at(1).instant), Some(Action::SendBatch([5; 32])));
+    session.handle(refused(Failure::MessageRefused { detail: "damaged".to_owned() }, 0), at(1));
+    assert_eq!(session.open_session(), Some([5; 32]), "the session stands");
+    assert_eq!(session.poll_action(at(1).instant), None);
+    assert_eq!(session.poll_action(at(2).instant), Some(Action::SendBatch([5; 32])));
+}
+
+#[test]
 fn a_busy_cloud_keeps_the_session_and_is_asked_again_later() {
     let mut session = open();
     session.handle(Event::RecordsStored, at(1));
