@@ -125,6 +125,8 @@ fn a_batch_that_is_too_large_or_too_slow_for_the_way_goes_in_smaller_ones() {
     for faults in [
         vec![Fault::Http(413, "text/html", Vec::new())],
         vec![Fault::Refuse(slow, 0)],
+        // A refusal that only a newer sensor knows.
+        vec![Fault::Http(200, "x", b"RS\x01\x07\x00\x7f".to_vec())],
         // The client repeats a request once by itself over a new connection.
         vec![Fault::CutBefore; 2],
     ] {

@@ -110,7 +110,7 @@ pub enum Kind {
     Batches,
     /// Batches over the customer's quota: they come again.
     OverQuota,
-    /// Heartbeats that said more than a sensor has to say.
+    /// Heartbeats that said more than a sensor has to say, and were cut, or cannot be read.
     Heartbeats,
 }
 
@@ -124,7 +124,7 @@ impl Kind {
             Self::Records => "cdrs_refused",
             Self::Batches => "batches_refused",
             Self::OverQuota => "batches_over_quota",
-            Self::Heartbeats => "heartbeats_cut",
+            Self::Heartbeats => "heartbeats_refused",
         }
     }
 
@@ -172,7 +172,7 @@ impl Notice {
                  are taken from midnight UTC on. Find the sensor that sends so many."
             ),
             Kind::Heartbeats => {
-                format!("{count} heartbeats of this sensor were too long and were cut ({detail}).")
+                format!("{count} heartbeats of this sensor could not be read whole ({detail}).")
             }
         }
     }

@@ -70,7 +70,7 @@ pub(super) fn metrics(context: &Context<'_>, scope: Option<&Scope>) -> Answer {
         ("cdrs_refused", "Records that no sensor can have made, refused."),
         ("batches_refused", "Batches that could not be read, refused."),
         ("batches_over_quota", "Batches that have to wait: the customer is at its quota of a day."),
-        ("heartbeats_cut", "Heartbeats that said more than a sensor has to say."),
+        ("heartbeats_refused", "Heartbeats that could not be read, or not whole."),
         ("cdrs_expired", "Records that came after the retention and were not kept."),
         ("cdrs_misdated", "Records with an impossible time, filed under their arrival."),
     ] {

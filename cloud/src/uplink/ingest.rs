@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use ringside_protocol::cdr::Fingerprint;
-use ringside_protocol::envelope::{self, EnvelopeError};
+use ringside_protocol::envelope::{self, EnvelopeError, Message};
 use ringside_protocol::message::{Batch, BatchAck, MAX_BATCH_RECORDS};
 use ringside_protocol::plausible::{self, Implausible};
 use ringside_protocol::step::Failure;
@@ -55,16 +55,38 @@ impl Uplink {
     }
 
     fn read_batch(&self, request: &Request<'_>, session: &Session) -> Result<Batch, Refusal> {
-        let detail = match envelope::open::<Batch>(request.body) {
-            Ok(batch) if batch.records.len() <= MAX_BATCH_RECORDS => return Ok(batch),
-            Ok(batch) => {
-                format!("{} records, at most {MAX_BATCH_RECORDS}", batch.records.len())
-            }
-            Err(EnvelopeError::Version(version)) => return Err(foreign_version(version).into()),
-            Err(error) => error.to_string(),
-        };
-        self.notice(session, (NoticeKind::Batches, 1), &detail, request);
-        Err(Failure::MessageRefused { detail }.into())
+        let batch = self.read::<Batch>(NoticeKind::Batches, request, session)?;
+        let many = batch.records.len();
+        if many > MAX_BATCH_RECORDS {
+            let detail = format!("{many} records, at most {MAX_BATCH_RECORDS}");
+            return Err(self.unread(NoticeKind::Batches, detail, request, session));
+        }
+        Ok(batch)
+    }
+
+    /// Reads a message of an open session, which stands if that cannot be done: a sensor whose
+    /// heartbeats are unreadable still has records to deliver.
+    pub(super) fn read<M: Message>(
+        &self,
+        kind: NoticeKind,
+        request: &Request<'_>,
+        session: &Session,
+    ) -> Result<M, Refusal> {
+        envelope::open(request.body).map_err(|error| match error {
+            EnvelopeError::Version(version) => foreign_version(version).into(),
+            other => self.unread(kind, other.to_string(), request, session),
+        })
+    }
+
+    fn unread(
+        &self,
+        kind: NoticeKind,
+        detail: String,
+        request: &Request<'_>,
+        session: &Session,
+    ) -> Refusal {
+        self.notice(session, (kind, 1), &detail, request);
+        Failure::MessageRefused { detail }.into()
     }
 
     fn not_stored(&self, error: DbError, request: &Request<'_>, session: &Session) -> Refusal {
@@ -76,7 +98,7 @@ impl Uplink {
         }
     }
 
-    /// Notes what was not kept as it came, for the sensor's page, `/metrics` and the log.
+    /// Notes what was not kept as it came: for the sensor's page, `/metrics` and the log.
     pub(super) fn notice(
         &self,
         session: &Session,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
-use ringside_protocol::envelope::{self, EnvelopeError, MAX_HEARTBEAT_BYTES, Message};
+use ringside_protocol::envelope::{self, EnvelopeError, Message};
 use ringside_protocol::message::{Heartbeat, HeartbeatAnswer, Refused};
 use ringside_protocol::plausible;
 use ringside_protocol::step::Failure;
@@ -177,8 +177,7 @@ impl Uplink {
 
     fn heartbeat(&self, request: &Request<'_>) -> Result<HeartbeatAnswer, Refusal> {
         let (token, session) = self.enter(request)?;
-        limit(request.body, MAX_HEARTBEAT_BYTES)?;
-        let mut heartbeat: Heartbeat = open(request.body)?;
+        let mut heartbeat = self.read::<Heartbeat>(NoticeKind::Heartbeats, request, &session)?;
         if let Some(cut) = plausible::cut(&mut heartbeat) {
             self.notice(&session, (NoticeKind::Heartbeats, 1), &cut, request);
         }

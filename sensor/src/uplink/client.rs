@@ -209,6 +209,10 @@ impl Client {
         match kind(bytes) {
             Ok(found) if found == Refused::KIND => Err(match open::<Refused>(bytes) {
                 Ok(refused) => refused,
+                // A newer cloud has more ways to say no.
+                Err(EnvelopeError::Body) => own(Failure::CloudFault {
+                    detail: "it refuses in words that this sensor does not know".to_owned(),
+                }),
                 Err(error) => own(self.envelope_failure(error, bytes)),
             }),
             _ => open(bytes).map_err(|error| own(self.envelope_failure(error, bytes))),

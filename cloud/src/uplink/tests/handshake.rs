@@ -352,7 +352,7 @@ fn what_is_no_message_gets_a_status_and_a_sentence() {
             other => panic!("{other:?}"),
         };
     assert_eq!(ask("/uplink/nothing", b""), 404);
-    for path in ["/uplink/hello", "/uplink/enrol", "/uplink/session", "/uplink/heartbeat"] {
+    for path in ["/uplink/hello", "/uplink/enrol", "/uplink/session"] {
         assert_eq!(ask(path, b"GET / HTTP/1.1"), 400, "{path}");
         assert_eq!(ask(path, b"RS\x01\xff\x00"), 400, "{path}");
         assert_eq!(ask(path, &[0; 65 << 10]), 413, "{path}");

@@ -10,7 +10,9 @@ use ringside_protocol::record::Record;
 use ringside_protocol::registration::Registration;
 
 use super::*;
-use crate::db::intake::{Kind as NoticeKind, NOTICE_DAYS, Notice, Quota};
+use crate::db::intake::{
+    BYTES_A_CHANNEL_A_DAY, Kind as NoticeKind, NOTICE_DAYS, Notice, Quota, RECORDS_A_CHANNEL_A_DAY,
+};
 use crate::db::{Series, day_tables};
 
 /// Numbers and sizes of the stored calls.
@@ -241,15 +243,58 @@ fn at_its_quota_a_customer_s_records_wait_for_the_next_day() {
     assert_eq!(device.send(&cloud, vec![call(3, cloud.now)]).expect("stored").stored, 1);
 }
 
+/// Records and bytes that count towards the quota so far.
+fn intake(cloud: &Cloud) -> (u64, u64) {
+    let sql = "SELECT records, bytes FROM intake";
+    let reader = cloud.db.reader();
+    reader.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("a row")
+}
+
+/// Calls of 30 s, one after the other on a channel, all day: a third of its quota at most.
+#[test]
+fn an_honest_fleet_s_busiest_day_is_far_from_the_quota() {
+    let cloud = Cloud::new();
+    let device = Device::connected(&cloud, "gate-1");
+    let party = |user: &str| Party {
+        user: user.to_owned(),
+        host: "pbx.customer.example:5060".to_owned(),
+        display: Some("Reception desk, Berlin".to_owned()),
+    };
+    let full = full_call(&cloud, 1);
+    let stream = Stream {
+        encoding_name: "telephone-event".to_owned(),
+        intervals: vec![full.streams[0].intervals[0]; 4],
+        cname: Some("8f14e45fceea167a@192.0.2.10".to_owned()),
+        packets: 1500,
+        bytes: 240_000,
+        length: 30_000_000,
+        ..full.streams[0].clone()
+    };
+    let typical = Cdr {
+        call_id: "8f14e45fceea167a5a36dedd4bea2543@192.0.2.10".to_owned(),
+        caller: party("+4930123456789"),
+        callee: party("+493098765432"),
+        request_uri: Some("sip:+493098765432@pbx.customer.example:5060".to_owned()),
+        caller_agent: Some("Desk Phone 54xx 16.1.0.18 00:90:7a:11:22:33".to_owned()),
+        callee_agent: Some("Switchboard PBX 20.5.2 (build 4)".to_owned()),
+        addresses: full.addresses[..6].to_vec(),
+        dtmf: String::new(),
+        sip: full.sip[..12].to_vec(),
+        streams: vec![stream; 2],
+        ..full
+    };
+    assert_eq!(device.send(&cloud, vec![typical]).expect("stored").stored, 1);
+    let (_, bytes) = intake(&cloud);
+    let calls_a_day = 86_400 / 30;
+    assert!(calls_a_day * 3 <= RECORDS_A_CHANNEL_A_DAY);
+    assert!(calls_a_day * bytes * 3 <= BYTES_A_CHANNEL_A_DAY, "{bytes} bytes a call");
+}
+
 #[test]
 fn only_what_is_stored_counts_towards_the_quota() {
     let cloud = Cloud::new();
     let device = Device::connected(&cloud, "gate-1");
-    let intake = || -> (u64, u64) {
-        let sql = "SELECT records, bytes FROM intake";
-        let reader = cloud.db.reader();
-        reader.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("a row")
-    };
+    let intake = || intake(&cloud);
     device.send(&cloud, vec![call(1, cloud.now)]).expect("stored");
     let once = intake();
     let bytes = postcard::to_stdvec(&call(1, cloud.now)).expect("encodes").len() as u64;
@@ -277,6 +322,20 @@ fn a_heartbeat_that_says_too_much_is_cut_and_noted() {
     assert_eq!(counted(&cloud, NoticeKind::Heartbeats), 1);
     let sentence = notices(&cloud, &device)[0].sentence();
     assert!(sentence.contains("interfaces of a heartbeat: 200"), "{sentence}");
+}
+
+/// Its records must not wait for a heartbeat that the cloud cannot read.
+#[test]
+fn a_heartbeat_that_cannot_be_read_leaves_the_session_open() {
+    let cloud = Cloud::new();
+    let device = Device::connected(&cloud, "gate-1");
+    for body in [&b"GET / HTTP/1.1"[..], b"RS\x01\x0a\x00", &[0; 2 << 20]] {
+        let asked = cloud.ask("/uplink/heartbeat", device.session.as_deref(), body, device.peer);
+        let refused = answer::<HeartbeatAnswer>(asked).expect_err("refused");
+        assert!(matches!(refused, Failure::MessageRefused { .. }), "{refused:?}");
+    }
+    assert_eq!(counted(&cloud, NoticeKind::Heartbeats), 3);
+    assert!(device.send(&cloud, vec![call(1, cloud.now)]).is_ok());
 }
 
 /// A sensor newer than the cloud has counters that the cloud does not know. Without its heartbeats
