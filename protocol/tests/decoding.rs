@@ -12,6 +12,8 @@ use ringside_protocol::columns;
 use ringside_protocol::envelope::{
     EnvelopeError, MAX_BATCH_BYTES, MAX_BATCH_MEMORY, Message, open,
 };
+use ringside_protocol::json;
+use ringside_protocol::limits::{MAX_INTERVALS, MAX_STREAMS};
 use ringside_protocol::message::{Batch, Enrol, Heartbeat, Hello, Poll, Prove};
 
 /// What inflating takes beside its result, and the columns' own places.
@@ -102,6 +104,17 @@ fn a_heartbeat_of_many_small_things_is_bounded() {
         let (_, most) = opened::<Heartbeat>(&envelope(Heartbeat::KIND, 0, &plain));
         assert!(most <= 3 << 20, "{most} bytes");
     }
+}
+
+/// What is kept is shown: a page of the largest call costs so much, and no more.
+#[test]
+fn the_largest_call_as_json_is_bounded() {
+    let interval = Interval { packets: 500, lost: 3, jitter: 12, mos: 440 };
+    let stream = Stream { intervals: vec![interval; MAX_INTERVALS], ..Stream::default() };
+    let cdr = Cdr { streams: vec![stream; MAX_STREAMS], ..Cdr::default() };
+    let most = measure(|| drop(json::call(&cdr, None).to_string())).bytes_max;
+    println!("{most} bytes");
+    assert!(most <= 16 << 20, "{most} bytes");
 }
 
 fn sound() -> Vec<u8> {
