@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use ringside_protocol::token::Token;
 
 use super::*;
+use crate::limits::MAX_INTERFACES;
 
 const FULL: &str = include_str!("../../tests/config/voipmonitor.conf");
 
