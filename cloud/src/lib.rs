@@ -12,6 +12,7 @@ pub mod front;
 pub mod identity;
 pub mod logger;
 pub mod password;
+pub mod relay;
 pub mod retention;
 pub mod routes;
 pub mod server;

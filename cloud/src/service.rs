@@ -13,9 +13,10 @@ use crate::ca::{ServerTls, TlsSettings};
 use crate::config::Settings;
 use crate::db::Db;
 use crate::events::{Events, Waker};
-use crate::front::{Front, FrontHandle, FrontSettings, Limits, Wakes, raise_fd_limit};
+use crate::front::{Front, FrontHandle, FrontSettings, Limits, Pipes, Wakes, raise_fd_limit};
 use crate::identity::{self, Identity};
 use crate::logger::now;
+use crate::relay::Relay;
 use crate::retention::{self, EXPIRE_EVERY_SECONDS};
 use crate::routes::{self, App};
 use crate::server::Handler;
@@ -59,17 +60,21 @@ impl Service {
         let tls = open_tls(settings)?;
 
         let (sensor_wakes, page_wakes) = (Wakes::new(), Wakes::new());
+        let pipes = Pipes::default();
         let pages: Arc<dyn Waker> = Arc::new(page_wakes.clone());
         let events = Arc::new(Events::new(now().0 / 1000, Arc::clone(&pages)));
         let waker: Arc<dyn Waker> = Arc::new(sensor_wakes.clone());
         let polls = Arc::clone(&waker);
+        let relay = Relay::new(&db, pipes.clone(), Arc::clone(&pages), Arc::clone(&polls));
+        let relay = Arc::new(relay.map_err(words)?);
         let uplink = Uplink::new(Arc::clone(&db), Arc::clone(&events), waker).map_err(words)?;
+        let uplink = uplink.with_relay(Arc::clone(&relay));
         let handler: Arc<Handler> = Arc::new(move |request| uplink.respond(request, now()));
         let sensors = listen(
             (settings.sensors, SENSOR_WORKERS),
             &tls,
             Limits::sensors(),
-            sensor_wakes,
+            (sensor_wakes, &pipes),
             handler,
         )?;
 
@@ -77,12 +82,18 @@ impl Service {
         identity::remember(&db, &identity).map_err(words)?;
         let mut app = App::new(Arc::clone(&db), events, pages, identity.clone(), Box::new(now));
         app.sensors = polls;
+        app.relay = Some(relay);
         if app.site.is_empty() {
             log::warn!("this build has no pages, only the API: run ci/web and build it again");
         }
         let handler: Arc<Handler> = Arc::new(move |request| routes::handle(&app, request));
-        let web =
-            listen((settings.web, PEOPLE_WORKERS), &tls, Limits::people(), page_wakes, handler)?;
+        let web = listen(
+            (settings.web, PEOPLE_WORKERS),
+            &tls,
+            Limits::people(),
+            (page_wakes, &pipes),
+            handler,
+        )?;
         let is_new = db.customers().map_err(words)?.is_empty();
         Ok(Self {
             identity,
@@ -136,7 +147,7 @@ fn listen(
     (listen, workers): (SocketAddr, usize),
     tls: &ServerTls,
     limits: Limits,
-    wakes: Wakes,
+    (wakes, pipes): (Wakes, &Pipes),
     handler: Arc<Handler>,
 ) -> Result<FrontHandle, String> {
     let settings = FrontSettings {
@@ -145,6 +156,7 @@ fn listen(
         limits,
         workers,
         wakes,
+        pipes: pipes.clone(),
         socket_directory: None,
     };
     Front::start(settings, handler)

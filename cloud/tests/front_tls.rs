@@ -102,6 +102,7 @@ fn a_certificate_given_anew_is_served_without_a_restart() {
         limits: Limits::people(),
         workers: 1,
         wakes: ringside_cloud::front::Wakes::new(),
+        pipes: ringside_cloud::front::Pipes::default(),
         socket_directory: Some(directory.path().to_path_buf()),
     };
     let front = ringside_cloud::front::Front::start(settings, Arc::new(echo)).unwrap();

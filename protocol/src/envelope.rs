@@ -67,6 +67,8 @@ kinds! {
     m::HeartbeatAnswer = 11,
     m::Poll = 12,
     m::Commands = 13,
+    crate::retrieval::Refuse = 14,
+    crate::retrieval::RefuseNoted = 15,
 }
 
 impl Message for m::Batch {

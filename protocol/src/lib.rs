@@ -6,7 +6,7 @@
 //!   kept, and [`registration`], what becomes of a phone's registration;
 //! * [`message`]: what the two say to each other, and [`envelope`]: how it is framed;
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
-//! * [`rule`]: which calls' packets are kept;
+//! * [`rule`]: which calls' packets are kept, and [`retrieval`]: how somebody gets them;
 //! * [`token`]: the enrolment token, one line that configures a box;
 //! * [`counters`]: everything a sensor counts;
 //! * [`slot`]: the two slots of an upgrade, and when a new one has proved itself;
@@ -25,6 +25,7 @@ pub mod live;
 pub mod message;
 pub mod record;
 pub mod registration;
+pub mod retrieval;
 pub mod rule;
 pub mod slot;
 pub mod step;

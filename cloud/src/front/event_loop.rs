@@ -18,6 +18,7 @@ use rustls::{ServerConfig, ServerConnection};
 use super::backend::Backend;
 use super::client::{self, Client, Source};
 use super::limits::{Limits, PIECE_BYTES};
+use super::pipes::Pipes;
 use super::refusal::Refusal;
 use super::stats::{Counters, add, set};
 use super::timers::Timers;
@@ -51,6 +52,7 @@ pub(super) struct Setup {
     pub(super) workers: Workers,
     pub(super) worker_count: usize,
     pub(super) wakes: Wakes,
+    pub(super) pipes: Pipes,
     pub(super) counters: Arc<Counters>,
     pub(super) stop: Arc<Mutex<Option<Instant>>>,
 }
@@ -64,6 +66,7 @@ pub(super) struct Loop {
     pub(super) workers: Workers,
     pub(super) worker_count: usize,
     pub(super) wakes: Wakes,
+    pub(super) pipes: Pipes,
     pub(super) counters: Arc<Counters>,
     stop: Arc<Mutex<Option<Instant>>>,
 
@@ -81,6 +84,8 @@ pub(super) struct Loop {
     /// Slots of parked requests by key.
     pub(super) parked: HashMap<String, Vec<usize>>,
     pub(super) parked_count: usize,
+    /// Slots at the ends of pipes, by what they are woken with.
+    pub(super) flows: HashMap<String, usize>,
     pub(super) buffered: usize,
     pub(super) timers: Timers,
     /// Slots that have more to do than one turn allows.
@@ -106,6 +111,7 @@ impl Loop {
             workers: setup.workers,
             worker_count: setup.worker_count,
             wakes: setup.wakes,
+            pipes: setup.pipes,
             counters: setup.counters,
             stop: setup.stop,
             now: Instant::now(),
@@ -118,6 +124,7 @@ impl Loop {
             queue: VecDeque::new(),
             parked: HashMap::new(),
             parked_count: 0,
+            flows: HashMap::new(),
             buffered: 0,
             timers: Timers::default(),
             again: Vec::new(),
@@ -277,7 +284,10 @@ impl Loop {
 
     fn handle_waker(&mut self) {
         for key in self.wakes.take() {
-            self.wake(&key);
+            match self.flows.get(&key) {
+                Some(&slot) => self.drive(slot),
+                None => self.wake(&key),
+            }
         }
         let stop = *self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(deadline) = stop

@@ -14,6 +14,9 @@
 //! A long poll costs a connection too and no thread: its handler says [`Park`](crate::server::Park)
 //! and the front keeps the request until [`Wakes::wake`] or its time is up. See [`Wakes`] for why no
 //! wake is lost.
+//!
+//! The body of one request may be the answer to another, on another listener ([`Pipes`]): no worker
+//! sees it, and no more than [`TRANSFER_BYTES`] of it are held.
 
 mod answer;
 mod backend;
@@ -22,8 +25,10 @@ mod client;
 mod conversation;
 mod dispatch;
 mod event_loop;
+mod flow;
 mod head;
 mod limits;
+mod pipes;
 mod refusal;
 mod request;
 mod stats;
@@ -45,6 +50,7 @@ pub use self::limits::{
     ANSWER_BUFFER_BYTES, Limits, MAX_ANSWER_HEAD_BYTES, MAX_LINGER_BYTES, PIECE_BYTES,
     SHORT_BODY_BYTES,
 };
+pub use self::pipes::{PIPE_BYTES, PipeState, Pipes, TRANSFER_BYTES};
 pub use self::refusal::{Refusal, reason_phrase};
 use self::stats::Counters;
 pub use self::stats::{FrontStats, HandshakeFailure};
@@ -64,6 +70,8 @@ pub struct FrontSettings {
     pub workers: usize,
     /// Wakes what this listener has parked; made before it, since handlers need it.
     pub wakes: Wakes,
+    /// The service's pipes, shared by its listeners.
+    pub pipes: Pipes,
     /// Where the private directory for the workers' socket is made; the system's directory for
     /// temporary files if there is none.
     pub socket_directory: Option<PathBuf>,
@@ -79,8 +87,9 @@ impl Front {
     /// The address cannot be listened on, the workers' socket cannot be made, or `wakes` belongs
     /// to another listener.
     pub fn start(settings: FrontSettings, handler: Arc<Handler>) -> io::Result<FrontHandle> {
-        let FrontSettings { listen, tls, limits, workers: worker_count, wakes, socket_directory } =
+        let FrontSettings { listen, tls, limits, workers, wakes, pipes, socket_directory } =
             settings;
+        let worker_count = workers;
         let worker_count = worker_count.max(1);
         let listener = TcpListener::bind(listen).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
@@ -103,6 +112,7 @@ impl Front {
             workers,
             worker_count,
             wakes: wakes.clone(),
+            pipes,
             counters: Arc::clone(&counters),
             stop: Arc::clone(&stop),
         })?;

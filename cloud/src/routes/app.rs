@@ -10,6 +10,7 @@ use crate::db::Db;
 use crate::db::stats::HourCache;
 use crate::events::{Events, Waker};
 use crate::identity::Identity;
+use crate::relay::Relay;
 use crate::web::Site;
 
 /// Tells the time.
@@ -25,6 +26,8 @@ pub struct App {
     pub waker: Arc<dyn Waker>,
     /// Who holds the polls of sensors, where that is another listener.
     pub sensors: Arc<dyn Waker>,
+    /// Through which calls' packets can be asked for; `None` where there is no listener for sensors.
+    pub relay: Option<Arc<Relay>>,
     /// Where sensors find us; enrolment tokens carry it.
     pub identity: Identity,
     /// The time.
@@ -73,6 +76,7 @@ impl App {
             db,
             events,
             sensors: Arc::clone(&waker),
+            relay: None,
             waker,
             identity,
             clock,

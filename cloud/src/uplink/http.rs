@@ -39,6 +39,7 @@ impl Uplink {
         match answer {
             Answer::Message(envelope) => Response::bytes(200, "application/octet-stream", envelope),
             Answer::Park { key, wait, generation } => Response::parked(key, generation, wait),
+            Answer::Pour(key) => Response::poured(key),
             Answer::Status(status, sentence) => Response::text(status, &sentence),
         }
     }

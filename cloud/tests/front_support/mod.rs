@@ -86,6 +86,7 @@ pub(crate) fn start_on(
         limits,
         workers,
         wakes,
+        pipes: ringside_cloud::front::Pipes::default(),
         socket_directory: Some(directory.path().to_path_buf()),
     };
     let front = Front::start(settings, Arc::new(handler)).unwrap();

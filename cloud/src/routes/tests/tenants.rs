@@ -20,12 +20,14 @@ fn no_route_shows_or_changes_another_customers_things() {
     let device = bench.theirs.device.to_string();
     for route in ROUTES {
         let item = match route.path {
-            path if path.contains("/calls/") => bench.theirs.id(2),
+            path if path.contains("/calls/") || path.contains("/captures/") => bench.theirs.id(2),
             path if path.contains("/registrations/") => bench.theirs.id(3),
             _ => device.clone(),
         };
         let has_item = route.path.contains('{');
-        let target = route.path.replace("{device}", &item).replace("{id}", &item);
+        let target =
+            route.path.replace("{device}", &item).replace("{id}", &item).replace("{call}", &item);
+        let target = target.replace("{transfer}", &"ab".repeat(16));
         if route.path.ends_with("/login") || route.path.ends_with("/logout") {
             continue;
         }

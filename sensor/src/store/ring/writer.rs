@@ -16,6 +16,7 @@ use super::chunk::{ALIGN, CHUNK_HEAD, CallKey, Head, Kind, Lock};
 use super::facts::Facts;
 use super::index::{Index, Place, Places};
 use super::key::{KEY_LEN, Key, TAG_LEN};
+use super::reader;
 use super::segment::{self, SEGMENT_HEAD};
 use super::{
     BUFFER_BYTES, Chunk, Figures, Order, RETRY_AFTER, RingSettings, SYNC_EVERY, WRITE_BYTES,
@@ -157,7 +158,32 @@ impl Writer {
                 // Who asked may have gone.
                 let _ = answer.send(());
             }
+            Order::Find(call, answer) => {
+                self.write_staged();
+                let _ = answer.send(self.find(call));
+            }
         }
+    }
+
+    /// Where the chunks of a call stand, oldest first; `None` without an index.
+    fn find(&self, call: CallKey) -> Option<Vec<reader::Place>> {
+        let at = |path: &PathBuf, serial, place: Place| reader::Place {
+            path: path.clone(),
+            serial,
+            at: place.at,
+            len: place.len,
+        };
+        let indexed = self.index.as_ref()?.places(call).ok()?.into_iter();
+        // One whose segment was used again meanwhile is gone.
+        let indexed = indexed.filter_map(|(serial, place)| {
+            self.full.get(&serial).map(|(path, _)| at(path, serial, place))
+        });
+        let mut found: Vec<_> = indexed.collect();
+        if let Some(current) = &self.current {
+            let places = current.places.get(&call).into_iter().flatten();
+            found.extend(places.map(|place| at(&current.path, current.serial, *place)));
+        }
+        Some(found)
     }
 
     fn write_packets(&mut self, chunk: Chunk) {
