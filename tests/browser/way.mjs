@@ -159,6 +159,8 @@ async function way() {
 
   await step("the last call appears when the capture ends", async () => {
     sensor.child.stdin.end();
+    // A list in which somebody has chosen a call stands still.
+    await page.getByRole("button", { name: "1 new call" }).click();
     await rows.nth(1).waitFor();
     assert.equal(await sensor.ended, 0, "the sensor ended with every record acknowledged");
   });
