@@ -177,6 +177,11 @@ fn agree(half: Half, sensor_key: &[u8], said: &[u8]) -> ([u8; 32], [u8; 32]) {
 }
 
 impl Transfer {
+    /// Leaves: the connection ends.
+    pub fn stop(&mut self) {
+        self.stream = Box::new(io::empty());
+    }
+
     /// The next frame.
     ///
     /// # Errors
