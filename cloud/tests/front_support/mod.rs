@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use ringside_cloud::ca::{ServerTls, TlsSettings};
-use ringside_cloud::front::{Front, FrontHandle, FrontSettings, FrontStats, Limits, Wakes};
+use ringside_cloud::front::{Front, FrontHandle, FrontSettings, FrontStats, Limits, Pipes, Wakes};
 use ringside_cloud::server::{Request, Response};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::pki_types::ServerName;
@@ -76,6 +76,17 @@ pub(crate) fn start_on(
     wakes: Wakes,
     handler: impl Fn(&mut Request) -> Response + Send + Sync + 'static,
 ) -> Service {
+    start_piped(listen, limits, workers, (wakes, Pipes::default()), handler)
+}
+
+/// With pipes that another front may share.
+pub(crate) fn start_piped(
+    listen: SocketAddr,
+    limits: Limits,
+    workers: usize,
+    (wakes, pipes): (Wakes, Pipes),
+    handler: impl Fn(&mut Request) -> Response + Send + Sync + 'static,
+) -> Service {
     let directory = TempDir::new();
     let settings =
         TlsSettings { directory: directory.path().join("tls"), names: Vec::new(), given: None };
@@ -86,7 +97,7 @@ pub(crate) fn start_on(
         limits,
         workers,
         wakes,
-        pipes: ringside_cloud::front::Pipes::default(),
+        pipes,
         socket_directory: Some(directory.path().to_path_buf()),
     };
     let front = Front::start(settings, Arc::new(handler)).unwrap();

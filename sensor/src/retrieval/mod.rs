@@ -20,6 +20,9 @@ mod session;
 mod ticket;
 mod used;
 
+#[cfg(test)]
+mod tests;
+
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
