@@ -55,9 +55,9 @@ pub fn run(
         }
         Admin::UserList { customer } => list_users(&db, customer.as_deref())?,
         Admin::UserRights { login, rights } => set_rights(&db, &login, rights, now)?,
-        Admin::CustomerRetrieval { customer, asks_reason, ways } => {
+        Admin::CustomerRetrieval { customer, asks_reason, relay } => {
             let customer = find_customer(&db, &customer)?;
-            set_terms(&db, customer, asks_reason, ways, now)?
+            set_terms(&db, customer, asks_reason, relay, now)?
         }
         Admin::UserPasswd { login, from_stdin } => {
             let password = choose_password(from_stdin, input)?;
@@ -136,22 +136,17 @@ fn set_terms(
     db: &Db,
     customer: Customer,
     asks_reason: Option<bool>,
-    ways: Option<(bool, bool)>,
+    relay: Option<bool>,
     now: UnixMicros,
 ) -> Result<String, String> {
     let mut terms = rights::terms(db, customer).map_err(words)?;
     terms.asks_reason = asks_reason.unwrap_or(terms.asks_reason);
-    (terms.relay, terms.direct) = ways.unwrap_or((terms.relay, terms.direct));
+    terms.relay = relay.unwrap_or(terms.relay);
     db.set_terms(customer, terms, WHO, now).map_err(words)?;
     let reason =
         if terms.asks_reason { "each use needs a reason" } else { "no reason is asked for" };
-    let ways = match (terms.relay, terms.direct) {
-        (true, true) => "by the encrypted relay or the sensor's own page",
-        (true, false) => "by the encrypted relay only",
-        (false, true) => "by the sensor's own page only",
-        (false, false) => "by no way",
-    };
-    Ok(format!("packets and sound: {ways}; {reason}\n"))
+    let relay = if terms.relay { "allowed" } else { "forbidden" };
+    Ok(format!("packets and sound by the encrypted relay: {relay}; {reason}\n"))
 }
 
 fn set_password(

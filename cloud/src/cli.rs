@@ -72,8 +72,8 @@ pub enum Admin {
         customer: String,
         /// `--reason`.
         asks_reason: Option<bool>,
-        /// `--ways`: the relay, the sensor's own page.
-        ways: Option<(bool, bool)>,
+        /// `--relay`.
+        relay: Option<bool>,
     },
     /// `sensor list`.
     SensorList {
@@ -97,7 +97,7 @@ usage:
   ringside-cloud serve [SETTING]...
   ringside-cloud admin customer add NAME
   ringside-cloud admin customer list
-  ringside-cloud admin customer retrieval NAME [--reason asked|free] [--ways relay,direct|none]
+  ringside-cloud admin customer retrieval NAME [--reason asked|free] [--relay on|off]
   ringside-cloud admin user add --customer NAME LOGIN [--role admin|viewer] [--password-stdin]
   ringside-cloud admin user list [--customer NAME]
   ringside-cloud admin user rights LOGIN packets,audio,live|none
@@ -151,7 +151,7 @@ struct Words {
     server: Option<(String, u16)>,
     from_stdin: bool,
     asks_reason: Option<bool>,
-    ways: Option<(bool, bool)>,
+    relay: Option<bool>,
     /// The options that came, to find those that do not belong.
     options: Vec<String>,
 }
@@ -180,7 +180,13 @@ impl Words {
                     other => return Err(format!("--reason {other:?}: write asked or free")),
                 });
             }
-            "ways" => self.ways = Some(ways(&text(value()?)?)?),
+            "relay" => {
+                self.relay = Some(match text(value()?)?.as_str() {
+                    "on" => true,
+                    "off" => false,
+                    other => return Err(format!("--relay {other:?}: write on or off")),
+                });
+            }
             "server" => self.server = Some(dialled(&text(value()?)?)?),
             "role" => {
                 let role = text(value()?)?;
@@ -224,11 +230,11 @@ impl Words {
             ["customer", "add", name] => (&[], Admin::CustomerAdd(label("customer", name)?)),
             ["customer", "list"] => (&[], Admin::CustomerList),
             ["customer", "retrieval", name] => (
-                &["reason", "ways"],
+                &["reason", "relay"],
                 Admin::CustomerRetrieval {
                     customer: label("customer", name)?,
                     asks_reason: self.asks_reason,
-                    ways: self.ways,
+                    relay: self.relay,
                 },
             ),
             ["user", "rights", login, rights] => {
@@ -290,17 +296,6 @@ impl Words {
 fn rights_named(names: &str) -> Result<Rights, String> {
     let rights = if names == "none" { Some(Rights::default()) } else { Rights::named(names) };
     rights.ok_or_else(|| format!("{names:?}: write packets, audio, live, or none"))
-}
-
-/// Whether the relay and the sensor's own page are among these ways.
-fn ways(names: &str) -> Result<(bool, bool), String> {
-    let has = |way| names.split(',').any(|name| name == way);
-    let is_known = |name: &str| matches!(name, "relay" | "direct" | "none");
-    if names.split(',').all(is_known) {
-        Ok((has("relay"), has("direct")))
-    } else {
-        Err(format!("--ways {names:?}: write relay, direct, both with a comma, or none"))
-    }
 }
 
 /// A name that fits on one line.

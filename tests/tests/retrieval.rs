@@ -222,17 +222,10 @@ fn who_may_not_is_told_so_and_every_use_is_in_the_audit_log() {
     assert_eq!(refused(&viewer, &kept), None);
     site.cloud.admin(&["customer", "retrieval", CUSTOMER, "--reason", "asked"]);
     assert_eq!(refused(&viewer, &kept).as_deref(), Some("reason_needed"));
-    site.cloud.admin(&["customer", "retrieval", CUSTOMER, "--ways", "direct"]);
+    site.cloud.admin(&["customer", "retrieval", CUSTOMER, "--relay", "off"]);
     assert_eq!(refused(&viewer, &kept).as_deref(), Some("way_forbidden"));
-    site.cloud.admin(&[
-        "customer",
-        "retrieval",
-        CUSTOMER,
-        "--ways",
-        "relay,direct",
-        "--reason",
-        "free",
-    ]);
+    let free = ["customer", "retrieval", CUSTOMER, "--relay", "on", "--reason", "free"];
+    site.cloud.admin(&free);
 
     // Another customer's person does not learn that the call exists.
     let stranger = site.cloud.other_customer();
@@ -313,4 +306,36 @@ impl Needles {
             files.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
         files.map(|path| self.count(&std::fs::read(path).expect("a file"))).sum()
     }
+}
+
+#[test]
+fn more_downloads_than_a_sensor_sends_at_once_wait_in_a_queue_that_is_shown() {
+    let site = Site::new(1, 600_000, "+49300000000");
+    let call = site.call_of("+49300000000");
+    // Two that nobody reads hold the sensor's places.
+    let mut held: Vec<_> = (0..2)
+        .map(|_| {
+            let half = Half::new();
+            let asked = browser::ask(&site.api, &call, &half, None).expect("it is asked for");
+            browser::open(&site.api, &call, half, &asked, 0).expect("it is sent")
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        let late: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| browser::download(&site.api, &call).map(|(_, file)| file)))
+            .collect();
+        wait_until("three to wait", || {
+            let captures = site.api.get(&format!("/captures/{call}"));
+            let rows = captures["transfers"].as_array().expect("transfers");
+            let ahead = rows.iter().filter(|row| row["state"] == "queued").map(|row| &row["ahead"]);
+            ahead.eq([&json!(0), &json!(1), &json!(2)])
+        });
+        for transfer in &mut held {
+            assert!(transfer.read_all().is_ok());
+        }
+        for download in late {
+            let file = download.join().expect("no panic").expect("its turn comes");
+            assert_eq!(read(file), site.truth(0));
+        }
+    });
 }

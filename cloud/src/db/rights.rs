@@ -1,6 +1,6 @@
 //! Who may have a call's packets or its sound, and on what terms of the customer.
 
-use ringside_protocol::retrieval::{Action, Way};
+use ringside_protocol::retrieval::Action;
 use ringside_protocol::time::UnixMicros;
 use rusqlite::{OptionalExtension, params};
 
@@ -70,19 +70,6 @@ pub struct Terms {
     pub asks_reason: bool,
     /// The encrypted relay may be used.
     pub relay: bool,
-    /// The sensor's own page may be used.
-    pub direct: bool,
-}
-
-impl Terms {
-    /// Whether this way may be taken.
-    #[must_use]
-    pub const fn allow(self, way: Way) -> bool {
-        match way {
-            Way::Relay => self.relay,
-            Way::Direct => self.direct,
-        }
-    }
 }
 
 /// What the person of a session may have.
@@ -110,8 +97,8 @@ pub fn terms(db: &Db, customer: Customer) -> Result<Terms> {
         reader.prepare_cached("SELECT asks_reason, ways FROM customer WHERE customer = ?1")?;
     Ok(statement.query_row([customer.0], |row| {
         let ways: String = row.get(1)?;
-        let has = |way| ways.split(' ').any(|word| word == way);
-        Ok(Terms { asks_reason: row.get(0)?, relay: has("relay"), direct: has("direct") })
+        let relay = ways.split(' ').any(|word| word == "relay");
+        Ok(Terms { asks_reason: row.get(0)?, relay })
     })?)
 }
 
@@ -155,16 +142,14 @@ impl Db {
         now: UnixMicros,
     ) -> Result<()> {
         self.write(|tx| {
-            let ways = [(terms.relay, "relay"), (terms.direct, "direct")];
-            let ways: Vec<_> = ways.iter().filter(|(on, _)| *on).map(|(_, way)| *way).collect();
-            let ways = ways.join(" ");
+            let ways = if terms.relay { "relay" } else { "" };
             tx.execute(
                 "UPDATE customer SET asks_reason = ?2, ways = ?3 WHERE customer = ?1",
                 params![customer.0, terms.asks_reason, ways],
             )?;
             let reason = if terms.asks_reason { "a reason is asked for" } else { "no reason" };
-            let detail =
-                format!("{reason}; ways: {}", if ways.is_empty() { "none" } else { &ways });
+            let relay = if terms.relay { "allowed" } else { "forbidden" };
+            let detail = format!("{reason}; encrypted relay {relay}");
             audit(tx, Some(customer), now, who, "customer.retrieval", &detail)
         })
     }
@@ -196,16 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_may_ask_for_reasons_and_forbid_a_way() {
+    fn a_customer_may_ask_for_reasons_and_forbid_the_relay() {
         let folder = Folder::new();
         let db = folder.open();
         let customer = db.create_customer("Acme", NOW).expect("a customer").expect("a name");
         let first = terms(&db, customer).expect("terms");
-        assert_eq!(first, Terms { asks_reason: false, relay: true, direct: true });
-        let strict = Terms { asks_reason: true, relay: false, direct: true };
+        assert_eq!(first, Terms { asks_reason: false, relay: true });
+        let strict = Terms { asks_reason: true, relay: false };
         db.set_terms(customer, strict, "somebody", NOW).expect("set");
-        let now = terms(&db, customer).expect("terms");
-        assert_eq!(now, strict);
-        assert!(now.allow(Way::Direct) && !now.allow(Way::Relay));
+        assert_eq!(terms(&db, customer).expect("terms"), strict);
     }
 }

@@ -41,6 +41,9 @@ const SILENCE: u64 = 15 * MICROS_PER_SECOND;
 /// It is told again after this time, since an answer to its poll may have been lost.
 const TELL_AGAIN: u64 = 3 * MICROS_PER_SECOND;
 
+/// No transfer takes longer; who reads as slowly as the front allows would hold a place for days.
+const LONGEST: u64 = 3600 * MICROS_PER_SECOND;
+
 /// A transfer that nobody has waited for in this time is over before it begins.
 const FORSAKEN: u64 = 30 * MICROS_PER_SECOND;
 
@@ -169,7 +172,8 @@ impl Table {
                     transfer.bytes = pipe.drawn;
                     // Its connection may have gone before the front learned what it is for.
                     let is_lost = !pipe.is_poured && now.since(at) > SILENCE;
-                    if pipe.ended.is_some() || is_lost {
+                    let is_late = now.since(at) > LONGEST;
+                    if pipe.ended.is_some() || is_lost || is_late {
                         transfer.state = State::Over { whole: pipe.ended == Some(true) };
                         ended.push(*number);
                     }
@@ -578,6 +582,17 @@ mod tests {
         table.tidy(after(31), &|_| Some(PipeState::default()));
         let states: Vec<_> = table.rows(US).iter().map(|row| row.state).collect();
         assert_eq!(states, ["broken", "refused", "broken"]);
+    }
+
+    #[test]
+    fn no_transfer_takes_longer_than_an_hour() {
+        let mut table = table(1);
+        assert_eq!(due(&mut table, T0), [1]);
+        assert!(table.begin(US, DEVICE, number(1), T0));
+        let pipe = |_| Some(PipeState { is_poured: true, ..PipeState::default() });
+        assert!(table.tidy(after(3600), &pipe).is_empty());
+        assert_eq!(table.tidy(after(3601), &pipe), [number(1)]);
+        assert_eq!(table.rows(US).len(), 0, "its session is over, too");
     }
 
     #[test]

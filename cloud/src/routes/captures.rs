@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use data_encoding::BASE64;
 use ringside_protocol::cdr::CallId;
-use ringside_protocol::retrieval::{Action, PUBLIC_KEY_BYTES, Resume, Way};
+use ringside_protocol::retrieval::{Action, PUBLIC_KEY_BYTES, Resume};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ use crate::server::{Response, Woken};
 pub const MAX_REASON_CHARS: usize = 500;
 
 /// A browser that waits in the queue is told how many are ahead so often.
-const QUEUE_NEWS: Duration = Duration::from_secs(2);
+const QUEUE_NEWS: Duration = Duration::from_secs(1);
 
 /// One whose sensor was told waits so long before it asks again.
 const TOLD_WAIT: Duration = Duration::from_secs(20);
@@ -61,8 +61,7 @@ pub(super) fn about(context: &Context<'_>, caller: &Caller) -> Answer {
     let relay = relay(context)?;
     let rows = relay.rows(scope.customer(), context.now);
     let rows: Vec<_> = rows.iter().filter(|row| row.call == call).map(row).collect();
-    let ways = [(Way::Relay, "relay"), (Way::Direct, "direct")];
-    let ways: Vec<_> = ways.iter().filter(|(way, _)| terms.allow(*way)).map(|it| it.1).collect();
+    let ways = if terms.relay { &["relay"][..] } else { &[] };
     let rights = rights_of(context, caller)?;
     Ok(json_response(
         200,
@@ -103,12 +102,14 @@ pub(super) fn ask(context: &Context<'_>, caller: &Caller) -> Answer {
         return Err(ApiError::new(403, "forbidden", message));
     }
     let terms = rights::terms(db, scope.customer())?;
-    if !terms.allow(Way::Relay) {
-        let message = "Your organisation does not allow packets through the cloud: open the \
-                       sensor's own page on its network.";
+    if !terms.relay {
+        let message = "Your organisation does not let packets through the cloud: export them on \
+                       the sensor (`ringside-sensor store export`).";
         return Err(ApiError::new(403, "way_forbidden", message));
     }
-    let reason = asked.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    // One line of the audit log.
+    let reason = asked.reason.as_deref().map(|reason| reason.replace(char::is_control, " "));
+    let reason = reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if terms.asks_reason && reason.is_none() {
         let message = "Your organisation asks for a reason: write why you need this call.";
         return Err(ApiError::new(422, "reason_needed", message));

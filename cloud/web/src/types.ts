@@ -194,7 +194,7 @@ export interface Stored {
 export interface Captures {
   rights: ("packets" | "audio" | "live")[];
   asks_reason: boolean;
-  ways: ("relay" | "direct")[];
+  ways: "relay"[];
   sensor: { device: string; name: string; state: SensorState; last_seen_at: string | null } | null;
   transfers: {
     transfer: string;

@@ -27,8 +27,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::retrieval::{Refusal, Refuse, Resume, Retrieve, Ticket, transcript};
@@ -47,8 +46,11 @@ use used::Used;
 /// Transfers at once. The cloud asks for as many and lets the others wait.
 pub const MAX_TRANSFERS: usize = 2;
 
-/// Threads that say no at once; beyond that nothing is said, and the cloud's patience ends.
-const MAX_REFUSING: usize = 4;
+/// Orders that wait for a transfer to end; beyond that nothing is said, and the cloud's patience ends.
+const MAX_WAITING: usize = 4;
+
+/// How long they wait: the cloud may see the end of a transfer before this side does.
+const WAIT_FOR_A_PLACE: Duration = Duration::from_secs(3);
 
 /// Transfers that are remembered: the cloud repeats itself where an answer may have been lost.
 const MAX_REMEMBERED: usize = 64;
@@ -69,8 +71,15 @@ pub struct Retrieval {
     used: Mutex<Used>,
     sessions: Mutex<Sessions>,
     seen: Mutex<VecDeque<[u8; 16]>>,
-    sending: AtomicUsize,
-    refusing: AtomicUsize,
+    places: Mutex<Places>,
+    freed: Condvar,
+}
+
+/// Threads that send, and that wait until they may.
+#[derive(Debug, Default)]
+struct Places {
+    sending: usize,
+    waiting: usize,
 }
 
 impl Retrieval {
@@ -88,8 +97,8 @@ impl Retrieval {
             used,
             sessions: Mutex::default(),
             seen: Mutex::default(),
-            sending: AtomicUsize::new(0),
-            refusing: AtomicUsize::new(0),
+            places: Mutex::default(),
+            freed: Condvar::new(),
         }
     }
 
@@ -103,15 +112,43 @@ impl Retrieval {
         if self.was_seen(order.transfer) {
             return;
         }
-        let (busy, limit) = (&self.sending, MAX_TRANSFERS);
-        if let Some(place) = Place::take(self, |it| &it.sending, busy, limit) {
-            self.spawn(move |this| this.answer(&order, &line), place);
-        } else if let Some(place) =
-            Place::take(self, |it| &it.refusing, &self.refusing, MAX_REFUSING)
-        {
-            let refuse = Refuse { transfer: order.transfer, refusal: Refusal::Busy };
-            self.spawn(move |_| tell(&line, &refuse), place);
+        let mut places = lock(&self.places);
+        if places.waiting >= MAX_WAITING {
+            return;
         }
+        places.waiting += 1;
+        drop(places);
+        let this = Arc::clone(self);
+        let spawned = std::thread::Builder::new().name("retrieval".to_owned()).spawn(move || {
+            // Linux gives each thread a niceness of its own. Without it, it is merely less polite.
+            if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+                log::debug!("retrieval: {error}");
+            }
+            match this.place() {
+                Some(_place) => this.answer(&order, &line),
+                None => {
+                    tell(&line, &Refuse { transfer: order.transfer, refusal: Refusal::Busy });
+                }
+            }
+        });
+        if let Err(error) = spawned {
+            log::error!("no thread for a transfer: {error}");
+            lock(&self.places).waiting -= 1;
+        }
+    }
+
+    /// One of the places for those who send, as soon as one is free.
+    fn place(&self) -> Option<Place<'_>> {
+        let places = lock(&self.places);
+        let is_full = |places: &mut Places| places.sending >= MAX_TRANSFERS;
+        let waited = self.freed.wait_timeout_while(places, WAIT_FOR_A_PLACE, is_full);
+        let (mut places, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        places.waiting -= 1;
+        if timeout.timed_out() {
+            return None;
+        }
+        places.sending += 1;
+        Some(Place(self))
     }
 
     fn was_seen(&self, transfer: [u8; 16]) -> bool {
@@ -124,21 +161,6 @@ impl Retrieval {
         }
         seen.push_back(transfer);
         false
-    }
-
-    fn spawn(self: &Arc<Self>, work: impl FnOnce(&Self) + Send + 'static, place: Place) {
-        let this = Arc::clone(self);
-        let spawned = std::thread::Builder::new().name("retrieval".to_owned()).spawn(move || {
-            let _place = place;
-            // Linux gives each thread a niceness of its own. Without it, it is merely less polite.
-            if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-                log::debug!("retrieval: {error}");
-            }
-            work(&this);
-        });
-        if let Err(error) = spawned {
-            log::error!("no thread for a transfer: {error}");
-        }
     }
 
     fn answer(&self, order: &Retrieve, line: &Line) {
@@ -252,28 +274,13 @@ impl Granted<'_> {
     }
 }
 
-/// One of a bounded number of places, given back when it is dropped.
-struct Place {
-    of: Arc<Retrieval>,
-    count: fn(&Retrieval) -> &AtomicUsize,
-}
+/// A place among those who send, given back when it is dropped.
+struct Place<'a>(&'a Retrieval);
 
-impl Place {
-    fn take(
-        of: &Arc<Retrieval>,
-        count: fn(&Retrieval) -> &AtomicUsize,
-        taken: &AtomicUsize,
-        limit: usize,
-    ) -> Option<Self> {
-        let more = |taken| (taken < limit).then_some(taken + 1);
-        taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
-        Some(Self { of: Arc::clone(of), count })
-    }
-}
-
-impl Drop for Place {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        (self.count)(&self.of).fetch_sub(1, Ordering::SeqCst);
+        lock(&self.0.places).sending -= 1;
+        self.0.freed.notify_one();
     }
 }
 
@@ -293,6 +300,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl core::fmt::Debug for Retrieval {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Retrieval({} under way)", self.sending.load(Ordering::SeqCst))
+        write!(f, "Retrieval({:?})", lock(&self.places))
     }
 }

@@ -1,4 +1,5 @@
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ring::hmac;
 use ring::rand::SystemRandom;
@@ -272,7 +273,7 @@ fn one_call_is_read_as_the_catalog_reads_it() {
 #[test]
 fn a_transfer_is_slowed_while_the_capture_loses_packets() {
     let bench = Bench::new();
-    let losing = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let losing = Arc::new(AtomicBool::new(true));
     let told = Arc::clone(&losing);
     let identity = Identity::load(bench.dir.path()).expect("an identity").expect("it was made");
     let pressure: Pressure = Arc::new(move || told.swap(false, Ordering::SeqCst));
@@ -282,4 +283,27 @@ fn a_transfer_is_slowed_while_the_capture_loses_packets() {
     let began = std::time::Instant::now();
     let whole = length(&mut body);
     assert!(whole > 400 * 200 && began.elapsed() >= SLOWED_BY);
+}
+
+#[test]
+fn as_many_send_at_once_as_may_and_the_others_wait_for_a_moment() {
+    let bench = Bench::new();
+    let retrieval = &bench.retrieval;
+    let take = || {
+        lock(&retrieval.places).waiting += 1;
+        retrieval.place()
+    };
+    let mut places: Vec<_> = (0..MAX_TRANSFERS).map(|_| take().expect("a place")).collect();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(take);
+        while lock(&retrieval.places).waiting == 0 {
+            std::thread::yield_now();
+        }
+        places.pop();
+        places.push(waiting.join().expect("no panic").expect("one became free"));
+    });
+    assert!(take().is_none(), "all stay taken");
+    assert_eq!(lock(&retrieval.places).waiting, 0);
+    drop(places);
+    assert_eq!(lock(&retrieval.places).sending, 0);
 }

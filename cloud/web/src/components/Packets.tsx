@@ -65,7 +65,8 @@ function Offer({ call, captures }: { call: Call; captures: Captures }) {
   if (!ways.includes("relay")) {
     return (
       <p class="muted">
-        Your organisation does not let packets through the cloud: open the sensor's own page on its network.
+        Your organisation does not let packets through the cloud. On the sensor{" "}
+        <code class="mono">ringside-sensor store export {call.id}</code> writes them to a file.
       </p>
     );
   }
