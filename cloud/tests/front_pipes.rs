@@ -23,17 +23,23 @@ impl Pair {
         let pipes = Pipes::default();
         let listen = || "127.0.0.1:0".parse().unwrap();
         let ends = || (Wakes::new(), pipes.clone());
-        let pours = start_piped(listen(), limits(Limits::sensors()), 1, ends(), |request| {
-            match request.path.as_str() {
-                "/uplink/transfer/no" => Response::text(404, "nobody waits for it"),
-                path if path.starts_with("/uplink/transfer/") => {
-                    assert!(request.body.is_empty());
-                    Response::poured(KEY.to_owned())
-                }
-                _ => echo(request),
-            }
-        });
-        let draws = start_piped(listen(), limits(Limits::people()), 1, ends(), |_| {
+        let pours =
+            start_piped(
+                &[],
+                listen(),
+                limits(Limits::sensors()),
+                1,
+                ends(),
+                |request| match request.path.as_str() {
+                    "/uplink/transfer/no" => Response::text(404, "nobody waits for it"),
+                    path if path.starts_with("/uplink/transfer/") => {
+                        assert!(request.body.is_empty());
+                        Response::poured(KEY.to_owned())
+                    }
+                    _ => echo(request),
+                },
+            );
+        let draws = start_piped(&[], listen(), limits(Limits::people()), 1, ends(), |_| {
             Response::drawn(200, "application/octet-stream", KEY.to_owned())
         });
         pipes.open(KEY);

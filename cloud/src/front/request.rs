@@ -8,7 +8,8 @@
 
 use super::chunked::Chunked;
 use super::head::{self, BodyLength, Head};
-use super::limits::Limits;
+use super::limits::{Limits, RequestLimits};
+use super::proxies::Forwarding;
 use super::refusal::Refusal;
 
 /// A whole request, as the workers get it.
@@ -22,6 +23,8 @@ pub(super) struct Request {
     pub(super) is_head: bool,
     /// The client wants the connection closed.
     pub(super) close: bool,
+    /// What the head said about its way.
+    pub(super) forwarding: Forwarding,
 }
 
 /// What a piece of bytes brought.
@@ -44,17 +47,9 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Parser {
     state: State,
-    max: Max,
+    max: RequestLimits,
     /// See [`Limits::poured`].
     poured: Option<&'static str>,
-}
-
-/// The limits that concern the parser.
-#[derive(Clone, Copy, Debug)]
-struct Max {
-    request_line: usize,
-    head: usize,
-    body: usize,
 }
 
 #[derive(Debug)]
@@ -80,19 +75,16 @@ impl State {
 
 impl Parser {
     pub(super) const fn new(limits: &Limits) -> Self {
-        let max = Max {
-            request_line: limits.request_line_bytes,
-            head: limits.head_bytes,
-            body: limits.body_bytes,
-        };
-        Self { state: State::new(), max, poured: limits.poured }
+        Self { state: State::new(), max: limits.of_request(), poured: limits.poured }
     }
 
     /// Bytes of memory held.
     pub(super) fn held(&self) -> usize {
         match &self.state {
             State::Head { bytes, .. } => bytes.capacity(),
-            State::Body { head, body, .. } => head.text.capacity() + body.capacity(),
+            State::Body { head, body, .. } => {
+                head.text.capacity() + head.forwarding.chain.capacity() + body.capacity()
+            }
         }
     }
 
@@ -114,7 +106,7 @@ impl Parser {
                 return Ok((input.len(), None));
             };
             used = count;
-            let head = head::parse(bytes, self.max.body)?;
+            let head = head::parse(bytes, self.max)?;
             if self.poured.is_some_and(|path| is_poured(&head, path)) {
                 self.state = State::new();
                 let expects_continue = head.expects_continue;
@@ -131,7 +123,8 @@ impl Parser {
         let State::Body { head, body, chunked } = &mut self.state else {
             return Ok((used, None));
         };
-        let (count, is_complete) = read_body(head, body, chunked, &input[used..], self.max.body)?;
+        let (count, is_complete) =
+            read_body(head, body, chunked, &input[used..], self.max.body_bytes)?;
         used += count;
         if !is_complete {
             return Ok((used, None));
@@ -156,7 +149,13 @@ fn whole(head: Head, mut body: Vec<u8>) -> Request {
     text.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
     text.shrink_to_fit();
     body.shrink_to_fit();
-    Request { head: text, body, is_head: head.is_head, close: head.close }
+    Request {
+        head: text,
+        body,
+        is_head: head.is_head,
+        close: head.close,
+        forwarding: head.forwarding,
+    }
 }
 
 /// Appends `input` up to the empty line; `None` when that has not come.
@@ -164,7 +163,7 @@ fn read_head(
     bytes: &mut Vec<u8>,
     line: &mut Line,
     input: &[u8],
-    max: Max,
+    max: RequestLimits,
 ) -> Result<Option<usize>, Refusal> {
     for (at, &byte) in input.iter().enumerate() {
         let after_cr = bytes.last() == Some(&b'\r');
@@ -172,10 +171,10 @@ fn read_head(
             return Err(Refusal::BareLineEnd);
         }
         bytes.push(byte);
-        if *line != Line::Whole && bytes.len() > max.request_line + b"\r\n".len() {
+        if *line != Line::Whole && bytes.len() > max.request_line_bytes + b"\r\n".len() {
             return Err(Refusal::RequestLineBytes);
         }
-        if bytes.len() > max.head {
+        if bytes.len() > max.head_bytes {
             return Err(Refusal::HeadBytes);
         }
         match (byte, *line) {

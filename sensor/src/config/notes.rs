@@ -65,8 +65,8 @@ fn about(config: &Config) -> Vec<(&'static str, String)> {
     if !destination.is_empty() && !config.uplink_on() {
         note(
             "server_destination",
-            "the uplink is off until `ringside-sensor enrol` joins a customer: that, a cloud_token \
-             or packetbuffer_sender = yes switches it on",
+            "this alone sends nothing: `ringside-sensor enrol`, a cloud_token or \
+             packetbuffer_sender = yes switches the uplink on",
         );
     }
     if config.server_destination_port.is_none()

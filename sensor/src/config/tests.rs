@@ -149,7 +149,7 @@ fn more_interfaces_than_can_be_captured_on_are_refused() {
 #[test]
 fn the_uplink_is_on_with_packetbuffer_sender_or_a_token() {
     assert!(!config("server_destination = a").uplink_on());
-    assert!(notes("server_destination = a").contains("the uplink is off"));
+    assert!(notes("server_destination = a").contains("switches the uplink on"));
     assert!(config("packetbuffer_sender = yes").uplink_on());
     let text = format!("cloud_token = {}", token());
     assert!(config(&text).uplink_on());

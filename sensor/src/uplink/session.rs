@@ -274,6 +274,7 @@ impl Session {
             (State::Proving(_), Event::Accepted(accepted)) => self.accepted(&accepted, now),
             (State::Open(open), Event::HeartbeatAnswered(answer)) => {
                 self.status.acknowledged_at = Some(now.wall);
+                self.busy_backoff.reset();
                 open.heartbeat_at = now.instant + open.heartbeat_every;
                 // Records that were held back may be ready now.
                 open.batch_at.get_or_insert(now.instant);

@@ -334,6 +334,30 @@ fn a_busy_cloud_keeps_the_session_and_is_asked_again_later() {
 }
 
 #[test]
+fn a_heartbeat_that_is_answered_ends_the_growth_of_waits() {
+    let mut session = open();
+    let mut at_second = 1;
+    let mut busy_heartbeat = |session: &mut Session| {
+        session.handle(Event::HeartbeatWanted, at(at_second));
+        session.poll_action(at(at_second).instant);
+        session.handle(refused(busy(), 0), at(at_second));
+        session.poll_action(at(at_second).instant);
+        session.handle(Event::NoRecords, at(at_second));
+        let due = session.poll_timeout().expect("a wait");
+        let waited = due.saturating_duration_since(at(at_second).instant);
+        at_second += 120;
+        waited
+    };
+    let waits: Vec<_> = (0..8).map(|_| busy_heartbeat(&mut session)).collect();
+    assert!(waits[7] > waits[0] * 4, "{waits:?}");
+    session.handle(Event::HeartbeatWanted, at(5000));
+    session.poll_action(at(5000).instant);
+    session.handle(heartbeat_answer(1), at(5000));
+    let again = busy_heartbeat(&mut session);
+    assert!(again * 2 <= waits[7], "{again:?} after {waits:?}");
+}
+
+#[test]
 fn every_other_failure_ends_the_session_and_a_handshake_begins() {
     let interrupted = Failure::Interrupted { detail: "reset".to_owned() };
     let cloned = Failure::ClonedDevice { other: "192.0.2.9".to_owned() };
