@@ -1,4 +1,4 @@
--- Schema 4: who may have what of a call, and which way.
+-- Schema 5: who may have what of a call, and which way.
 
 -- Words of 'packets', 'audio', 'live'.
 ALTER TABLE user ADD COLUMN rights TEXT NOT NULL DEFAULT '';

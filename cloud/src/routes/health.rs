@@ -66,6 +66,10 @@ pub(super) fn metrics(context: &Context<'_>, scope: Option<&Scope>) -> Answer {
         sample(&mut text, "ringside_channels", &[("customer", name)], channels);
     }
     for (counter, help) in [
+        ("cdrs_refused", "Records that no sensor can have made, refused."),
+        ("batches_refused", "Batches that could not be read, refused."),
+        ("batches_over_quota", "Batches that have to wait: the customer is at its quota of a day."),
+        ("heartbeats_refused", "Heartbeats that could not be read, or not whole."),
         ("cdrs_expired", "Records that came after the retention and were not kept."),
         ("cdrs_misdated", "Records with an impossible time, filed under their arrival."),
     ] {
