@@ -10,9 +10,9 @@ use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::sync::Weak;
+use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
 
 use super::Order;
 use super::catalog::Entry;
@@ -29,7 +29,7 @@ const SLACK: u64 = 2_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The segment's file.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// The segment's serial: a file that is used again has another.
     pub serial: u64,
     /// Where the chunk's head begins.
@@ -59,9 +59,10 @@ impl Finder {
 pub fn scan(directory: &Path, call: CallKey) -> io::Result<Vec<Place>> {
     let mut places = Vec::new();
     for segment in segment::list(directory)? {
+        let path: Arc<Path> = segment.path.as_path().into();
         segment::scan(&segment, &mut |at, head, _| {
             if head.call == call {
-                let (path, serial) = (segment.path.clone(), segment.serial);
+                let (path, serial) = (Arc::clone(&path), segment.serial);
                 places.push(Place { path, serial, at, len: head.len });
             }
         })?;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -167,18 +167,18 @@ impl Writer {
 
     /// Where the chunks of a call stand, oldest first; `None` without an index.
     fn find(&self, call: CallKey) -> Option<Vec<reader::Place>> {
-        let at = |path: &PathBuf, serial, place: Place| reader::Place {
-            path: path.clone(),
-            serial,
-            at: place.at,
-            len: place.len,
+        let mut paths: HashMap<u64, Arc<Path>> = HashMap::new();
+        let mut at = |path: &Path, serial, Place { at, len }| {
+            let path = Arc::clone(paths.entry(serial).or_insert_with(|| path.into()));
+            reader::Place { path, serial, at, len }
         };
-        let indexed = self.index.as_ref()?.places(call).ok()?.into_iter();
-        // One whose segment was used again meanwhile is gone.
-        let indexed = indexed.filter_map(|(serial, place)| {
-            self.full.get(&serial).map(|(path, _)| at(path, serial, place))
-        });
-        let mut found: Vec<_> = indexed.collect();
+        let mut found = Vec::new();
+        for (serial, place) in self.index.as_ref()?.places(call).ok()? {
+            // One whose segment was used again meanwhile is gone.
+            if let Some((path, _)) = self.full.get(&serial) {
+                found.push(at(path, serial, place));
+            }
+        }
         if let Some(current) = &self.current {
             let places = current.places.get(&call).into_iter().flatten();
             found.extend(places.map(|place| at(&current.path, current.serial, *place)));
