@@ -21,6 +21,7 @@ pub mod intake;
 pub mod leases;
 pub mod people;
 pub mod registrations;
+pub mod rights;
 pub mod rules;
 pub mod search;
 pub mod sensors;
@@ -41,7 +42,7 @@ const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
 /// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -234,6 +235,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if found < 4 {
         transaction.execute_batch(include_str!("intake.sql"))?;
+    }
+    if found < 5 {
+        transaction.execute_batch(include_str!("rights.sql"))?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
