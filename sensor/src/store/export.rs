@@ -58,7 +58,7 @@ pub fn export(
     id: &str,
     facts: &Facts,
     packets: &[Packet<'_>],
-    out: &mut impl Write,
+    out: &mut (impl Write + ?Sized),
 ) -> Result<(), ExportError> {
     match format {
         FileFormat::Pcapng => pcapng(id, facts, packets, out)?,
@@ -68,7 +68,12 @@ pub fn export(
     Ok(())
 }
 
-fn pcapng(id: &str, facts: &Facts, packets: &[Packet<'_>], out: &mut impl Write) -> io::Result<()> {
+fn pcapng(
+    id: &str,
+    facts: &Facts,
+    packets: &[Packet<'_>],
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
     const COMMENT: u16 = 1;
     const HARDWARE: u16 = 2;
     const APPLICATION: u16 = 4;
@@ -126,7 +131,7 @@ fn pcapng(id: &str, facts: &Facts, packets: &[Packet<'_>], out: &mut impl Write)
     Ok(())
 }
 
-fn block(kind: u32, body: &[u8], out: &mut impl Write) -> io::Result<()> {
+fn block(kind: u32, body: &[u8], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     let len = u32::try_from(body.len() + 12).unwrap_or(u32::MAX).to_le_bytes();
     out.write_all(&kind.to_le_bytes())?;
     out.write_all(&len)?;
@@ -149,7 +154,7 @@ fn end_of_options(to: &mut Vec<u8>) {
     to.extend_from_slice(&[0; 4]);
 }
 
-fn pcap(packets: &[Packet<'_>], out: &mut impl Write) -> Result<(), ExportError> {
+fn pcap(packets: &[Packet<'_>], out: &mut (impl Write + ?Sized)) -> Result<(), ExportError> {
     let link_type = packets.first().map_or(1, |packet| packet.link_type);
     if packets.iter().any(|packet| packet.link_type != link_type) {
         return Err(ExportError::SeveralLinkTypes);
