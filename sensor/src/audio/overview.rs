@@ -216,6 +216,7 @@ impl<'a> Builder<'a> {
             }
         }
         self.mark_holds();
+        self.mark_digits();
         self.mark_problems();
         super::marks::thin(&mut self.marks, len);
         let buckets = usize::try_from(len.div_ceil(self.bucket)).unwrap_or(0);
@@ -261,6 +262,23 @@ impl<'a> Builder<'a> {
             for (from, to) in ends.into_iter().filter(|(from, to)| from < to) {
                 let kind = MarkKind::Hold;
                 self.marks.push(Mark { kind, side, from, to, count: 0, text: String::new() });
+            }
+        }
+    }
+
+    fn mark_digits(&mut self) {
+        let survey = self.survey;
+        for side in [Side::Caller, Side::Callee] {
+            for digit in survey.digits(side) {
+                let from = self.sample_of(digit.at);
+                self.marks.push(Mark {
+                    kind: MarkKind::Dtmf,
+                    side,
+                    from,
+                    to: (from + u64::from(survey.rate) / 10).min(survey.len),
+                    count: 1,
+                    text: digit.digit.map(String::from).unwrap_or_default(),
+                });
             }
         }
     }

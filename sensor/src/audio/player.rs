@@ -17,7 +17,6 @@ use super::survey::Survey;
 use super::tracker::Tracker;
 use crate::call::codec::{Codec, Kind};
 use crate::call::dialog::Side;
-use crate::wire::rtp::TelephoneEvent;
 
 /// Packets that wait for one that is missing, at most.
 const MAX_WAITING: usize = 64;
@@ -93,8 +92,6 @@ pub(super) struct Player {
     codec: Option<Codec>,
     decoder: Option<Decoder>,
     upsampler: Option<Upsampler>,
-    /// The timestamp of the last event.
-    event: Option<u32>,
     decoded: Vec<i16>,
     block: Vec<i16>,
 }
@@ -102,7 +99,6 @@ pub(super) struct Player {
 struct Waiting {
     at: u64,
     sequence: i64,
-    timestamp: u32,
     media: Option<(u32, i64)>,
     codec: Codec,
     payload: Option<Vec<u8>>,
@@ -125,7 +121,6 @@ impl Player {
             codec: media.map(|media| media.codec),
             decoder: None,
             upsampler: None,
-            event: None,
             decoded: Vec::new(),
             block: Vec::new(),
         }
@@ -160,7 +155,6 @@ impl Player {
             Waiting {
                 at: step.at,
                 sequence,
-                timestamp: step.timestamp,
                 media: step.placed.media,
                 codec: step.codec,
                 payload: heard(step).map(<[u8]>::to_vec),
@@ -200,12 +194,7 @@ impl Player {
         self.lost += lost.max(0);
         self.next = Some(packet.sequence + 1);
         let payload = packet.payload.as_deref();
-        let Some((run, ticks)) = packet.media else {
-            if packet.codec.kind() == Kind::TelephoneEvent {
-                self.play_event(packet, survey, canvas);
-            }
-            return;
-        };
+        let Some((run, ticks)) = packet.media else { return };
         let Some(from) = survey.sample(self.stream, run, ticks) else { return };
         self.run = run;
         if packet.codec.kind() == Kind::ComfortNoise {
@@ -260,20 +249,6 @@ impl Player {
             comfort.fill(u64::try_from(from).unwrap_or(0), &mut noise);
             canvas.add(from, self.side, &noise);
         }
-    }
-
-    fn play_event(&mut self, packet: &Waiting, survey: &Survey, canvas: &mut Canvas) {
-        if self.event.replace(packet.timestamp) == Some(packet.timestamp) {
-            return;
-        }
-        let event = packet.payload.as_deref().and_then(|it| TelephoneEvent::parse(it).ok());
-        let Some(event) = event else { return };
-        let rate = i64::from(survey.rate);
-        let since = i64::try_from(packet.at).unwrap_or(0) - survey.zero;
-        let elapsed = i64::from(event.duration) * rate / 8000;
-        let from = since * rate / 1_000_000 - elapsed;
-        let digit = event.digit().map(String::from).unwrap_or_default();
-        canvas.mark(MarkKind::Dtmf, self.side, from, from + rate / 10, 1, &digit);
     }
 
     fn change_codec(&mut self, codec: Codec, at: i64, survey: &Survey, canvas: &mut Canvas) {

@@ -7,7 +7,7 @@ use core::ops::ControlFlow;
 use std::io;
 
 use super::decoder::shape;
-use super::feed::{Content, Feed, Key};
+use super::feed::{Content, Feed, Key, Step};
 use super::packets::{Packets, Place};
 use super::run::Run;
 use super::signalling::{Hold, Messages};
@@ -16,6 +16,7 @@ use super::{AudioError, Problem};
 use crate::call::codec::Kind;
 use crate::call::dialog::Side;
 use crate::store::ring::chunks::Chunks;
+use crate::wire::rtp::TelephoneEvent;
 
 /// Between two places at which reading can begin, at first: microseconds of arrival.
 const CHECKPOINT_EVERY: u64 = 10_000_000;
@@ -28,6 +29,9 @@ const MAX_RUNS: usize = 512;
 
 /// Encodings of one stream that are named.
 const MAX_NAMES: usize = 8;
+
+/// Digits of one stream that are marked.
+const MAX_DIGITS: usize = 64;
 
 /// Streams of two places overlap when they are active together for longer, seconds.
 const MAX_OVERLAP: u32 = 1;
@@ -67,8 +71,19 @@ pub(super) struct Stream {
     /// It is the one of its direction that is played, and not the same sound on another hop.
     pub(super) is_chosen: bool,
     rate: u32,
+    /// Digits (RFC 4733), each once.
+    digits: heapless::Vec<Digit, MAX_DIGITS>,
     /// A bit a second with packets.
     active: Vec<u64>,
+}
+
+/// A digit that a side sent; `None` where it was masked, or is no digit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Digit {
+    /// Microseconds since the epoch.
+    pub(super) at: u64,
+    pub(super) digit: Option<char>,
+    timestamp: u32,
 }
 
 #[derive(Debug)]
@@ -113,6 +128,9 @@ impl Look {
             if self.streams.len() <= step.stream {
                 let (key, sender) = feed.keys[step.stream];
                 self.streams.push(Stream::new(key, sender));
+            }
+            if step.codec.kind() == Kind::TelephoneEvent {
+                self.streams[step.stream].add_event(&step);
             }
             let media_end = trackers[step.stream].media.map(|media| media.end);
             let second = step.at.saturating_sub(first_at) / 1_000_000;
@@ -181,6 +199,14 @@ impl Survey {
         checkpoint.map(|it| (it.place, it.trackers.clone())).unwrap_or_default()
     }
 
+    /// The digits of a side. A call through a proxy has them once a hop: those of the stream with
+    /// most count, where it speaks if there are several.
+    pub(super) fn digits(&self, side: Side) -> &[Digit] {
+        let of_side = self.streams.iter().filter(|stream| stream.sender == side);
+        let most = of_side.max_by_key(|stream| (stream.digits.len(), stream.is_chosen));
+        most.map_or(&[], |stream| stream.digits.as_slice())
+    }
+
     /// Where a timestamp of a stream's run lies, in samples.
     pub(super) fn sample(&self, stream: usize, run: u32, ticks: i64) -> Option<i64> {
         let run = self.streams.get(stream)?.runs.get(run as usize)?;
@@ -200,11 +226,30 @@ impl Stream {
             heard: 0,
             is_chosen: false,
             rate: 0,
+            digits: heapless::Vec::new(),
             active: Vec::new(),
         }
     }
 
-    fn add(&mut self, step: &super::feed::Step<'_>, media_end: Option<i64>, second: u64) {
+    /// Takes a packet of an event, of which there are several.
+    fn add_event(&mut self, step: &Step<'_>) {
+        let Content::Clear(payload) = step.content else { return };
+        let Ok(event) = TelephoneEvent::parse(payload) else { return };
+        if self.digits.last().is_some_and(|last| last.timestamp == step.timestamp) {
+            return;
+        }
+        // An event's clock is its stream's; most often 8 kHz.
+        let elapsed = u64::from(event.duration) * 125;
+        let digit = Digit {
+            at: step.at.saturating_sub(elapsed),
+            digit: event.digit(),
+            timestamp: step.timestamp,
+        };
+        // Further ones are not marked.
+        let _ = self.digits.push(digit);
+    }
+
+    fn add(&mut self, step: &Step<'_>, media_end: Option<i64>, second: u64) {
         let (Some((run, ticks)), Some(clock)) = (step.placed.media, step.codec.clock_rate()) else {
             if step.codec.kind() == Kind::Unknown {
                 self.packets += 1;
