@@ -7,6 +7,8 @@ declare module "node:assert/strict" {
     equal(actual: unknown, expected: unknown, message?: string): void;
     deepEqual(actual: unknown, expected: unknown, message?: string): void;
     ok(value: unknown, message?: string): asserts value;
+    match(value: string, pattern: RegExp): void;
+    throws(body: () => unknown, pattern: RegExp): void;
   };
   export default assert;
 }
