@@ -189,7 +189,7 @@ await test("a lost connection is told", async () => {
   await page.context().close();
 });
 
-await test("mute, only this, marks and tones", async () => {
+await test("mute, only this, marks and spectrogram", async () => {
   const page = await open("made");
   await page.getByRole("group", { name: /Callee/ }).getByRole("button", { name: "Mute" }).click();
   assert.equal(await page.getByLabel("Callee's level").inputValue(), "0");
@@ -200,7 +200,7 @@ await test("mute, only this, marks and tones", async () => {
   await page.getByText("6 marks").click();
   await page.getByRole("listitem").filter({ hasText: "Lost: 25 packets, 500 ms" }).getByRole("button").click();
   await at(page, 4, 5);
-  await button(page, "Tones").click();
+  await button(page, "Spectrogram").click();
   await page.locator("canvas.wave-tall").waitFor();
   await page.context().close();
 });
@@ -226,7 +226,7 @@ await test("it can be used by everybody, and fits a telephone", async () => {
   ]) {
     for (const source of Object.keys(sounds)) {
       const page = await open(source, { ...options, bypassCSP: true });
-      await button(page, "Tones").click();
+      await button(page, "Spectrogram").click();
       await page.locator("summary").click();
       await page.addScriptTag({ content: axe });
       const { violations } = await page.evaluate(() => window.axe.run());

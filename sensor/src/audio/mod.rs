@@ -45,6 +45,7 @@ use std::io::{self, Write};
 use crate::call::codec::Codec;
 use crate::store::ring::catalog::Catalog;
 use crate::store::ring::chunk::CallKey;
+use crate::store::ring::chunks::Chunks;
 use feed::Feed;
 pub use marks::{Mark, MarkKind};
 pub use overview::Overview;
@@ -168,7 +169,15 @@ pub struct Sound {
 /// # Errors
 /// Every [`AudioError`].
 pub fn open(store: &Catalog, call: CallKey) -> Result<Sound, AudioError> {
-    let (packets, feed, survey) = survey::survey(store.chunks(call))?;
+    open_chunks(store.chunks(call))
+}
+
+/// The same for those who know where a call's chunks stand.
+///
+/// # Errors
+/// Every [`AudioError`].
+pub fn open_chunks(chunks: Chunks) -> Result<Sound, AudioError> {
+    let (packets, feed, survey) = survey::survey(chunks)?;
     Ok(Sound { packets, feed, survey, page: None })
 }
 
@@ -197,13 +206,33 @@ impl Sound {
     /// # Errors
     /// The store refuses.
     pub fn overview(&mut self) -> Result<Overview, AudioError> {
+        let overview = self.overview_while(|| true)?;
+        // It goes on to the end.
+        overview.ok_or(AudioError::NoMedia)
+    }
+
+    /// The same for as long as `goes_on` says so, which is asked before every page (20 s of the
+    /// call): there a thread can wait for others, or end.
+    ///
+    /// # Errors
+    /// The store refuses.
+    pub fn overview_while(
+        &mut self,
+        mut goes_on: impl FnMut() -> bool,
+    ) -> Result<Option<Overview>, AudioError> {
+        let pages = self.pages();
         let mut builder = overview::Builder::new(&self.survey);
-        let page_len = PAGE_SECONDS * u64::from(self.survey.rate);
-        for number in 0..self.survey.len.div_ceil(page_len) {
-            let page = page::render(&mut self.packets, &mut self.feed, &self.survey, number)?;
-            builder.add(&page);
+        for number in 0..pages {
+            if !goes_on() {
+                return Ok(None);
+            }
+            builder.add(&page::render(&mut self.packets, &mut self.feed, &self.survey, number)?);
         }
-        Ok(builder.finish())
+        Ok(Some(builder.finish()))
+    }
+
+    fn pages(&self) -> u64 {
+        self.survey.len.div_ceil(PAGE_SECONDS * u64::from(self.survey.rate))
     }
 
     /// Writes bytes of the WAV file, as many of the range as there are. The same range gives the
@@ -257,9 +286,3 @@ impl Sound {
 
 /// Bytes that are written at once.
 const BLOCK_BYTES: u64 = 64 << 10;
-
-/// Whether there is a decoder for an encoding.
-#[must_use]
-pub fn has_decoder(codec: &Codec) -> bool {
-    decoder::exists(codec)
-}

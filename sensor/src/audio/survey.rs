@@ -6,7 +6,7 @@
 use core::ops::ControlFlow;
 use std::io;
 
-use super::decoder::shape;
+use super::decoder::{exists, shape};
 use super::feed::{Content, Feed, Key, Step};
 use super::packets::{Packets, Place};
 use super::run::Run;
@@ -283,7 +283,7 @@ impl Stream {
                     self.heard += 1;
                     self.rate = self.rate.max(shape.rate);
                 }
-                None if super::has_decoder(&step.codec) => {}
+                None if exists(&step.codec) => {}
                 None => self.problem = Some(Problem::NoDecoder(step.codec)),
             },
         }

@@ -93,6 +93,11 @@ impl TestCall {
     pub(super) fn rtp(&mut self, at: u64, from: From, packet: &[u8]) {
         let [caller, callee] = PORTS;
         let ports = if from == From::Caller { [caller, callee] } else { [callee, caller] };
+        self.rtp_on(at, from, ports, packet);
+    }
+
+    /// The same from and to other ports.
+    pub(super) fn rtp_on(&mut self, at: u64, from: From, ports: [u16; 2], packet: &[u8]) {
         self.datagram(at, from, ports, packet);
     }
 

@@ -2,6 +2,7 @@ use core::f64::consts::TAU;
 
 use super::test_call::{From, START, TestCall, packet, tone};
 use super::*;
+use crate::call::dialog::Side;
 
 const PCM: &str = "m=audio {port} RTP/AVP 0 8 9 3 13 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 
@@ -76,8 +77,6 @@ fn json(overview: &Overview) -> serde_json::Value {
     header
 }
 
-use crate::call::dialog::Side;
-
 #[test]
 fn tones_have_their_level_and_frequency_in_the_right_channel() {
     for pt in [0, 8] {
@@ -132,7 +131,7 @@ fn gaps_are_where_packets_are_missing_to_the_sample() {
 #[test]
 fn any_range_has_the_bytes_of_the_whole() {
     let mut call = TestCall::new(PCM);
-    speak(&mut call, From::Caller, 9, 1004.0, 2300, |number| number % 50 != 7);
+    speak(&mut call, From::Caller, 9, 1004.0, 1700, |number| number % 50 != 7);
     let (_dir, mut sound) = call.open().unwrap();
     let whole = wav(&mut sound);
     let len = whole.len();
@@ -217,12 +216,12 @@ fn the_encoding_may_change_and_the_sound_has_the_highest_rate() {
 
 #[test]
 fn clocks_that_drift_apart_stay_together() {
-    // Ten minutes: the caller's clock is 200 ppm fast, the callee's 150 ppm slow.
+    // Four minutes: the caller's clock is 200 ppm fast, the callee's 150 ppm slow.
     let mut call = TestCall::new(PCM);
     let silence = [0xff; 160];
     let click = [0x80; 160];
     for (from, ssrc, ppm) in [(From::Caller, 1, -200_i64), (From::Callee, 2, 150)] {
-        for number in 0..30_000_u64 {
+        for number in 0..12_000_u64 {
             // Every 30 s of true time both say the same.
             let true_ms =
                 |number: u64| number * 20 * (1_000_000_u64.saturating_add_signed(ppm)) / 1_000_000;
@@ -252,7 +251,7 @@ fn clocks_that_drift_apart_stay_together() {
         found
     };
     let (left, right) = (clicks(&left), clicks(&right));
-    assert_eq!((left.len(), right.len()), (19, 20));
+    assert_eq!((left.len(), right.len()), (7, 8));
     for (left, right) in left.iter().zip(&right) {
         // Packets are 20 ms, and a click may stand anywhere in one.
         assert!(left.abs_diff(*right) <= 8 * 21, "{left} and {right}");
@@ -443,9 +442,85 @@ fn memory_does_not_grow_with_the_call() {
         });
         info.bytes_max
     };
-    // 40 s and 10 min.
-    let (short, long) = (peak(2000), peak(30_000));
+    // 40 s and 4 min.
+    let (short, long) = (peak(2000), peak(12_000));
     // The decoder of frames reserves 21 MiB, of which it touches what it needs.
     assert!(short < 26 << 20, "{short}");
     assert!(long < short + (1 << 20), "{short} and {long}");
+}
+
+#[test]
+fn an_overview_ends_where_its_reader_does() {
+    let mut call = TestCall::new(PCM);
+    speak(&mut call, From::Caller, 0, 1004.0, 2300, |_| true);
+    let (_dir, mut sound) = call.open().unwrap();
+    let mut pages = 0;
+    let overview = sound.overview_while(|| {
+        pages += 1;
+        pages < 2
+    });
+    assert_eq!(overview.unwrap(), None);
+    assert_eq!(pages, 2);
+}
+
+#[test]
+fn the_same_sound_on_two_hops_is_heard_once() {
+    let mut call = TestCall::new(PCM);
+    speak(&mut call, From::Caller, 0, 1004.0, 500, |_| true);
+    // The proxy's own leg: other ports, the same payload.
+    for number in 0..500_u64 {
+        let payload = tone(0, 1004.0, -16.0, number * 160, 160);
+        let rtp = packet(0, number, number * 160, 77, &payload);
+        call.rtp_on(MEDIA + number * 20_000 + 500, From::Caller, [4444, 5000], &rtp);
+    }
+    let (_dir, mut sound) = call.open().unwrap();
+    let ([left, _], _) = channels(&wav(&mut sound));
+    let (dbm0, share) = level(&left, 1004.0, 8000);
+    assert!((dbm0 + 16.0).abs() < 0.5 && share > 0.99, "{dbm0} {share}");
+}
+
+#[test]
+fn a_new_source_goes_on_where_the_old_one_ends() {
+    let mut call = TestCall::new(PCM);
+    for number in 0..400_u64 {
+        let (ssrc, sequence, timestamp) = if number < 200 {
+            (1, number, number * 160)
+        } else {
+            (9, 3 + number, 7_000_000 + number * 160)
+        };
+        let payload = tone(0, 1004.0, -16.0, number * 160, 160);
+        call.rtp(
+            MEDIA + number * 20_000,
+            From::Callee,
+            &packet(0, sequence, timestamp, ssrc, &payload),
+        );
+    }
+    let (_dir, mut sound) = call.open().unwrap();
+    assert_eq!(sound.samples(), 64_000);
+    assert_eq!(marks(&sound.overview().unwrap(), MarkKind::Loss), []);
+    let ([_, right], _) = channels(&wav(&mut sound));
+    assert!(level(&right, 1004.0, 8000).1 > 0.99);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(6))]
+    #[test]
+    fn hostile_packets_neither_panic_nor_break_the_promise_of_a_length(
+        packets in proptest::collection::vec(
+            (0_u64..21_000_000, 0_u8..6, proptest::prelude::any::<(u16, u32, bool)>(), 0_u32..3,
+             proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)),
+            1..60,
+        ),
+    ) {
+        let mut call = TestCall::new(PCM);
+        for (at, pt, (sequence, timestamp, is_callers), ssrc, payload) in packets {
+            let pt = [0, 8, 9, 3, 13, 101][usize::from(pt)];
+            let from = if is_callers { From::Caller } else { From::Callee };
+            call.rtp(at, from, &packet(pt, sequence.into(), timestamp.into(), ssrc, &payload));
+        }
+        if let Ok((_dir, mut sound)) = call.open() {
+            json(&sound.overview().unwrap());
+            wav(&mut sound);
+        }
+    }
 }

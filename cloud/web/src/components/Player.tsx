@@ -109,7 +109,7 @@ function Playing({ overview, audio }: Heard) {
             </select>
           </label>
           <button type="button" aria-pressed={showsTones} onClick={() => setShowsTones(!showsTones)}>
-            Tones
+            Spectrogram
           </button>
         </span>
       </div>

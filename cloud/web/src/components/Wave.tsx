@@ -147,6 +147,19 @@ function drawAreas(
   }
 }
 
+const signed = (value = 0) => (value << 24) >> 24;
+
+/** The highest peak of both sides: they are drawn to one scale, which a quiet call fills, too. */
+function loudest({ peaks }: Overview): number {
+  let most = 16;
+  for (const side of peaks) {
+    for (let at = 0; at < side.length; at += 3) {
+      most = Math.max(most, -signed(side[at]), signed(side[at + 1]));
+    }
+  }
+  return most;
+}
+
 function drawPeaks(
   context: CanvasRenderingContext2D,
   overview: Overview,
@@ -158,7 +171,7 @@ function drawPeaks(
   const peaks = overview.peaks[row as 0 | 1];
   const middle = top + ROW / 2;
   const half = ROW / 2 - 6;
-  const signed = (value = 0) => (value << 24) >> 24;
+  const scale = half / loudest(overview);
   context.fillStyle = colour;
   for (let column = 0; column < width; column++) {
     const from = Math.floor((column / width) * overview.buckets);
@@ -170,10 +183,10 @@ function drawPeaks(
       rms = Math.max(rms, peaks[bucket * 3 + 2] ?? 0);
     }
     context.globalAlpha = 0.45;
-    const y = middle - (high / 128) * half;
-    context.fillRect(column, y, 1, Math.max(1, ((high - low) / 128) * half));
+    const y = middle - high * scale;
+    context.fillRect(column, y, 1, Math.max(1, (high - low) * scale));
     context.globalAlpha = 1;
-    context.fillRect(column, middle - (rms / 256) * half, 1, (rms / 128) * half);
+    context.fillRect(column, middle - (rms / 2) * scale, 1, rms * scale);
   }
 }
 
