@@ -13,7 +13,7 @@ const READ_AHEAD = 900;
 /** Samples of one block of memory. */
 const BLOCK = 1 << 18;
 
-export type State = "paused" | "playing" | "waiting" | "failed";
+export type State = "paused" | "playing" | "waiting";
 
 interface Scheduled {
   node: AudioBufferSourceNode;
@@ -29,6 +29,8 @@ export class Playback {
   readonly position = signal(0);
   /** How far the sound has come, ms. */
   readonly received = signal(0);
+  /** The sound ended before its end; what has come can be played. */
+  readonly isBroken = signal(false);
   readonly speed = signal(1);
   readonly levels = signal<Record<Side, number>>({ caller: 1, callee: 1 });
 
@@ -68,7 +70,6 @@ export class Playback {
   }
 
   pause(): void {
-    if (this.state.value === "failed") return;
     this.follow();
     this.silence();
     clearInterval(this.timer);
@@ -77,7 +78,7 @@ export class Playback {
 
   play(): void {
     if (this.state.value !== "paused") return;
-    if (this.position.value >= this.overview.duration_ms - 1) this.position.value = 0;
+    if (this.position.value >= this.end - 1) this.position.value = 0;
     const context = (this.context ??= this.connect());
     void context.resume();
     this.state.value = "playing";
@@ -106,6 +107,11 @@ export class Playback {
   setLevel(side: Side, level: number): void {
     this.levels.value = { ...this.levels.value, [side]: level };
     this.applyLevels();
+  }
+
+  /** Where playing ends, ms. */
+  private get end(): number {
+    return this.isWhole ? this.received.value : this.overview.duration_ms;
   }
 
   private connect(): AudioContext {
@@ -141,11 +147,11 @@ export class Playback {
           await new Promise<void>((resolve) => (this.wake = resolve));
         }
       }
-      this.isWhole = true;
     } catch {
-      this.isWhole = true;
-      if (this.received.value < this.overview.duration_ms - 1) this.state.value = "failed";
+      // What is missing says it.
     }
+    this.isWhole = true;
+    this.isBroken.value = this.samples < this.overview.samples;
   }
 
   private keep(samples: Int16Array): void {
@@ -180,7 +186,7 @@ export class Playback {
     const context = this.context;
     if (!context || this.state.value === "paused") return;
     this.follow();
-    const end = this.overview.samples;
+    const end = this.isWhole ? this.samples : this.overview.samples;
     let until = this.scheduled.at(-1)?.until ?? 0;
     while (until < context.currentTime + AHEAD && this.next < end) {
       const length = Math.min(Math.round(this.overview.rate / 5), end - this.next);
@@ -191,9 +197,9 @@ export class Playback {
       until = this.schedule(context, Math.max(until, context.currentTime + 0.03), length);
     }
     if (this.next >= end && context.currentTime >= until) {
-      this.position.value = this.overview.duration_ms;
       this.pause();
-    } else if (this.state.value !== "failed") {
+      this.position.value = (end / this.overview.rate) * 1000;
+    } else {
       this.state.value = context.currentTime >= until ? "waiting" : "playing";
     }
     this.wake?.();

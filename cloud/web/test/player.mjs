@@ -183,9 +183,12 @@ await test("what has not come yet is waited for, and played when it comes", asyn
   await page.context().close();
 });
 
-await test("a lost connection is told", async () => {
+await test("a lost connection is told, and what had come plays", async () => {
   const page = await open("broken");
   await page.getByRole("alert").getByText("connection was lost").waitFor();
+  await button(page, "Play").click();
+  await at(page, 2, 4);
+  await button(page, "Play").waitFor();
   await page.context().close();
 });
 

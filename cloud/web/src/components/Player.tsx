@@ -113,7 +113,7 @@ function Playing({ overview, audio }: Heard) {
           </button>
         </span>
       </div>
-      {state === "failed" && (
+      {playback.isBroken.value && (
         <p class="player-note" role="alert">
           The connection was lost: what had come until then can be played.
         </p>
