@@ -534,6 +534,16 @@ mod tests {
                 config: None
             })
         );
+        let exported_as =
+            |format: &str| match parse_words(&format!("store export x --format {format}")) {
+                Ok(Command::Store { command: StoreCommand::Export { format, .. }, .. }) => {
+                    Some(format)
+                }
+                _ => None,
+            };
+        assert_eq!(exported_as("wav"), Some(ExportFormat::Wav));
+        assert_eq!(exported_as("overview"), Some(ExportFormat::Overview));
+        assert_eq!(exported_as("mp3"), None);
         assert_eq!(
             parse_words("store verify --store d --config a.conf"),
             Ok(Command::Store {

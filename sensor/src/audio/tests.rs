@@ -215,6 +215,27 @@ fn the_encoding_may_change_and_the_sound_has_the_highest_rate() {
 }
 
 #[test]
+fn opus_has_the_rate_that_its_packets_say() {
+    let mut call = TestCall::new(
+        "m=audio {port} RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n",
+    );
+    let mut rest = &include_bytes!("vectors/sweep.opus")[..];
+    let mut packets = 0_u64;
+    while let Some((len, after)) = rest.split_first_chunk::<2>() {
+        let (payload, after) = after.split_at(u16::from_le_bytes(*len).into());
+        let rtp = packet(111, packets, packets * 960, 5, payload);
+        call.rtp(MEDIA + packets * 20_000, From::Callee, &rtp);
+        (rest, packets) = (after, packets + 1);
+    }
+    let (_dir, mut sound) = call.open().unwrap();
+    // Wideband, RFC 6716 table 2.
+    assert_eq!((sound.rate(), sound.samples()), (16_000, packets * 320));
+    let ([left, right], _) = channels(&wav(&mut sound));
+    assert!(left.iter().all(|&sample| sample == 0));
+    assert!(right.iter().map(|sample| sample.unsigned_abs()).max() > Some(10_000));
+}
+
+#[test]
 fn clocks_that_drift_apart_stay_together() {
     // Four minutes: the caller's clock is 200 ppm fast, the callee's 150 ppm slow.
     let mut call = TestCall::new(PCM);
