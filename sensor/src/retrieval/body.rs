@@ -83,8 +83,10 @@ impl Body {
                     offset: self.offset,
                 };
                 self.seal_json(FrameKind::About, &about)?;
-                if let Some(beside) = self.content.beside()? {
-                    self.seal(FrameKind::Beside, beside.as_bytes())?;
+                if self.offset == 0 {
+                    for part in self.content.beside()?.chunks(MAX_DATA_BYTES) {
+                        self.seal(FrameKind::Beside, part)?;
+                    }
                 }
                 State::Data
             }

@@ -24,13 +24,13 @@ pub trait Content: Send {
     /// Bytes of all of it, about; `None` where nothing is known.
     fn about_bytes(&self) -> Option<u64>;
 
-    /// A JSON object that comes before the bytes; it may be a few thousand characters long. Asked
-    /// for once, before the first piece.
+    /// What comes before the bytes and is no part of them, in the words of the action: the overview
+    /// of sound. Asked for once, before the first piece, unless the transfer is a resumed one.
     ///
     /// # Errors
     /// The disk's.
-    fn beside(&mut self) -> io::Result<Option<String>> {
-        Ok(None)
+    fn beside(&mut self) -> io::Result<Vec<u8>> {
+        Ok(Vec::new())
     }
 
     /// Appends the next piece to `out`, about [`MAX_DATA_BYTES`] of it; false when there is no more.
