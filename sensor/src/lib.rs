@@ -10,6 +10,7 @@
 //! takes time as an argument, so a capture file gives the same records every time.
 
 pub mod analysis;
+pub mod audio;
 pub mod call;
 pub mod capture;
 pub mod cli;

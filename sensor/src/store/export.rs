@@ -58,7 +58,7 @@ pub fn export(
     id: &str,
     facts: &Facts,
     packets: &[Packet<'_>],
-    out: &mut impl Write,
+    out: &mut (impl Write + ?Sized),
 ) -> Result<(), ExportError> {
     match format {
         FileFormat::Pcapng => pcapng(id, facts, packets, out)?,
@@ -68,7 +68,12 @@ pub fn export(
     Ok(())
 }
 
-fn pcapng(id: &str, facts: &Facts, packets: &[Packet<'_>], out: &mut impl Write) -> io::Result<()> {
+fn pcapng(
+    id: &str,
+    facts: &Facts,
+    packets: &[Packet<'_>],
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
     let mut file = Pcapng::begin(id, facts, out)?;
     for packet in packets {
         file.packet(packet, out)?;
@@ -89,7 +94,7 @@ impl Pcapng {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn begin(id: &str, facts: &Facts, out: &mut impl Write) -> io::Result<Self> {
+    pub fn begin(id: &str, facts: &Facts, out: &mut (impl Write + ?Sized)) -> io::Result<Self> {
         const COMMENT: u16 = 1;
         const HARDWARE: u16 = 2;
         const APPLICATION: u16 = 4;
@@ -115,7 +120,11 @@ impl Pcapng {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn packet(&mut self, packet: &Packet<'_>, out: &mut impl Write) -> io::Result<()> {
+    pub fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        out: &mut (impl Write + ?Sized),
+    ) -> io::Result<()> {
         let number = self.interface(packet, out)?;
         let body = &mut self.body;
         body.clear();
@@ -136,7 +145,11 @@ impl Pcapng {
     }
 
     /// The number of the packet's interface, which is written before its first.
-    fn interface(&mut self, packet: &Packet<'_>, out: &mut impl Write) -> io::Result<usize> {
+    fn interface(
+        &mut self,
+        packet: &Packet<'_>,
+        out: &mut (impl Write + ?Sized),
+    ) -> io::Result<usize> {
         const IF_NAME: u16 = 2;
         let interface = (packet.link_type, packet.interface);
         if let Some(number) = self.interfaces.iter().position(|known| *known == interface) {
@@ -155,7 +168,7 @@ impl Pcapng {
     }
 }
 
-fn block(kind: u32, body: &[u8], out: &mut impl Write) -> io::Result<()> {
+fn block(kind: u32, body: &[u8], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     let len = u32::try_from(body.len() + 12).unwrap_or(u32::MAX).to_le_bytes();
     out.write_all(&kind.to_le_bytes())?;
     out.write_all(&len)?;
@@ -178,7 +191,7 @@ fn end_of_options(to: &mut Vec<u8>) {
     to.extend_from_slice(&[0; 4]);
 }
 
-fn pcap(packets: &[Packet<'_>], out: &mut impl Write) -> Result<(), ExportError> {
+fn pcap(packets: &[Packet<'_>], out: &mut (impl Write + ?Sized)) -> Result<(), ExportError> {
     let link_type = packets.first().map_or(1, |packet| packet.link_type);
     if packets.iter().any(|packet| packet.link_type != link_type) {
         return Err(ExportError::SeveralLinkTypes);

@@ -19,6 +19,7 @@
 
 pub mod catalog;
 pub mod chunk;
+pub mod chunks;
 pub mod facts;
 mod index;
 pub mod key;
