@@ -347,6 +347,18 @@ mod tests {
 
     #[test]
     fn every_command_is_read() {
+        let Ok(Command::Admin(_, Admin::UserRights { rights, .. })) =
+            read("admin user rights eva packets,live")
+        else {
+            panic!("rights are read");
+        };
+        assert_eq!(rights.names(), ["packets", "live"]);
+        let Ok(Command::Admin(_, Admin::CustomerRetrieval { asks_reason, relay, .. })) =
+            read("admin customer retrieval Acme --reason asked")
+        else {
+            panic!("terms are read");
+        };
+        assert_eq!((asks_reason, relay), (Some(true), None));
         assert_eq!(read("version"), Ok(Command::Version));
         assert_eq!(read("serve --help"), Ok(Command::Help));
         let serve = "serve --data d --sensors 127.0.0.1:0 --web 127.0.0.1:0 --name a --name b \
@@ -378,6 +390,9 @@ mod tests {
     #[test]
     fn a_wrong_use_is_one_sentence() {
         for line in [
+            "admin user rights eva pictures",
+            "admin customer retrieval Acme --relay maybe",
+            "admin customer retrieval Acme --reason 7",
             "",
             "server",
             "serve extra",

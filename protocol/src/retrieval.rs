@@ -27,9 +27,9 @@
 //! nonce of frame n = [`nonce`](n); no additional data
 //! ```
 //!
-//! Frame 0 is [`FrameKind::About`], then come [`FrameKind::Data`], and at last [`FrameKind::End`]:
-//! a transfer without that one was cut off, wherever it was cut. About and End are JSON objects,
-//! [`About`] and [`End`]. A resumed transfer is another with fresh keys; whoever asks for it proves
+//! Frame 0 is [`FrameKind::About`], then come [`FrameKind::Beside`] where the action has something to
+//! say first, [`FrameKind::Data`], and at last [`FrameKind::End`]: a transfer without that one was cut
+//! off, wherever it was cut. About and End are JSON objects, [`About`] and [`End`]. A resumed transfer is another with fresh keys; whoever asks for it proves
 //! with [`resume_proof_message`] under the first one's resume key (HMAC-SHA256) to be the same.
 
 use core::fmt;
@@ -219,11 +219,19 @@ pub enum Refusal {
     NotSupported,
     /// Its disk does not give them.
     Disk,
+    /// There is nothing to hear: no RTP was kept.
+    NoMedia,
+    /// There is nothing to hear: no key opens it.
+    Encrypted,
+    /// There is nothing to hear: the rule kept RTP headers only.
+    HeadersOnly,
+    /// There is nothing to hear: no decoder for its encoding.
+    NoDecoder,
 }
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Forged,
         Self::NotOurs,
         Self::Expired,
@@ -234,6 +242,10 @@ impl Refusal {
         Self::Changed,
         Self::NotSupported,
         Self::Disk,
+        Self::NoMedia,
+        Self::Encrypted,
+        Self::HeadersOnly,
+        Self::NoDecoder,
     ];
 
     /// Its name in the API.
@@ -250,6 +262,10 @@ impl Refusal {
             Self::Changed => "changed",
             Self::NotSupported => "not_supported",
             Self::Disk => "sensor_disk",
+            Self::NoMedia => "no_media",
+            Self::Encrypted => "encrypted",
+            Self::HeadersOnly => "headers_only",
+            Self::NoDecoder => "no_decoder",
         }
     }
 }
@@ -269,6 +285,16 @@ impl fmt::Display for Refusal {
             Self::Changed => "The sensor's store has changed since the transfer began: start again.",
             Self::NotSupported => "This sensor cannot do that: install a newer ringside-sensor.",
             Self::Disk => "The sensor could not read its store: look at its log.",
+            Self::NoMedia => "Nothing can be heard: no RTP of this call was kept.",
+            Self::Encrypted => {
+                "Nothing can be heard: the call is encrypted, and its SIP has no key that opens it."
+            }
+            Self::HeadersOnly => {
+                "Nothing can be heard: the rule that kept this call keeps RTP headers only."
+            }
+            Self::NoDecoder => {
+                "Nothing can be heard: the sensor has no decoder for this call; download its packets."
+            }
         })
     }
 }
@@ -325,7 +351,8 @@ pub enum FrameKind {
     Data = 1,
     /// [`End`], last.
     End = 2,
-    /// A JSON object beside the file, in the words of the action (marks and peaks of sound).
+    /// A part of what comes beside the file, before its first byte: the overview of sound. All such
+    /// frames together are one thing. A resumed transfer has none.
     Beside = 3,
 }
 

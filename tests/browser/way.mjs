@@ -147,6 +147,13 @@ async function way() {
     const figures = ({ call_id, streams }) => [call_id, streams.map(({ packets, lost, bytes }) => [packets, lost, bytes])];
     assert.deepEqual(figures(again), figures(longCall));
     await picture("packets-done");
+    await packets.getByRole("button", { name: "Listen" }).click();
+    await packets.getByRole("button", { name: "Play", exact: true }).click();
+    await packets.getByRole("button", { name: "Pause" }).waitFor();
+    // Silence is marked nowhere: noise is spoken from both sides, with its losses.
+    await page.waitForFunction(() => document.querySelector(".received")?.value === document.querySelector(".received")?.max);
+    await picture("packets-sound");
+    await packets.getByRole("button", { name: "Pause" }).click();
     await page.emulateMedia({ colorScheme: "dark" });
     await picture("packets-dark");
     await page.emulateMedia({ colorScheme: "light" });

@@ -71,12 +71,16 @@ pub struct Transfer {
     stream: Box<dyn Read>,
     /// What comes.
     pub about: About,
+    /// What has come beside the file.
+    pub beside: Vec<u8>,
 }
 
 /// What a frame was.
 pub enum Frame {
     /// Bytes of the file.
     Data(Vec<u8>),
+    /// A part of what comes beside it.
+    Beside(Vec<u8>),
     /// The end.
     End(End),
 }
@@ -91,7 +95,21 @@ pub fn ask(
     half: &Half,
     resume: Option<&Resumption>,
 ) -> Result<Value, (u16, String)> {
-    let mut body = json!({ "action": "packets", "key": BASE64.encode(&half.public) });
+    ask_for(api, call, "packets", half, resume)
+}
+
+/// Asks for something else of a call.
+///
+/// # Errors
+/// Status and code of a refusal.
+pub fn ask_for(
+    api: &Api,
+    call: &str,
+    action: &str,
+    half: &Half,
+    resume: Option<&Resumption>,
+) -> Result<Value, (u16, String)> {
+    let mut body = json!({ "action": action, "key": BASE64.encode(&half.public) });
     if let Some(Resumption { transfer, key, offset }) = resume {
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         let proof = hmac::sign(&key, &resume_proof_message(&half.public, *offset));
@@ -149,7 +167,8 @@ pub fn open(
     let (frame_key, resume_key) = agree(half, sensor_key, &said);
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &frame_key).expect("a key"));
     let about = About { name: String::new(), media_type: String::new(), about_bytes: None, offset };
-    let mut transfer = Transfer { number, resume_key, key, frames: 0, stream, about };
+    let mut transfer =
+        Transfer { number, resume_key, key, frames: 0, stream, about, beside: Vec::new() };
     let first = transfer.read_frame().expect("a frame");
     assert_eq!(first[0], 0, "About comes first");
     transfer.about = serde_json::from_slice(&first[1..]).expect("JSON");
@@ -194,6 +213,7 @@ impl Transfer {
         match frame[0] {
             1 => Ok(Frame::Data(frame[1..].to_vec())),
             2 => Ok(Frame::End(serde_json::from_slice(&frame[1..]).expect("JSON"))),
+            3 => Ok(Frame::Beside(frame[1..].to_vec())),
             other => panic!("frame kind {other}"),
         }
     }
@@ -210,6 +230,7 @@ impl Transfer {
         loop {
             match self.next_frame() {
                 Ok(Frame::Data(data)) => file.extend(data),
+                Ok(Frame::Beside(part)) => self.beside.extend(part),
                 Ok(Frame::End(end)) => {
                     assert_eq!(end.bytes, self.about.offset + file.len() as u64);
                     assert_eq!(end.missing, 0);

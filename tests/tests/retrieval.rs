@@ -165,7 +165,7 @@ fn a_transfer_that_is_cut_off_is_resumed_with_another_key() {
     while part.len() < 500_000 {
         match transfer.next_frame().expect("a frame") {
             Frame::Data(data) => part.extend(data),
-            Frame::End(_) => panic!("the call is too short"),
+            Frame::End(_) | Frame::Beside(_) => panic!("the call is too short"),
         }
     }
     let number = transfer.number.clone();
@@ -338,4 +338,25 @@ fn more_downloads_than_a_sensor_sends_at_once_wait_in_a_queue_that_is_shown() {
             assert_eq!(read(file), site.truth(0));
         }
     });
+}
+
+#[test]
+fn the_sound_that_comes_is_what_the_sensor_exports() {
+    let site = Site::new(1, 30_000, "+49300000000");
+    let call = site.call_of("+49300000000");
+    let half = Half::new();
+    let asked = browser::ask_for(&site.api, &call, "audio", &half, None).expect("it is asked for");
+    let mut transfer = browser::open(&site.api, &call, half, &asked, 0).expect("it is sent");
+    assert_eq!(transfer.about.media_type, "audio/wav");
+    let wav = transfer.read_all().expect("it is whole");
+    let exported = |format: &str| {
+        let path = site.sensor.data().join(format);
+        let path = path.display().to_string();
+        let words = ["store", "export", &call, "--format", format, "--output", &path];
+        let said = site.sensor.said(&words);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        std::fs::read(path).expect("it was exported")
+    };
+    assert!(wav == exported("wav") && wav.len() > 30 * 8000 * 4, "{} bytes", wav.len());
+    assert!(transfer.beside == exported("overview"), "{} bytes", transfer.beside.len());
 }

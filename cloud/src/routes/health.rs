@@ -100,6 +100,13 @@ fn service(context: &Context<'_>, text: &mut String) {
     sample(text, "ringside_logins_failed_total", &[], context.app.logins.failed());
     head(text, "ringside_logins_limited_total", "counter", "Logins that came too often.");
     sample(text, "ringside_logins_limited_total", &[], context.app.logins.limited());
+    if let Some(relay) = &context.app.relay {
+        let (waiting, under_way) = relay.counts(context.now);
+        head(text, "ringside_transfers", "gauge", "Downloads of calls from sensors, by state.");
+        for (state, count) in [("waiting", waiting), ("under_way", under_way)] {
+            sample(text, "ringside_transfers", &[("state", state)], count);
+        }
+    }
     fronts(&context.app.fronts, text);
 }
 

@@ -16,6 +16,7 @@ import {
   type Opening,
   type Said,
   agree,
+  concat,
   fingerprintOf,
   fromBase64,
   fromHex,
@@ -69,8 +70,8 @@ export interface Options {
   onProgress?: (progress: Progress) => void;
   /** Before the first piece. */
   onAbout?: (about: About, source: Source) => void;
-  /** A JSON object that belongs to the file (marks and peaks of sound). */
-  onBeside?: (value: unknown) => void;
+  /** What comes beside the file, before its first piece: the overview of sound. */
+  onBeside?: (bytes: Uint8Array<ArrayBuffer>) => void;
 }
 
 /** Connections that are tried again, each time after a longer pause. */
@@ -100,13 +101,17 @@ export async function* retrieve(
       first ??= { transfer: begun.transfer, resume: begun.keys.resume };
       if (before === 0) onAbout?.(about, source);
       tell({ state: "receiving", ahead: 0, aboutBytes: about.about_bytes });
+      const beside: Uint8Array<ArrayBuffer>[] = [];
       for (;;) {
         const { kind, bytes } = await frames.next();
+        if (kind === FRAME.beside) {
+          beside.push(bytes);
+          continue;
+        }
+        if (beside.length > 0) onBeside?.(concat(...beside.splice(0)));
         if (kind === FRAME.data) {
           yield bytes;
           tell({ bytes: progress.bytes + bytes.length });
-        } else if (kind === FRAME.beside) {
-          if (before === 0) onBeside?.(parse(bytes));
         } else if (kind === FRAME.end) {
           const end = parse(bytes) as { bytes: number; missing: number };
           const isWhole = end.bytes === progress.bytes && (await frames.isOver());

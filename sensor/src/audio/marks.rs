@@ -48,6 +48,26 @@ pub struct Mark {
     pub text: String,
 }
 
+/// Puts marks in order, and parts of one that pages have cut together again.
+pub(super) fn join(marks: &mut Vec<Mark>) {
+    marks.sort_by_key(|mark| (mark.from, mark.to));
+    let mut joined: Vec<Mark> = Vec::new();
+    for mark in marks.drain(..) {
+        let is_cut =
+            matches!(mark.kind, MarkKind::Encrypted | MarkKind::NoDecoder | MarkKind::HeadersOnly);
+        let before = joined.iter_mut().rev().take(64).find(|it| {
+            is_cut
+                && (it.kind, it.side, &it.text) == (mark.kind, mark.side, &mark.text)
+                && it.to >= mark.from
+        });
+        match before {
+            Some(before) => before.to = before.to.max(mark.to),
+            None => joined.push(mark),
+        }
+    }
+    *marks = joined;
+}
+
 /// Marks of one kind and side that lie within `distance` of each other become one until all fit.
 pub(super) fn thin(marks: &mut Vec<Mark>, len: u64) {
     marks.sort_by_key(|mark| (mark.from, mark.to));

@@ -218,6 +218,7 @@ impl<'a> Builder<'a> {
         self.mark_holds();
         self.mark_digits();
         self.mark_problems();
+        super::marks::join(&mut self.marks);
         super::marks::thin(&mut self.marks, len);
         let buckets = usize::try_from(len.div_ceil(self.bucket)).unwrap_or(0);
         let columns = usize::try_from(len.div_ceil(self.column)).unwrap_or(0);

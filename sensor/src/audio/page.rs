@@ -8,6 +8,7 @@ use core::ops::ControlFlow;
 use std::collections::BTreeMap;
 use std::io;
 
+use super::Problem;
 use super::feed::{Content, Feed, Step};
 use super::marks::Mark;
 use super::packets::Packets;
@@ -64,7 +65,7 @@ pub(super) fn render(
         let Some((step, before)) = feed.step(datagram, &mut trackers, is_new, &mut scratch) else {
             return ControlFlow::Continue(());
         };
-        if !survey.streams.get(step.stream).is_some_and(|stream| stream.is_chosen) {
+        if !survey.plays(step.stream) {
             return ControlFlow::Continue(());
         }
         if let Some(before) = before {
@@ -82,7 +83,7 @@ pub(super) fn render(
         ControlFlow::Continue(())
     })?;
     for (stream, tracker) in trackers.iter().enumerate() {
-        if survey.streams.get(stream).is_some_and(|stream| stream.is_chosen) {
+        if survey.plays(stream) {
             let player =
                 players.entry(stream).or_insert_with(|| Player::new(survey, stream, tracker));
             player.finish(survey, &mut canvas);
@@ -92,11 +93,12 @@ pub(super) fn render(
     Ok(Page { samples, marks })
 }
 
-/// The payload of a step, if there is one to hear.
-pub(super) const fn heard<'a>(step: &Step<'a>) -> Option<&'a [u8]> {
+/// The payload of a step, or why there is none.
+pub(super) const fn heard<'a>(step: &Step<'a>) -> Result<&'a [u8], Problem> {
     match step.content {
-        Content::Clear(payload) => Some(payload),
-        Content::Encrypted | Content::Missing => None,
+        Content::Clear(payload) => Ok(payload),
+        Content::Encrypted => Err(Problem::Encrypted),
+        Content::Missing => Err(Problem::HeadersOnly),
     }
 }
 

@@ -7,7 +7,8 @@
 //! What is missing stays silent. A gap with missing numbers is a loss; a gap without is the
 //! sender's own (DTX, hold, digits), filled with noise where the sender asked for it.
 
-use super::decoder::Decoder;
+use super::Problem;
+use super::decoder::{Decoder, exists, shape};
 use super::feed::Step;
 use super::marks::{Mark, MarkKind};
 use super::noise::Comfort;
@@ -73,6 +74,13 @@ impl Canvas {
     }
 }
 
+/// A stretch of packets that cannot be heard.
+struct Unheard {
+    problem: Problem,
+    from: i64,
+    to: i64,
+}
+
 /// See the module.
 pub(super) struct Player {
     stream: usize,
@@ -92,6 +100,7 @@ pub(super) struct Player {
     codec: Option<Codec>,
     decoder: Option<Decoder>,
     upsampler: Option<Upsampler>,
+    unheard: Option<Unheard>,
     decoded: Vec<i16>,
     block: Vec<i16>,
 }
@@ -101,7 +110,7 @@ struct Waiting {
     sequence: i64,
     media: Option<(u32, i64)>,
     codec: Codec,
-    payload: Option<Vec<u8>>,
+    payload: Result<Vec<u8>, Problem>,
 }
 
 impl Player {
@@ -121,6 +130,7 @@ impl Player {
             codec: media.map(|media| media.codec),
             decoder: None,
             upsampler: None,
+            unheard: None,
             decoded: Vec::new(),
             block: Vec::new(),
         }
@@ -174,6 +184,7 @@ impl Player {
     /// Nothing more comes.
     pub(super) fn finish(&mut self, survey: &Survey, canvas: &mut Canvas) {
         self.play_all(survey, canvas);
+        self.end_unheard(canvas);
         let run_end = survey.streams.get(self.stream).and_then(|stream| {
             let run = stream.runs.get(self.run as usize)?;
             survey.sample(self.stream, self.run, run.end)
@@ -193,17 +204,26 @@ impl Player {
         let lost = self.next.map_or(0, |next| packet.sequence - next);
         self.lost += lost.max(0);
         self.next = Some(packet.sequence + 1);
-        let payload = packet.payload.as_deref();
         let Some((run, ticks)) = packet.media else { return };
         let Some(from) = survey.sample(self.stream, run, ticks) else { return };
         self.run = run;
         if packet.codec.kind() == Kind::ComfortNoise {
             self.pass_gap(from, canvas);
-            self.comfort = payload.and_then(Comfort::parse);
+            self.comfort = packet.payload.as_deref().ok().and_then(Comfort::parse);
             return;
         }
-        let Some(payload) = payload else { return };
-        let Some(shape) = super::decoder::shape(&packet.codec, payload) else { return };
+        let (payload, shape) = match packet.payload.as_deref() {
+            Ok(payload) => match shape(&packet.codec, payload) {
+                Some(shape) => (payload, shape),
+                None if exists(&packet.codec) => return,
+                None => {
+                    let problem = Problem::NoDecoder(packet.codec);
+                    return self.note_unheard(problem, from, survey.rate, canvas);
+                }
+            },
+            Err(problem) => return self.note_unheard(*problem, from, survey.rate, canvas),
+        };
+        self.end_unheard(canvas);
         let to = survey.sample(self.stream, run, ticks + i64::from(shape.ticks)).unwrap_or(from);
         let slip = i64::from(survey.rate) / SLIP;
         let follows = self.lost == 0
@@ -248,6 +268,29 @@ impl Player {
             let mut noise = vec![0; len];
             comfort.fill(u64::try_from(from).unwrap_or(0), &mut noise);
             canvas.add(from, self.side, &noise);
+        }
+    }
+
+    /// A packet at `from` cannot be heard; it counts as 20 ms.
+    fn note_unheard(&mut self, problem: Problem, from: i64, rate: u32, canvas: &mut Canvas) {
+        let to = from + i64::from(rate) / 50;
+        match &mut self.unheard {
+            Some(before) if before.problem == problem && from <= before.to + i64::from(rate) => {
+                before.to = before.to.max(to);
+            }
+            _ => {
+                self.end_unheard(canvas);
+                self.unheard = Some(Unheard { problem, from, to });
+            }
+        }
+    }
+
+    fn end_unheard(&mut self, canvas: &mut Canvas) {
+        let Some(Unheard { problem, from, to }) = self.unheard.take() else { return };
+        // Each page has its part.
+        let (from, to) = (from.max(canvas.from), to.min(canvas.to));
+        if from < to {
+            canvas.mark(problem.mark(), self.side, from, to, 0, problem.encoding_name());
         }
     }
 

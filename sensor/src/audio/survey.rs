@@ -199,6 +199,11 @@ impl Survey {
         checkpoint.map(|it| (it.place, it.trackers.clone())).unwrap_or_default()
     }
 
+    /// Whether a stream is one that is played.
+    pub(super) fn plays(&self, stream: usize) -> bool {
+        self.streams.get(stream).is_some_and(|stream| stream.is_chosen && stream.heard > 0)
+    }
+
     /// The digits of a side. A call through a proxy has them once a hop: those of the stream with
     /// most count, where it speaks if there are several.
     pub(super) fn digits(&self, side: Side) -> &[Digit] {

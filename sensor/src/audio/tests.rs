@@ -442,6 +442,27 @@ fn one_side_that_cannot_be_heard_is_marked_and_the_other_plays() {
 }
 
 #[test]
+fn a_change_to_an_encoding_without_a_decoder_is_marked_as_long_as_it_lasts() {
+    let mut call = TestCall::new("m=audio {port} RTP/AVP 0 18\r\n");
+    for number in 0..1200_u64 {
+        let (pt, payload) = match number {
+            500..1100 => (18, vec![0; 20]),
+            _ => (0, tone(0, 1004.0, -16.0, number * 160, 160)),
+        };
+        call.rtp(
+            MEDIA + number * 20_000,
+            From::Caller,
+            &packet(pt, number, number * 160, 1, &payload),
+        );
+    }
+    let (_dir, mut sound) = call.open().unwrap();
+    let overview = sound.overview().unwrap();
+    let expected = (Side::Caller, 500 * 160, 1100 * 160);
+    assert_eq!(marks(&overview, MarkKind::NoDecoder), [expected], "over the end of a page");
+    assert_eq!(marks(&overview, MarkKind::Loss), []);
+}
+
+#[test]
 fn memory_does_not_grow_with_the_call() {
     let peak = |packets: u64| {
         let mut call = TestCall::new(PCM);

@@ -83,8 +83,10 @@ impl Body {
                     offset: self.offset,
                 };
                 self.seal_json(FrameKind::About, &about)?;
-                if let Some(beside) = self.content.beside()? {
-                    self.seal(FrameKind::Beside, beside.as_bytes())?;
+                if self.offset == 0 {
+                    for part in self.content.beside()?.chunks(MAX_DATA_BYTES) {
+                        self.seal(FrameKind::Beside, part)?;
+                    }
                 }
                 State::Data
             }
@@ -145,5 +147,76 @@ impl Read for Body {
         self.at += count;
         self.sent += count as u64;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::seal::Agreement;
+    use super::*;
+
+    /// Something that is shown first, and a file.
+    struct Both {
+        pieces: usize,
+    }
+
+    impl Content for Both {
+        fn name(&self) -> String {
+            "call.wav".to_owned()
+        }
+
+        fn media_type(&self) -> &'static str {
+            "audio/wav"
+        }
+
+        fn about_bytes(&self) -> Option<u64> {
+            None
+        }
+
+        fn beside(&mut self) -> io::Result<Vec<u8>> {
+            Ok(vec![7; MAX_DATA_BYTES + 5])
+        }
+
+        fn next_piece(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+            out.extend([8; 100]);
+            self.pieces -= 1;
+            Ok(self.pieces > 0)
+        }
+
+        fn missing(&self) -> u32 {
+            0
+        }
+    }
+
+    /// Bytes behind the length of each frame.
+    fn frames(offset: u64) -> Vec<usize> {
+        let (one, other) = (Agreement::new().expect("a key"), Agreement::new().expect("a key"));
+        let sensor_key = one.public();
+        let sealer = one.agree(&other.public(), b"said").expect("keys").sealer;
+        let sealing = Sealing { sensor_key, device_key: [1; 32], signature: [2; 64], sealer };
+        let content = Box::new(Both { pieces: 3 });
+        let mut body = Body::new(sealing, content, offset, Arc::new(|| false));
+        let mut bytes = Vec::new();
+        body.read_to_end(&mut bytes).expect("it is whole");
+        assert_eq!(body.sent(), bytes.len() as u64);
+        let mut rest = &bytes[ringside_protocol::retrieval::OPENING_BYTES..];
+        let mut frames = Vec::new();
+        while let Some((length, after)) = rest.split_first_chunk() {
+            let length = u32::from_be_bytes(*length) as usize;
+            frames.push(length);
+            rest = &after[length..];
+        }
+        frames
+    }
+
+    #[test]
+    fn what_comes_beside_the_file_comes_first_and_only_once() {
+        const AROUND: usize = 1 + ringside_protocol::retrieval::TAG_BYTES;
+        let whole = frames(0);
+        assert_eq!(whole.len(), 1 + 2 + 3 + 1);
+        assert_eq!(whole[1..6], [MAX_DATA_BYTES, 5, 100, 100, 100].map(|len| len + AROUND));
+        let resumed = frames(150);
+        assert_eq!(resumed.len(), 1 + 2 + 1, "a piece that is there already is passed over");
+        assert_eq!(resumed[1..3], [50, 100].map(|len| len + AROUND));
     }
 }

@@ -7,6 +7,7 @@ use std::io;
 
 use ringside_protocol::retrieval::{Action, MAX_DATA_BYTES, Refusal};
 
+use super::sound::Wave;
 use crate::store::export::Pcapng;
 use crate::store::ring::reader::{Packets, StoredCall};
 
@@ -24,13 +25,13 @@ pub trait Content: Send {
     /// Bytes of all of it, about; `None` where nothing is known.
     fn about_bytes(&self) -> Option<u64>;
 
-    /// A JSON object that comes before the bytes; it may be a few thousand characters long. Asked
-    /// for once, before the first piece.
+    /// What comes before the bytes and is no part of them, in the words of the action: the overview
+    /// of sound. Asked for once, before the first piece, unless the transfer is a resumed one.
     ///
     /// # Errors
     /// The disk's.
-    fn beside(&mut self) -> io::Result<Option<String>> {
-        Ok(None)
+    fn beside(&mut self) -> io::Result<Vec<u8>> {
+        Ok(Vec::new())
     }
 
     /// Appends the next piece to `out`, about [`MAX_DATA_BYTES`] of it; false when there is no more.
@@ -50,8 +51,17 @@ pub trait Content: Send {
 pub fn open(action: Action, call: &str, stored: StoredCall) -> Result<Box<dyn Content>, Refusal> {
     match action {
         Action::Packets => Ok(Box::new(CaptureFile::new(call, stored))),
-        Action::Audio | Action::Live => Err(Refusal::NotSupported),
+        Action::Audio => Ok(Box::new(Wave::open(stored)?)),
+        Action::Live => Err(Refusal::NotSupported),
     }
+}
+
+/// A file's name that says which call it is of.
+pub(super) fn file_name(call_id: &str, extension: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let plain = call_id.chars().take(80).map(|c| if is_plain(c) { c } else { '_' });
+    let plain: String = plain.collect();
+    format!("{}.{extension}", plain.trim_start_matches('.'))
 }
 
 /// Bytes of a pcapng file around each packet, about.
@@ -76,11 +86,7 @@ impl CaptureFile {
 
 impl Content for CaptureFile {
     fn name(&self) -> String {
-        let call_id = &self.packets.facts().call_id;
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let plain = call_id.chars().take(80).map(|c| if is_plain(c) { c } else { '_' });
-        let plain: String = plain.collect();
-        format!("{}.pcapng", plain.trim_start_matches('.'))
+        file_name(&self.packets.facts().call_id, "pcapng")
     }
 
     fn media_type(&self) -> &'static str {

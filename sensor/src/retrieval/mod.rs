@@ -4,7 +4,7 @@
 //!  poll --Retrieve--> ticket.rs   is it ours, signed, in time, unused?
 //!                     used.rs     which were redeemed: survives a restart
 //!                     session.rs  who may resume what
-//!                     content.rs  what an action hands out, from the store
+//!                     content.rs  what an action hands out, from the store; sound.rs: to be heard
 //!                     seal.rs     ECDH, HKDF, AES-GCM
 //!                     body.rs     opening, frames, end: what is posted
 //!                     mod.rs      a thread for each, at most MAX_TRANSFERS
@@ -17,6 +17,7 @@ pub mod body;
 pub mod content;
 mod seal;
 mod session;
+mod sound;
 mod ticket;
 mod used;
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod calls;
+mod captures;
 mod changes;
 mod description;
 mod fuzz;

@@ -1,13 +1,15 @@
-// A call's packets: that they are there, how they come here, and what was checked.
+// A call's packets and their sound: that they are there, how they come here, and what was checked.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, api } from "../api.js";
 import { bytes, count } from "../format.js";
+import { type CallSound, soundOf } from "../listen.js";
 import { useLoad } from "../load.js";
 import { type Progress, type Retrieved, retrieveFile } from "../retrieve.js";
 import { sensorPath } from "../router.js";
 import { announce } from "../store.js";
 import type { Call, Captures, Stored } from "../types.js";
+import { Player } from "./Player.js";
 import { Time } from "./Time.js";
 
 type State =
@@ -53,12 +55,15 @@ export function Packets({ call, stored }: { call: Call; stored: Stored }) {
 function Offer({ call, captures }: { call: Call; captures: Captures }) {
   const { rights, ways, sensor } = captures;
   const { state, start, cancel } = useDownload(call);
+  const { sound, listen } = useSound(call);
   const [reason, setReason] = useState("");
   if (state.kind === "running") return <Running progress={state.progress} cancel={cancel} />;
-  if (!rights.includes("packets")) {
+  const mayDownload = rights.includes("packets");
+  const mayListen = rights.includes("audio");
+  if (!mayDownload && !mayListen) {
     return (
       <p class="muted">
-        You do not have the right to download packets: an administrator of your organisation can give it.
+        You do not have the right to a call's packets or its sound: an administrator of your organisation can give it.
       </p>
     );
   }
@@ -91,9 +96,20 @@ function Offer({ call, captures }: { call: Call; captures: Captures }) {
         </label>
       )}
       <p class="packets-act">
-        <button type="submit" class="primary" disabled={offline || needsReason}>
-          {state.kind === "done" ? "Download PCAP again" : "Download PCAP"}
-        </button>
+        {mayDownload && (
+          <button type="submit" class="primary" disabled={offline || needsReason}>
+            {state.kind === "done" ? "Download PCAP again" : "Download PCAP"}
+          </button>
+        )}
+        {mayListen && (
+          <button
+            type="button"
+            disabled={offline || needsReason}
+            onClick={() => listen(reason.trim())}
+          >
+            {sound ? "Listen again" : "Listen"}
+          </button>
+        )}
         {offline && (
           <span class="muted">
             {sensor?.name ?? "The sensor"} is not connected
@@ -113,6 +129,7 @@ function Offer({ call, captures }: { call: Call; captures: Captures }) {
         </p>
       )}
       {state.kind === "done" && <Done came={state.came} name={state.name} />}
+      {sound && <Player key={sound.id} source={sound} />}
       <p class="muted packets-way">
         They come from the sensor through the cloud, encrypted between the sensor and this browser.
       </p>
@@ -161,6 +178,16 @@ function Done({ came, name }: { came: Retrieved; name: string }) {
       </p>
     </div>
   );
+}
+
+/** A call's sound, from the moment that somebody wants to hear it until they leave the page. */
+function useSound(call: Call) {
+  const times = useRef(0);
+  const [sound, setSound] = useState<(CallSound & { id: number }) | null>(null);
+  useEffect(() => () => sound?.close(), [sound]);
+  const listen = (reason: string) =>
+    setSound({ ...soundOf(call.id, reason ? { reason } : {}), id: ++times.current });
+  return { sound, listen };
 }
 
 function useDownload(call: Call) {

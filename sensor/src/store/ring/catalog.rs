@@ -37,8 +37,8 @@ pub struct Entry {
     pub is_pinned: bool,
     /// Chunks with packets, as written.
     pub extents: Vec<Extent>,
-    kept: Option<Key>,
-    held: Option<Key>,
+    pub(super) kept: Option<Key>,
+    pub(super) held: Option<Key>,
 }
 
 impl Entry {
