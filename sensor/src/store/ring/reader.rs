@@ -17,6 +17,7 @@ use std::sync::{Arc, Weak};
 use super::Order;
 use super::catalog::Entry;
 use super::chunk::{CHUNK_HEAD, CallKey, Head, Kind, Lock};
+use super::chunks::Chunks;
 use super::facts::Facts;
 use super::key::DeviceKey;
 use super::packet::{MAX_PACKET_HEAD, Packet};
@@ -143,6 +144,13 @@ impl StoredCall {
     /// content.
     pub fn places(&self) -> impl Iterator<Item = &Place> {
         self.chunks.iter().map(|(_, place)| place)
+    }
+
+    /// Its chunks, to be read again and again.
+    #[must_use]
+    pub fn chunks(&self) -> Chunks {
+        let (kept, held) = self.entry.keys();
+        Chunks::new(self.places().cloned().collect(), kept, held)
     }
 
     /// Its packets, in the order in which they were captured, each once.
