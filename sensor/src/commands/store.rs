@@ -133,11 +133,7 @@ fn export_call(
             let packets = catalog.packets(key).map_err(Stop::failed)?;
             let ordered = packets.in_order();
             write(output, |out| export(format, &id, facts, &ordered, out))?;
-            let mut said = format!("{} packets of call {id}", ordered.len());
-            if packets.missing_chunks > 0 {
-                let _ = write!(said, ", {} damaged pieces left out", packets.missing_chunks);
-            }
-            said
+            format!("{} packets of call {id}{}", ordered.len(), left_out(packets.missing_chunks))
         }
         ExportFormat::Wav | ExportFormat::Overview => {
             let mut sound = audio::open(catalog, key).map_err(Stop::failed)?;
@@ -148,11 +144,17 @@ fn export_call(
                 write(output, |out| out.write_all(overview.bytes()))?;
             }
             let seconds = sound.samples() / u64::from(sound.rate());
-            format!("{seconds} s of call {id} at {} Hz", sound.rate())
+            let left_out = left_out(sound.missing());
+            format!("{seconds} s of call {id} at {} Hz{left_out}", sound.rate())
         }
     };
     eprintln!("{said}");
     Ok(DONE)
+}
+
+/// What is said of pieces that the disk has lost.
+fn left_out(missing: u32) -> String {
+    if missing == 0 { String::new() } else { format!(", {missing} damaged pieces left out") }
 }
 
 /// Into a file, or to standard output.

@@ -146,6 +146,13 @@ impl StoredCall {
         self.chunks.iter().map(|(_, place)| place)
     }
 
+    /// Its chunks, to be read again and again.
+    #[must_use]
+    pub fn chunks(&self) -> Chunks {
+        let (kept, held) = self.entry.keys();
+        Chunks::new(self.places().cloned().collect(), kept, held)
+    }
+
     /// Its packets, in the order in which they were captured, each once.
     #[must_use]
     pub fn packets(self) -> Packets {
