@@ -77,7 +77,7 @@ pub fn summary(cdr: &Cdr, id: Option<CallId>) -> Map<String, Value> {
         "ended_by": ended_by(cdr.ended_by),
         "caller_agent": cdr.caller_agent,
         "callee_agent": cdr.callee_agent,
-        "dtmf": cdr.dtmf,
+        "dtmf": (!cdr.dtmf.is_empty()).then_some(&cdr.dtmf),
         "flags": flag_names(cdr.flags),
         "vlan": cdr.vlan,
         "retransmissions": cdr.retransmissions,

@@ -115,7 +115,7 @@ export function makeCall(random, sensor, endedAt, number) {
           : random.pick(["caller", "callee"]),
     caller_agent: random.pick(AGENTS),
     callee_agent: random.pick(AGENTS),
-    dtmf: random.chance(0.12) ? random.pick(["1", "2#", "0041#", "*21*004930123456#"]) : "",
+    dtmf: random.chance(0.12) ? random.pick(["1", "2#", "0041#", "*21*004930123456#"]) : null,
     flags,
     vlan: random.chance(0.2) ? 210 : null,
     retransmissions: kind === "unreachable" ? 6 : 0,

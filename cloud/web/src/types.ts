@@ -53,7 +53,7 @@ export interface CallSummary {
   ended_by: EndedBy;
   caller_agent: string | null;
   callee_agent: string | null;
-  dtmf: string;
+  dtmf: string | null;
   flags: string[];
   vlan: number | null;
   retransmissions: number;
