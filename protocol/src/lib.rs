@@ -23,6 +23,7 @@ pub mod envelope;
 pub mod json;
 pub mod live;
 pub mod message;
+pub mod nearest;
 pub mod record;
 pub mod registration;
 pub mod rule;
@@ -30,6 +31,7 @@ pub mod slot;
 pub mod step;
 pub mod time;
 pub mod token;
+pub mod words;
 
 /// The protocol version that this build speaks; the cloud also reads the one before.
 pub const PROTOCOL_VERSION: u8 = 1;
