@@ -8,6 +8,7 @@ mod registration;
 pub use registration::{SLOW_REGISTRAR_MICROS, registration};
 
 use crate::cdr::{Cdr, Direction, EndedBy, Score, Stream, flags, usual_reason_phrase};
+use crate::words::plural;
 
 pub mod media;
 
@@ -121,8 +122,7 @@ fn quality(cdr: &Cdr, stream: &Stream, found: &mut Vec<Finding>) {
         return;
     };
     if discarded > 0 {
-        let packets = if discarded == 1 { "packet" } else { "packets" };
-        evidence.push(format!("{discarded} {packets} too late for the jitter buffer"));
+        evidence.push(format!("{} too late for the jitter buffer", plural(discarded, "packet")));
     }
     let (severity, word) = if mos <= MOS_BAD {
         (Severity::Problem, "bad")

@@ -1,6 +1,7 @@
 //! Batches of records: committed, then acknowledged.
 
 use ringside_protocol::message::{Batch, BatchAck, MAX_BATCH_RECORDS};
+use ringside_protocol::words::plural;
 
 use super::{Refusal, Request, Uplink, open};
 use crate::events::Kind;
@@ -23,9 +24,9 @@ impl Uplink {
         }
         if ack.expired > 0 {
             log::warn!(
-                "sensor {}: {} records older than the retention were not kept",
+                "sensor {}: older than the retention and not kept: {}",
                 session.device,
-                ack.expired
+                plural(ack.expired, "record")
             );
         }
         Ok(ack)

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ringside_protocol::cdr::CallId;
 use ringside_protocol::time::UnixMicros;
+use ringside_protocol::words::plural;
 use serde_json::json;
 
 use super::{DONE, FAILED, Stop, load, print};
@@ -144,9 +145,9 @@ fn export_call(
     }
     let mut missing = String::new();
     if packets.missing_chunks > 0 {
-        let _ = write!(missing, ", {} damaged pieces left out", packets.missing_chunks);
+        let _ = write!(missing, ", {} left out", plural(packets.missing_chunks, "damaged piece"));
     }
-    eprintln!("{} packets of call {id}{missing}", ordered.len());
+    eprintln!("{} of call {id}{missing}", plural(ordered.len(), "packet"));
     Ok(DONE)
 }
 
@@ -158,19 +159,21 @@ fn verify(catalog: &Catalog) -> Result<u8, Stop> {
         if scan.damaged > 0 {
             let _ = writeln!(
                 text,
-                "{}: {} damaged places between {} whole chunks",
+                "{}: {} between {}",
                 segment.path.display(),
-                scan.damaged,
-                scan.chunks
+                plural(scan.damaged, "damaged place"),
+                plural(scan.chunks, "whole chunk")
             );
         }
     }
     let chunks: u64 = catalog.segments.iter().map(|(_, scan)| scan.chunks).sum();
     let _ = writeln!(
         text,
-        "{} segments, {chunks} whole chunks, {damaged} damaged places, {} calls",
-        catalog.segments.len(),
-        catalog.kept().count()
+        "{}, {}, {}, {}",
+        plural(catalog.segments.len(), "segment"),
+        plural(chunks, "whole chunk"),
+        plural(damaged, "damaged place"),
+        plural(catalog.kept().count(), "call")
     );
     print(&text)?;
     Ok(if damaged == 0 { DONE } else { FAILED })

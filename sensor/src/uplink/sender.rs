@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ringside_protocol::message::{Batch, Challenge, Hello, MAX_BATCH_RECORDS, Refused};
 use ringside_protocol::step::Failure;
+use ringside_protocol::words::plural;
 
 use super::caller::Called;
 use super::client::Client;
@@ -147,8 +148,8 @@ impl Sender<'_> {
         let answer = link.client.ask(&batch, Some(session))?;
         outbox.acknowledge(&waiting);
         log::debug!(
-            "{} records acknowledged: {} new, {} known, {} expired",
-            batch.records.len(),
+            "{} acknowledged: {} new, {} known, {} expired",
+            plural(batch.records.len(), "record"),
             answer.stored,
             answer.known,
             answer.expired
