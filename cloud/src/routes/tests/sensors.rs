@@ -143,7 +143,10 @@ fn a_refused_sensor_shows_the_step_that_fails_and_its_sentence() {
     let refused = sensor(&bench, &us);
     assert_eq!(refused["state"], "refused");
     assert_eq!(refused["failure"]["code"], "id_taken");
-    assert_eq!(refused["failure"]["sentence"], failure.sentence());
+    assert_eq!(refused["failure"]["sentence"], format!("{}.", failure.sentence()));
+    assert_eq!(refused["last_seen_at"], refused["failure"]["at"], "an attempt is a sign of life");
+    assert_eq!(tick(&refused, "clock").0, "ok", "the clocks were compared before");
+    assert!(tick(&refused, "cloud").1.starts_with("id_sensor 3"), "a setting keeps its letters");
     let states: Vec<_> = refused["steps"]
         .as_array()
         .expect("steps")

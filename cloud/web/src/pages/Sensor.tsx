@@ -9,7 +9,7 @@ import { Dialog } from "../components/Dialog.js";
 import { DROPS } from "../components/Drops.js";
 import { Icon, StateMark } from "../components/Icon.js";
 import { Failed, Notice, StaleMark, Waiting } from "../components/Notice.js";
-import { StepList, TickList, stepName } from "../components/Steps.js";
+import { StepList, TickList, StepName } from "../components/Steps.js";
 import { Ago, Time } from "../components/Time.js";
 import { NONE, bytes, count, longDuration } from "../format.js";
 import { useKeys } from "../keys.js";
@@ -102,7 +102,7 @@ function Failure({ sensor: { failure: seen, reported, state } }: { sensor: Senso
   return (
     <p class={past ? "failure past" : "failure"} role={past ? undefined : "alert"}>
       <strong>
-        {past ? "Last failure" : "Stopped"} at {stepName(failure.step)}
+        {past ? "Last failure" : "Stopped"} at <StepName name={failure.step} />
       </strong>{" "}
       {failure.at && (
         <span class="muted">

@@ -7,7 +7,7 @@ import { Clip } from "../components/Clip.js";
 import { Drops } from "../components/Drops.js";
 import { Icon, StateMark } from "../components/Icon.js";
 import { Failed, StaleMark, Waiting } from "../components/Notice.js";
-import { TickRow, stepName } from "../components/Steps.js";
+import { TickRow, StepName } from "../components/Steps.js";
 import { Ago } from "../components/Time.js";
 import { NONE, count } from "../format.js";
 import { useLoad } from "../load.js";
@@ -90,7 +90,7 @@ function SensorCard({ sensor }: { sensor: Sensor }) {
       <TickRow ticks={sensor.ticks} />
       {sensor.failure && sensor.state !== "online" && (
         <p class="failure">
-          <strong>{stepName(sensor.failure.step)}</strong> <span dir="auto">{sensor.failure.sentence}</span>
+          <strong><StepName name={sensor.failure.step} /></strong> <span dir="auto">{sensor.failure.sentence}</span>
         </p>
       )}
       <dl class="card-facts">
@@ -186,8 +186,11 @@ function StrangerRow({ stranger }: { stranger: Stranger }) {
         </span>
       </p>
       <p>
-        It was refused at <strong>{stepName(failure.step)}</strong> because{" "}
-        <span dir="auto">{failure.sentence}</span>
+        Refused at{" "}
+        <strong>
+          <StepName name={failure.step} />
+        </strong>
+        : <span dir="auto">{failure.sentence}</span>
       </p>
       <p class="muted">
         {software ?? "unknown version"} {target ?? ""} · device <span class="mono">{device}</span>
