@@ -13,6 +13,7 @@ mod stream;
 pub use stream::observed_names;
 use stream::{direction, scale_name, scale_reason, stream_object};
 
+use crate::band::Band;
 use crate::cdr::{
     CallId, Cdr, EndedBy, Offset, Party, QualityReport, ReportKind, Score, SipMessage, Stream,
     flags,
@@ -82,6 +83,7 @@ pub fn summary(cdr: &Cdr, id: Option<CallId>) -> Map<String, Value> {
         "vlan": cdr.vlan,
         "retransmissions": cdr.retransmissions,
         "legs": cdr.legs.as_ref().map(|legs| json!({ "key": legs.key, "source": legs.source.name() })),
+        "band": Band::of(cdr).map(Band::name),
         "mos": adaptive.map(|(score, _)| hundredths(score.mos)),
         "r": adaptive.map(|(score, _)| f64::from(score.r) / 10.0),
         "mos_fixed_50": mos_with(|stream| stream.fixed_50),

@@ -15,6 +15,7 @@
 //!
 //! Wire structs only ever gain fields at their end; `tests/golden` pins their bytes.
 
+pub mod band;
 pub mod cdr;
 pub mod columns;
 pub mod counters;

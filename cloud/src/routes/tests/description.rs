@@ -31,6 +31,7 @@ fn every_filter_is_described_and_nothing_else() {
     let description = description();
     let lists = [
         ("/api/v1/calls", NAMES, &["from", "to", "limit", "cursor", "format"][..]),
+        ("/api/v1/stats", NAMES, &["from", "to"]),
         ("/api/v1/registrations", REGISTRATION_NAMES, &["from", "to", "limit", "cursor"]),
     ];
     for (path, names, others) in lists {
