@@ -9,11 +9,14 @@ use ringside_protocol::words::plural;
 
 use super::steps::{sentence, stopped, worked};
 use super::{Line, State, clock_offset_ms, counter, second};
-use crate::db::sensors::Sensor;
+use crate::db::sensors::{HEARTBEAT_SECONDS, Sensor};
 
 /// A device that was refused tries again within minutes; one that was not heard of for so long,
 /// seconds, has no link.
 const SILENT_SECONDS: u64 = 3600;
+
+/// A sensor that is online and was not heard of for so long has missed a heartbeat, seconds.
+const LATE_SECONDS: u64 = HEARTBEAT_SECONDS as u64 * 3 / 2;
 
 pub(super) fn ticks(
     sensor: &Sensor,
@@ -38,6 +41,16 @@ fn link(sensor: &Sensor, state: State, failure: Option<&Failure>, now: UnixMicro
         return Line::failed(name, sentence(failure));
     }
     match (state, sensor.heard_at()) {
+        (State::Online, Some(seen)) if now.since(seen) > LATE_SECONDS * MICROS_PER_SECOND => {
+            Line::waiting(
+                name,
+                format!(
+                    "Nothing was heard since {}, though a heartbeat comes every \
+                     {HEARTBEAT_SECONDS} s: if this stays, check its power and network cable.",
+                    second(seen)
+                ),
+            )
+        }
         (State::Online, _) => Line::ok(name, format!("Connected from {}.", sensor.address)),
         (State::Stopped, _) => {
             Line::waiting(name, "No connection is open: it was stopped, and said so.")

@@ -109,8 +109,11 @@ fn the_ticks_turn_green_one_after_the_other() {
 fn a_silent_sensor_is_offline_and_its_figures_are_not_shown_as_present() {
     let bench = Bench::new();
     beat(&bench, &heartbeat(&bench, &[(Counter::KernelDropped, 4), (Counter::SipShed, 1)]));
-    bench.pass(91 * SECOND);
     let us = bench.log_in(&bench.ours.viewer);
+    bench.pass(46 * SECOND);
+    let late = sensor(&bench, &us);
+    assert_eq!((&late["state"], tick(&late, "link").0), (&"online".into(), "waiting"));
+    bench.pass(45 * SECOND);
     let sensor = sensor(&bench, &us);
     assert_eq!((&sensor["state"], &sensor["channels"]), (&"offline".into(), &Value::Null));
     assert_eq!((&sensor["drops"]["kernel"], &sensor["drops"]["total"]), (&4.into(), &5.into()));
