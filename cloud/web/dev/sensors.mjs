@@ -119,7 +119,14 @@ export function makeSensors(random, now) {
       drops: { kernel: 1_204, interface: 87, rtp_shed: 3_310, sip_shed: 0, total: 4_601 },
       memory_bytes: 412 * 2 ** 20,
     }),
-    base(3, "Lyon branch", { channels: 17, address: "2001:db8:51::7", uptime_seconds: 640 }),
+    base(3, "Lyon branch", {
+      reported: {
+        at: ago(3 * 86400 + 900),
+        step: "tcp",
+        code: "port_closed",
+        sentence: "203.0.113.20:60023 refuses the connection: check that ringside-cloud runs there.",
+      },
+      channels: 17, address: "2001:db8:51::7", uptime_seconds: 640 }),
     base(4, "Atelier Zürich 🔔 قاعة", {
       state: "offline",
       last_seen_at: ago(7_420),

@@ -73,7 +73,7 @@ export function AddSensor({ close }: { close: () => void }) {
           <h3>Start it there, and wait for it here</h3>
           <p>
             <code>ringside-sensor install</code> starts it as a service, <code>ringside-sensor run</code> in
-            this terminal.
+            the terminal.
           </p>
           <Arrival newcomer={newcomer} />
         </li>

@@ -21,7 +21,11 @@ export function TickRow({ ticks }: { ticks: Step[] }) {
   return (
     <ul class="ticks" aria-label="Ticks">
       {ticks.map(({ name, state, sentence }) => (
-        <li key={name} class={`tick tick-${state}`} title={sentence ? localTimes(sentence, now.value) : STEP_WORD[state]}>
+        <li
+          key={name}
+          class={`tick tick-${state}`}
+          title={sentence ? localTimes(sentence, now.value) : STEP_WORD[state]}
+        >
           <StepIcon state={state} />
           <span>{TICK_NAMES[name] ?? name}</span>
           <span class="hidden">{STEP_WORD[state]}</span>
