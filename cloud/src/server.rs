@@ -26,8 +26,11 @@ pub struct Request {
     /// Names in lower case, in the order of the request. Hop-by-hop headers, and headers that claim
     /// another address (`X-Forwarded-For`), are not among them.
     pub headers: Vec<(String, String)>,
-    /// Who sent it: the address of the TCP connection.
+    /// Who sent it: the address of the TCP connection, or the one that a reverse proxy of ours
+    /// names, with port 0.
     pub peer: SocketAddr,
+    /// Somebody handed it on: it has a header that only proxies write, or comes from one of ours.
+    pub is_forwarded: bool,
     /// The body, no longer chunked.
     pub body: Vec<u8>,
     /// Set when a parked request comes again.
@@ -44,6 +47,8 @@ pub enum Woken {
     Yes,
     /// Its time is up, or the service ends: answer.
     Timeout,
+    /// A newer request of the same [`Share`] waits in its place: answer.
+    Superseded,
 }
 
 impl Request {
@@ -65,6 +70,17 @@ pub struct Response {
     pub body: Body,
     /// "Not now": everything else is ignored then.
     pub park: Option<Park>,
+    /// Its own body, or the request's, goes through a pipe ([`Pipes`](crate::front::Pipes)).
+    pub pipe: Option<PipeEnd>,
+}
+
+/// Which end of a pipe a request is at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PipeEnd {
+    /// Its body is poured into the pipe of this key; status and headers here are ignored.
+    Pour(String),
+    /// The answer's body is drawn from the pipe of this key.
+    Draw(String),
 }
 
 /// An answer's body.
@@ -87,13 +103,25 @@ pub struct Park {
     pub generation: u64,
     /// How long it is kept; then it comes again as [`Woken::Timeout`].
     pub wait: Duration,
+    /// Of which share it takes one, if there is a bound on it.
+    pub share: Option<Share>,
+}
+
+/// Of one asker only so many requests wait at once: one more, and the oldest of them comes again as
+/// [`Woken::Superseded`]. An asker whose connection broke unnoticed is not kept out by its own past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Whose.
+    pub of: String,
+    /// How many.
+    pub most: usize,
 }
 
 impl Response {
     /// A status and nothing else.
     #[must_use]
     pub const fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Bytes(Vec::new()), park: None }
+        Self { status, headers: Vec::new(), body: Body::Bytes(Vec::new()), park: None, pipe: None }
     }
 
     /// One sentence of plain text.
@@ -119,7 +147,29 @@ impl Response {
     /// "Not now": see [`Park`].
     #[must_use]
     pub fn parked(key: String, generation: u64, wait: Duration) -> Self {
-        Self { park: Some(Park { key, generation, wait }), ..Self::new(204) }
+        Self { park: Some(Park { key, generation, wait, share: None }), ..Self::new(204) }
+    }
+
+    /// The same "not now", taking one of the `most` places that `of` has.
+    #[must_use]
+    pub fn within_share(mut self, of: String, most: usize) -> Self {
+        if let Some(park) = &mut self.park {
+            park.share = Some(Share { of, most });
+        }
+        self
+    }
+
+    /// "Pour the body": the client is answered when everything is drawn, or nobody draws any more.
+    #[must_use]
+    pub fn poured(key: String) -> Self {
+        Self { pipe: Some(PipeEnd::Pour(key)), ..Self::new(204) }
+    }
+
+    /// An answer whose body is drawn from a pipe.
+    #[must_use]
+    pub fn drawn(status: u16, content_type: &str, key: String) -> Self {
+        let response = Self { pipe: Some(PipeEnd::Draw(key)), ..Self::new(status) };
+        response.with_header("Content-Type", content_type)
     }
 
     /// The same with one more header.

@@ -27,6 +27,7 @@ pub mod logging;
 pub mod provision;
 pub mod registration;
 pub mod report;
+pub mod retrieval;
 pub mod rules;
 pub mod status;
 pub mod store;

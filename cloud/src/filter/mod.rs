@@ -14,10 +14,11 @@ use ringside_protocol::cdr::Fingerprint;
 
 pub(crate) use self::parse::{ENDED_BY, fingerprint};
 pub use self::parse::{Invalid, MAX_ALTERNATIVES, MAX_CONDITIONS, MAX_VALUE_LEN, NAMES};
-pub use self::pattern::{Network, Pattern};
+pub use self::pattern::Pattern;
 pub use self::registrations::{REGISTRATION_NAMES, RegistrationFilter};
 pub use self::time::parse_time;
 use crate::db::calls::Row;
+use crate::network::Network;
 
 /// Which calls.
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,8 @@ use ringside_protocol::band::Band;
 use ringside_protocol::cdr::{EndedBy, Fingerprint, flags};
 use ringside_protocol::json;
 
-use super::{Condition, Filter, Network, Pattern, StatusRange, Test};
+use super::{Condition, Filter, Pattern, StatusRange, Test};
+use crate::network::Network;
 
 /// The names of all conditions.
 pub const NAMES: &[&str] = &[

@@ -4,8 +4,9 @@ use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::registration::State;
 
 use super::parse::{self, Result, invalid, list};
-use super::{MAX_CONDITIONS, MAX_VALUE_LEN, Network, Pattern, StatusRange, contains};
+use super::{MAX_CONDITIONS, MAX_VALUE_LEN, Pattern, StatusRange, contains};
 use crate::db::registrations::{Row, state};
+use crate::network::Network;
 
 /// The names of all conditions.
 pub const REGISTRATION_NAMES: &[&str] = &[

@@ -14,6 +14,9 @@
 //! A long poll costs a connection too and no thread: its handler says [`Park`](crate::server::Park)
 //! and the front keeps the request until [`Wakes::wake`] or its time is up. See [`Wakes`] for why no
 //! wake is lost.
+//!
+//! The body of one request may be the answer to another, on another listener ([`Pipes`]): no worker
+//! sees it, and no more than [`TRANSFER_BYTES`] of it are held.
 
 mod answer;
 mod backend;
@@ -22,8 +25,11 @@ mod client;
 mod conversation;
 mod dispatch;
 mod event_loop;
+mod flow;
 mod head;
 mod limits;
+mod pipes;
+mod proxies;
 mod refusal;
 mod request;
 mod stats;
@@ -45,10 +51,11 @@ pub use self::limits::{
     ANSWER_BUFFER_BYTES, Limits, MAX_ANSWER_HEAD_BYTES, MAX_LINGER_BYTES, PIECE_BYTES,
     SHORT_BODY_BYTES,
 };
+pub use self::pipes::{PIPE_BYTES, PipeState, Pipes, TRANSFER_BYTES};
 pub use self::refusal::{Refusal, reason_phrase};
-use self::stats::Counters;
-pub use self::stats::{FrontStats, HandshakeFailure};
+pub use self::stats::{FrontCounters, FrontStats, HandshakeFailure};
 pub use self::wakes::Wakes;
+use crate::network::Network;
 use crate::server::Handler;
 use crate::server::workers::Workers;
 
@@ -60,10 +67,17 @@ pub struct FrontSettings {
     pub tls: Arc<rustls::ServerConfig>,
     /// What to put up with.
     pub limits: Limits,
+    /// Reverse proxies: what comes from them is never this machine's, the end of their
+    /// `X-Forwarded-For` says who asks, and limits that an address has do not hold for them.
+    pub proxies: Vec<Network>,
     /// Threads that call the handler.
     pub workers: usize,
     /// Wakes what this listener has parked; made before it, since handlers need it.
     pub wakes: Wakes,
+    /// The service's pipes, shared by its listeners.
+    pub pipes: Pipes,
+    /// Counts what this listener does.
+    pub counters: FrontCounters,
     /// Where the private directory for the workers' socket is made; the system's directory for
     /// temporary files if there is none.
     pub socket_directory: Option<PathBuf>,
@@ -79,8 +93,17 @@ impl Front {
     /// The address cannot be listened on, the workers' socket cannot be made, or `wakes` belongs
     /// to another listener.
     pub fn start(settings: FrontSettings, handler: Arc<Handler>) -> io::Result<FrontHandle> {
-        let FrontSettings { listen, tls, limits, workers: worker_count, wakes, socket_directory } =
-            settings;
+        let FrontSettings {
+            listen,
+            tls,
+            limits,
+            proxies,
+            workers: worker_count,
+            wakes,
+            pipes,
+            counters,
+            socket_directory,
+        } = settings;
         let worker_count = worker_count.max(1);
         let listener = TcpListener::bind(listen).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
@@ -93,17 +116,19 @@ impl Front {
         }
         let workers =
             Workers::start(socket_directory.as_deref(), worker_count, limits.streams, handler)?;
-        let (counters, stop) = (Arc::new(Counters::default()), Arc::new(Mutex::new(None)));
+        let stop = Arc::new(Mutex::new(None));
         let patience = limits.shutdown;
         let front = Loop::new(Setup {
             poll,
             listener,
             limits,
+            proxies,
             tls,
             workers,
             worker_count,
             wakes: wakes.clone(),
-            counters: Arc::clone(&counters),
+            pipes,
+            counters: Arc::clone(&counters.0),
             stop: Arc::clone(&stop),
         })?;
         let name = format!("front-{}", address.port());
@@ -117,7 +142,7 @@ impl Front {
 pub struct FrontHandle {
     address: SocketAddr,
     wakes: Wakes,
-    counters: Arc<Counters>,
+    counters: FrontCounters,
     stop: Arc<Mutex<Option<Instant>>>,
     waker: Arc<Waker>,
     patience: core::time::Duration,
@@ -151,7 +176,7 @@ impl FrontHandle {
     /// The counters as they are now.
     #[must_use]
     pub fn stats(&self) -> FrontStats {
-        self.counters.snapshot()
+        self.counters.stats()
     }
 
     /// Accepts no more, lets running requests finish ([`Limits::shutdown`]), and ends the threads.

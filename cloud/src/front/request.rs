@@ -8,7 +8,8 @@
 
 use super::chunked::Chunked;
 use super::head::{self, BodyLength, Head};
-use super::limits::Limits;
+use super::limits::{Limits, RequestLimits};
+use super::proxies::Forwarding;
 use super::refusal::Refusal;
 
 /// A whole request, as the workers get it.
@@ -22,6 +23,8 @@ pub(super) struct Request {
     pub(super) is_head: bool,
     /// The client wants the connection closed.
     pub(super) close: bool,
+    /// What the head said about its way.
+    pub(super) forwarding: Forwarding,
 }
 
 /// What a piece of bytes brought.
@@ -31,21 +34,22 @@ pub(super) enum Event {
     Continue,
     /// A request is complete.
     Complete(Request),
+    /// A request's head is complete, and its chunked body is not read here: it is to be poured.
+    Head {
+        /// The request, without its body.
+        request: Request,
+        /// The client waits for `100 Continue`.
+        expects_continue: bool,
+    },
 }
 
 /// Reads the requests of one connection, one after the other.
 #[derive(Debug)]
 pub(super) struct Parser {
     state: State,
-    max: Max,
-}
-
-/// The limits that concern the parser.
-#[derive(Clone, Copy, Debug)]
-struct Max {
-    request_line: usize,
-    head: usize,
-    body: usize,
+    max: RequestLimits,
+    /// See [`Limits::poured`].
+    poured: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -71,19 +75,16 @@ impl State {
 
 impl Parser {
     pub(super) const fn new(limits: &Limits) -> Self {
-        let max = Max {
-            request_line: limits.request_line_bytes,
-            head: limits.head_bytes,
-            body: limits.body_bytes,
-        };
-        Self { state: State::new(), max }
+        Self { state: State::new(), max: limits.of_request(), poured: limits.poured }
     }
 
     /// Bytes of memory held.
     pub(super) fn held(&self) -> usize {
         match &self.state {
             State::Head { bytes, .. } => bytes.capacity(),
-            State::Body { head, body, .. } => head.text.capacity() + body.capacity(),
+            State::Body { head, body, .. } => {
+                head.text.capacity() + head.forwarding.chain.capacity() + body.capacity()
+            }
         }
     }
 
@@ -105,7 +106,13 @@ impl Parser {
                 return Ok((input.len(), None));
             };
             used = count;
-            let head = head::parse(bytes, self.max.body)?;
+            let head = head::parse(bytes, self.max)?;
+            if self.poured.is_some_and(|path| is_poured(&head, path)) {
+                self.state = State::new();
+                let expects_continue = head.expects_continue;
+                let request = whole(head, Vec::new());
+                return Ok((used, Some(Event::Head { request, expects_continue })));
+            }
             let expects = head.expects_continue && head.body != BodyLength::Bytes(0);
             let chunked = matches!(head.body, BodyLength::Chunked).then(Chunked::new);
             self.state = State::Body { head, body: Vec::new(), chunked };
@@ -116,21 +123,38 @@ impl Parser {
         let State::Body { head, body, chunked } = &mut self.state else {
             return Ok((used, None));
         };
-        let (count, is_complete) = read_body(head, body, chunked, &input[used..], self.max.body)?;
+        let (count, is_complete) =
+            read_body(head, body, chunked, &input[used..], self.max.body_bytes)?;
         used += count;
         if !is_complete {
             return Ok((used, None));
         }
-        let State::Body { head, mut body, .. } = core::mem::replace(&mut self.state, State::new())
+        let State::Body { head, body, .. } = core::mem::replace(&mut self.state, State::new())
         else {
             return Ok((used, None));
         };
-        let mut text = head.text;
-        text.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
-        text.shrink_to_fit();
-        body.shrink_to_fit();
-        let request = Request { head: text, body, is_head: head.is_head, close: head.close };
-        Ok((used, Some(Event::Complete(request))))
+        Ok((used, Some(Event::Complete(whole(head, body)))))
+    }
+}
+
+/// Whether the body of such a request goes into a pipe.
+fn is_poured(head: &Head, path: &str) -> bool {
+    let target = head.text.strip_prefix(b"POST ");
+    head.body == BodyLength::Chunked
+        && target.is_some_and(|target| target.starts_with(path.as_bytes()))
+}
+
+fn whole(head: Head, mut body: Vec<u8>) -> Request {
+    let mut text = head.text;
+    text.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+    text.shrink_to_fit();
+    body.shrink_to_fit();
+    Request {
+        head: text,
+        body,
+        is_head: head.is_head,
+        close: head.close,
+        forwarding: head.forwarding,
     }
 }
 
@@ -139,7 +163,7 @@ fn read_head(
     bytes: &mut Vec<u8>,
     line: &mut Line,
     input: &[u8],
-    max: Max,
+    max: RequestLimits,
 ) -> Result<Option<usize>, Refusal> {
     for (at, &byte) in input.iter().enumerate() {
         let after_cr = bytes.last() == Some(&b'\r');
@@ -147,10 +171,10 @@ fn read_head(
             return Err(Refusal::BareLineEnd);
         }
         bytes.push(byte);
-        if *line != Line::Whole && bytes.len() > max.request_line + b"\r\n".len() {
+        if *line != Line::Whole && bytes.len() > max.request_line_bytes + b"\r\n".len() {
             return Err(Refusal::RequestLineBytes);
         }
-        if bytes.len() > max.head {
+        if bytes.len() > max.head_bytes {
             return Err(Refusal::HeadBytes);
         }
         match (byte, *line) {
@@ -232,7 +256,7 @@ mod tests {
         assert_eq!(refusal, None);
         let complete = |event| match event {
             Event::Complete(request) => Some(request.body),
-            Event::Continue => None,
+            Event::Continue | Event::Head { .. } => None,
         };
         events.into_iter().filter_map(complete).collect()
     }

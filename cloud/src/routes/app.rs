@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringside_protocol::time::UnixMicros;
 
+use super::turns::Turns;
 use crate::auth::Logins;
 use crate::db::Db;
 use crate::db::stats::HourCache;
 use crate::events::{Events, Waker};
+use crate::front::FrontCounters;
 use crate::identity::Identity;
+use crate::relay::Relay;
 use crate::web::Site;
 
 /// Tells the time.
@@ -25,8 +28,12 @@ pub struct App {
     pub waker: Arc<dyn Waker>,
     /// Who holds the polls of sensors, where that is another listener.
     pub sensors: Arc<dyn Waker>,
+    /// Through which calls' packets can be asked for; `None` where there is no listener for sensors.
+    pub relay: Option<Arc<Relay>>,
     /// Where sensors find us; enrolment tokens carry it.
     pub identity: Identity,
+    /// What listeners count, by the name of their port.
+    pub fronts: Vec<(&'static str, FrontCounters)>,
     /// The time.
     pub clock: Clock,
     /// The GUI's files.
@@ -40,6 +47,10 @@ pub struct App {
     pub(super) logins: Logins,
     pub(super) answers: Answers,
     pub(super) hours: HourCache,
+    /// Requests at work.
+    pub(super) turns: Turns,
+    /// Exports on their way.
+    pub(super) exports: Turns,
 }
 
 /// Answers given since the start, by the first digit of their status.
@@ -73,14 +84,18 @@ impl App {
             db,
             events,
             sensors: Arc::clone(&waker),
+            relay: None,
             waker,
             identity,
+            fronts: Vec::new(),
             clock,
             site: Site::embedded(),
             hsts: false,
             logins: Logins::default(),
             answers: Answers::default(),
             hours: HourCache::default(),
+            turns: Turns::default(),
+            exports: Turns::default(),
         }
     }
 

@@ -85,7 +85,7 @@ impl Uplink {
         let accepted = self.admit(device, hello, request);
         accepted.map_err(|refusal| match refusal {
             Refusal::Failure(failure) => self.refuse_proven(hello, request, failure),
-            status @ Refusal::Status(..) => status,
+            other => other,
         })
     }
 
@@ -126,6 +126,7 @@ impl Uplink {
             lease: admitted.lease,
             heartbeat_seconds: HEARTBEAT_SECONDS,
             cloud_time: request.now,
+            ticket_keys: self.relay.as_ref().map_or_else(Vec::new, |relay| relay.ticket_keys()),
         })
     }
 

@@ -97,6 +97,7 @@ export function makeSensors(random, now) {
     counters: counters(1),
     drops: { kernel: 0, interface: 0, rtp_shed: 0, sip_shed: 0, total: 0 },
     failure: null,
+    notices: [],
     steps: steps(),
     ticks: ticks("ok", "ok", "ok", "ok", "ok"),
     ...more,
@@ -126,7 +127,19 @@ export function makeSensors(random, now) {
         code: "port_closed",
         sentence: "203.0.113.20:60023 refuses the connection: check that ringside-cloud runs there.",
       },
-      channels: 17, address: "2001:db8:51::7", uptime_seconds: 640 }),
+      channels: 17,
+      address: "2001:db8:51::7",
+      uptime_seconds: 640,
+      notices: [
+        {
+          at: ago(95),
+          code: "cdrs_refused",
+          count: 12,
+          sentence:
+            "12 records of this sensor were refused (streams of a call: 300, and a sensor makes at most 16): upgrade the cloud if it is older than the sensor; otherwise the sensor is faulty, or is not the one that you installed.",
+        },
+      ],
+    }),
     base(4, "Atelier Zürich 🔔 قاعة", {
       state: "offline",
       last_seen_at: ago(7_420),

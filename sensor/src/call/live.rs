@@ -4,6 +4,7 @@
 use embassy_time::Instant;
 use ringside_protocol::band::Band;
 use ringside_protocol::cdr::Score;
+use ringside_protocol::limits::MAX_LIVE_DISPLAY;
 use ringside_protocol::live::{Live, LiveCall, MAX_LIVE_CALLS};
 use ringside_protocol::time::UnixMicros;
 
@@ -47,7 +48,11 @@ impl CallTable {
             let user = call.texts.string(party.user);
             if user.is_empty() { call.texts.string(party.host) } else { user }
         };
-        let display = |side| party(call, side).display.unwrap_or_default();
+        let display = |side| {
+            let mut name = party(call, side).display.unwrap_or_default();
+            name.truncate(name.floor_char_boundary(MAX_LIVE_DISPLAY));
+            name
+        };
         let (expected, lost) = flow.map(|flow| flow.stream.losses()).unwrap_or_default();
         Some(LiveCall {
             number: call.number,

@@ -15,6 +15,7 @@ use crate::db::calls::{self, Calls};
 use crate::db::search::{Bounds, MAX_ROWS_SCANNED, Position, Span, search};
 use crate::filter::Filter;
 use crate::routes::names::Names;
+use crate::routes::turns::Turn;
 use crate::server::Response;
 
 /// Calls that are in memory at once.
@@ -58,6 +59,7 @@ pub(super) fn response(
     filter: Filter,
     span: Span,
     names: Names,
+    turn: Turn,
 ) -> Response {
     let export = Export {
         db,
@@ -69,6 +71,7 @@ pub(super) fn response(
         is_done: false,
         ready: header(),
         sent: 0,
+        _turn: turn,
     };
     Response::stream(200, "text/csv; charset=utf-8; header=present", Box::new(export))
         .with_header("Content-Disposition", "attachment; filename=\"calls.csv\"")
@@ -85,6 +88,8 @@ struct Export {
     is_done: bool,
     ready: Vec<u8>,
     sent: usize,
+    /// Ends with the export.
+    _turn: Turn,
 }
 
 impl Read for Export {

@@ -13,6 +13,7 @@ pub(super) use self::object::decoded;
 use super::listing::{Part, unknown};
 use super::names::Names;
 use super::reply::json_response;
+use super::turns::{MAX_EXPORTS, too_many_exports};
 use super::{Answer, ApiError, Context, cursor, query};
 use crate::auth::Scope;
 use crate::db::calls::{self, Calls};
@@ -31,8 +32,11 @@ pub(super) fn list(context: &Context<'_>, scope: &Scope) -> Answer {
     let names = Names::new(&fleet::sensors(&context.app.db, scope)?);
     let asked = asked(context, &names)?;
     if asked.is_csv {
+        let turn = context.app.exports.take(scope.customer(), MAX_EXPORTS);
+        let turn = turn.ok_or_else(too_many_exports)?;
         let db = Arc::clone(&context.app.db);
-        return Ok(csv::response(db, scope.clone(), asked.filter, asked.part.span, names));
+        let scope = scope.clone();
+        return Ok(csv::response(db, scope, asked.filter, asked.part.span, names, turn));
     }
     let Part { span, after, limit } = asked.part;
     let bounds = Bounds { matches: limit, rows: MAX_ROWS_SCANNED };

@@ -39,6 +39,10 @@ fn every_filter_is_described_and_nothing_else() {
             .as_array()
             .expect("parameters")
             .iter()
+            .map(|parameter| match parameter["$ref"].as_str() {
+                Some(shared) => description.pointer(&shared[1..]).expect("a parameter"),
+                None => parameter,
+            })
             .map(|parameter| parameter["name"].as_str().expect("a name"))
             .collect();
         let read: BTreeSet<_> = names.iter().chain(others).copied().collect();

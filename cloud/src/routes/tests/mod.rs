@@ -12,6 +12,7 @@ mod site;
 mod stats;
 mod synthetic;
 mod tenants;
+mod turns;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,8 +34,10 @@ use crate::db::tests::Folder;
 use crate::db::{Customer, Db};
 use crate::events::tests::Notebook;
 use crate::events::{Events, Waker};
+use crate::front::Pipes;
 use crate::identity::Identity;
 use crate::password;
+use crate::relay::Relay;
 use crate::server::{Body, Request, Response};
 
 /// 2026-11-24T12:00:00Z.
@@ -99,8 +102,11 @@ impl Bench {
         let theirs = Tenant::new(&db, "Theirs", 2);
         let clock = Arc::clone(&now);
         let clock = Box::new(move || UnixMicros(clock.load(Ordering::SeqCst)));
+        let (pages, sensors) = (Arc::clone(&waker), Arc::clone(&waker));
+        let relay = Relay::new(&db, Pipes::default(), pages, sensors).expect("a relay");
         let mut app = App::new(db, events, waker, identity, clock);
         app.logins = Logins::new(NOBODY);
+        app.relay = Some(Arc::new(relay));
         Self { app, now, notebook, ours, theirs, _folder: folder }
     }
 
@@ -241,6 +247,7 @@ pub(crate) fn request(
         query: query.to_owned(),
         headers,
         peer: "192.0.2.1:4711".parse().expect("an address"),
+        is_forwarded: false,
         body: body.as_bytes().to_vec(),
         woken: None,
         waited: core::time::Duration::ZERO,

@@ -72,6 +72,7 @@ function Shown({ sensor, reload }: { sensor: SensorData; reload: () => void }) {
       <Failure sensor={sensor} />
       <Held sensor={sensor} />
       <FailedUpgrade sensor={sensor} />
+      <Notices sensor={sensor} />
       <div class="two-columns">
         <div>
           <section class="card" aria-label="Ticks">
@@ -175,6 +176,21 @@ function FailedUpgrade({ sensor: { upgrade } }: { sensor: SensorData }) {
       </span>
     </p>
   );
+}
+
+/** What it sent and was not kept as it came. */
+function Notices({ sensor: { notices } }: { sensor: SensorData }) {
+  return notices.map((notice) => (
+    <p class="failure past" key={notice.code}>
+      <strong>{notice.code === "batches_over_quota" ? "Waiting" : "Refused"}</strong>{" "}
+      <span class="muted">
+        <Ago at={notice.at} />
+      </span>
+      <span class="failure-sentence" dir="auto">
+        {notice.sentence}
+      </span>
+    </p>
+  ));
 }
 
 function Facts({ sensor }: { sensor: SensorData }) {

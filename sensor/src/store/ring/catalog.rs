@@ -75,7 +75,7 @@ impl Entry {
     }
 
     /// What a chunk with packets holds; `None` where its key is gone.
-    fn open(&self, head: &Head, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    pub(super) fn open(&self, head: &Head, bytes: Vec<u8>) -> Option<Vec<u8>> {
         match head.lock {
             Lock::Clear => Some(bytes),
             Lock::Kept => self.kept.as_ref()?.open(head, &bytes),
