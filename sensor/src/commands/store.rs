@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ringside_protocol::cdr::CallId;
 use ringside_protocol::time::UnixMicros;
+use ringside_protocol::words::plural;
 use serde_json::json;
 
 use super::{DONE, FAILED, Stop, load, print};
@@ -133,7 +134,11 @@ fn export_call(
             let packets = catalog.packets(key).map_err(Stop::failed)?;
             let ordered = packets.in_order();
             write(output, |out| export(format, &id, facts, &ordered, out))?;
-            format!("{} packets of call {id}{}", ordered.len(), left_out(packets.missing_chunks))
+            format!(
+                "{} of call {id}{}",
+                plural(ordered.len(), "packet"),
+                left_out(packets.missing_chunks)
+            )
         }
         ExportFormat::Wav | ExportFormat::Overview => {
             let mut sound = audio::open(catalog, key).map_err(Stop::failed)?;
@@ -154,7 +159,11 @@ fn export_call(
 
 /// What is said of pieces that the disk has lost.
 fn left_out(missing: u32) -> String {
-    if missing == 0 { String::new() } else { format!(", {missing} damaged pieces left out") }
+    if missing == 0 {
+        String::new()
+    } else {
+        format!(", {} left out", plural(missing, "damaged piece"))
+    }
 }
 
 /// Into a file, or to standard output.
@@ -182,19 +191,21 @@ fn verify(catalog: &Catalog) -> Result<u8, Stop> {
         if scan.damaged > 0 {
             let _ = writeln!(
                 text,
-                "{}: {} damaged places between {} whole chunks",
+                "{}: {} between {}",
                 segment.path.display(),
-                scan.damaged,
-                scan.chunks
+                plural(scan.damaged, "damaged place"),
+                plural(scan.chunks, "whole chunk")
             );
         }
     }
     let chunks: u64 = catalog.segments.iter().map(|(_, scan)| scan.chunks).sum();
     let _ = writeln!(
         text,
-        "{} segments, {chunks} whole chunks, {damaged} damaged places, {} calls",
-        catalog.segments.len(),
-        catalog.kept().count()
+        "{}, {}, {}, {}",
+        plural(catalog.segments.len(), "segment"),
+        plural(chunks, "whole chunk"),
+        plural(damaged, "damaged place"),
+        plural(catalog.kept().count(), "call")
     );
     print(&text)?;
     Ok(if damaged == 0 { DONE } else { FAILED })
