@@ -449,7 +449,7 @@ fn a_heartbeat_names_no_more_than_its_limit_of_calls() {
         lab.steady(a, b, 50);
     }
     let live = lab.table.live(embassy_time::Instant::from_micros(lab.now));
-    assert_eq!(usize::from(live.good), MAX_LIVE_CALLS + 3);
+    assert_eq!(usize::from(live.excellent), MAX_LIVE_CALLS + 3);
     assert_eq!(live.worst.len(), MAX_LIVE_CALLS);
 }
 
