@@ -10,7 +10,7 @@ use ringside_protocol::token::MAX_HOST_LEN;
 use crate::network::Network;
 
 /// Where the database and the certificates are kept, unless `--data` says otherwise.
-pub const DEFAULT_DATA: &str = "/var/lib/ringside";
+pub const DEFAULT_DATA: &str = "/var/lib/ringside-cloud";
 
 /// The port of pages and API, unless `--web` says otherwise.
 pub const DEFAULT_WEB_PORT: u16 = 8443;
@@ -27,7 +27,7 @@ pub struct Setting {
 pub const SETTINGS: &[Setting] = &[
     Setting {
         option: "--data DIR",
-        help: "folder of database and certificates (/var/lib/ringside)",
+        help: "folder of database and certificates (/var/lib/ringside-cloud)",
     },
     Setting { option: "--database URL", help: "sqlite:, which is in DIR; the only one so far" },
     Setting { option: "--sensors ADDR:PORT", help: "where sensors connect ([::]:60023)" },

@@ -174,4 +174,6 @@ counters! {
     StoreErrors = "store_errors",
     /// Calls that share a media address with so many others that its packets cannot be told theirs.
     MediaClaimsEvicted = "media_claims_evicted",
+    /// Records that the cloud refused or could not read, and that were let go.
+    CdrsRefused = "cdrs_refused",
 }

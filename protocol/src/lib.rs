@@ -5,8 +5,9 @@
 //! * [`record`]: everything that a sensor delivers: [`cdr`], one call as it travels and as it is
 //!   kept, and [`registration`], what becomes of a phone's registration;
 //! * [`message`]: what the two say to each other, and [`envelope`]: how it is framed;
+//! * [`limits`]: how large a record and a heartbeat can be, and [`plausible`]: whether they are;
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
-//! * [`rule`]: which calls' packets are kept;
+//! * [`rule`]: which calls' packets are kept, and [`retrieval`]: how somebody gets them;
 //! * [`token`]: the enrolment token, one line that configures a box;
 //! * [`counters`]: everything a sensor counts;
 //! * [`slot`]: the two slots of an upgrade, and when a new one has proved itself;
@@ -15,21 +16,27 @@
 //!
 //! Wire structs only ever gain fields at their end; `tests/golden` pins their bytes.
 
+pub mod band;
 pub mod cdr;
 pub mod columns;
 pub mod counters;
 pub mod diagnosis;
 pub mod envelope;
 pub mod json;
+pub mod limits;
 pub mod live;
 pub mod message;
+pub mod nearest;
+pub mod plausible;
 pub mod record;
 pub mod registration;
+pub mod retrieval;
 pub mod rule;
 pub mod slot;
 pub mod step;
 pub mod time;
 pub mod token;
+pub mod words;
 
 /// The protocol version that this build speaks; the cloud also reads the one before.
 pub const PROTOCOL_VERSION: u8 = 1;

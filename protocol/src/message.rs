@@ -8,18 +8,21 @@
 //! | [`Batch`] | `/uplink/cdrs` | [`BatchAck`] or [`Refused`] |
 //! | [`Heartbeat`] | `/uplink/heartbeat` | [`HeartbeatAnswer`] or [`Refused`] |
 //! | [`Poll`] | `/uplink/poll` | [`Commands`] or [`Refused`] |
+//! | [`Refuse`](crate::retrieval::Refuse) | `/uplink/refuse` | [`RefuseNoted`](crate::retrieval::RefuseNoted) or [`Refused`] |
+//! | [a transfer](crate::retrieval) | `/uplink/transfer/NUMBER` | none: status 204 when the browser has all of it |
 //!
-//! The last three carry the session as `Authorization: Bearer SESSION` (64 hex digits). Every
+//! The last five carry the session as `Authorization: Bearer SESSION` (64 hex digits). Every
 //! request is a POST, every answer has status 200 (a refusal too), and both bodies are
 //! [envelopes](crate::envelope). A status other than 200 comes from the front, with one sentence
 //! of text.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::cdr::Boot;
 use crate::counters::Counter;
 use crate::live::Live;
 use crate::record::Record;
+use crate::retrieval::Retrieve;
 use crate::step::Failure;
 use crate::time::UnixMicros;
 
@@ -118,6 +121,8 @@ pub struct Accepted {
     pub heartbeat_seconds: u16,
     /// The cloud's clock.
     pub cloud_time: UnixMicros,
+    /// Ed25519 keys with which the cloud signs tickets, the present one first.
+    pub ticket_keys: Vec<[u8; 32]>,
 }
 
 /// A sensor's share of its customer's channels.
@@ -154,7 +159,7 @@ impl Batch {
     }
 }
 
-/// All records of the batch are committed, or were before; the sensor may delete them.
+/// What there was to keep of the batch is committed, or was before; the sensor may delete all of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchAck {
     /// New rows.
@@ -163,6 +168,8 @@ pub struct BatchAck {
     pub known: u32,
     /// Records older than the retention: acknowledged, counted, not kept.
     pub expired: u32,
+    /// Records that no sensor can have made ([`crate::plausible`]): the same.
+    pub refused: u32,
 }
 
 /// The sensor's health, sent every `heartbeat_seconds`.
@@ -172,7 +179,8 @@ pub struct Heartbeat {
     pub sensor_time: UnixMicros,
     /// Seconds since the sensor started.
     pub uptime_seconds: u64,
-    /// Counters since the start that are not 0.
+    /// Counters since the start that are not 0. Those that only a newer sensor has are passed over.
+    #[serde(deserialize_with = "known_counters")]
     pub counters: Vec<(Counter, u64)>,
     /// Calls in progress.
     pub channels: u16,
@@ -194,6 +202,16 @@ pub struct Heartbeat {
     pub is_leaving: bool,
     /// How the last upgrade ended, if there was one.
     pub upgrade: Option<UpgradeReport>,
+}
+
+/// Counters travel as their numbers: one that this build does not know must not cost a heartbeat.
+fn known_counters<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(Counter, u64)>, D::Error> {
+    let numbered = Vec::<(u32, u64)>::deserialize(from)?;
+    let known = |(number, count)| {
+        let counter = Counter::ALL.get(usize::try_from(number).ok()?)?;
+        Some((*counter, count))
+    };
+    Ok(numbered.into_iter().filter_map(known).collect())
 }
 
 /// How an upgrade ended.
@@ -275,6 +293,8 @@ pub enum Command {
     HeartbeatNow,
     /// Apply these capture rules. Its serial is 0: the next poll acknowledges its version.
     Rules(RuleSet),
+    /// Send what a ticket allows. Its serial is 0: the transfer, or a refusal, answers it.
+    Retrieve(Box<Retrieve>),
 }
 
 /// The capture rules of a sensor, in place of those before.
@@ -296,10 +316,10 @@ pub struct RuleText {
 }
 
 /// Ed25519 signatures, which serde's arrays are too short for.
-mod signature {
+pub(crate) mod signature {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 64], to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 64], to: S) -> Result<S::Ok, S::Error> {
         let (head, tail) = bytes.split_at(32);
         let halves: ([u8; 32], [u8; 32]) = (
             head.try_into().map_err(serde::ser::Error::custom)?,
@@ -308,7 +328,7 @@ mod signature {
         halves.serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 64], D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 64], D::Error> {
         let (head, tail) = <([u8; 32], [u8; 32])>::deserialize(from)?;
         let mut bytes = [0; 64];
         bytes[..32].copy_from_slice(&head);

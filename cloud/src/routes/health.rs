@@ -66,6 +66,10 @@ pub(super) fn metrics(context: &Context<'_>, scope: Option<&Scope>) -> Answer {
         sample(&mut text, "ringside_channels", &[("customer", name)], channels);
     }
     for (counter, help) in [
+        ("cdrs_refused", "Records that no sensor can have made, refused."),
+        ("batches_refused", "Batches that could not be read, refused."),
+        ("batches_over_quota", "Batches that have to wait: the customer is at its quota of a day."),
+        ("heartbeats_refused", "Heartbeats that could not be read, or not whole."),
         ("cdrs_expired", "Records that came after the retention and were not kept."),
         ("cdrs_misdated", "Records with an impossible time, filed under their arrival."),
     ] {
@@ -96,6 +100,13 @@ fn service(context: &Context<'_>, text: &mut String) {
     sample(text, "ringside_logins_failed_total", &[], context.app.logins.failed());
     head(text, "ringside_logins_limited_total", "counter", "Logins that came too often.");
     sample(text, "ringside_logins_limited_total", &[], context.app.logins.limited());
+    if let Some(relay) = &context.app.relay {
+        let (waiting, under_way) = relay.counts(context.now);
+        head(text, "ringside_transfers", "gauge", "Downloads of calls from sensors, by state.");
+        for (state, count) in [("waiting", waiting), ("under_way", under_way)] {
+            sample(text, "ringside_transfers", &[("state", state)], count);
+        }
+    }
     fronts(&context.app.fronts, text);
 }
 

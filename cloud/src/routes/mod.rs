@@ -7,6 +7,7 @@ mod api_tokens;
 mod app;
 mod audit;
 mod calls;
+mod captures;
 mod changes;
 mod cursor;
 mod health;
@@ -33,6 +34,7 @@ use ringside_protocol::time::UnixMicros;
 pub use self::api_tokens::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
 pub use self::app::{App, Clock};
 pub use self::audit::MAX_ENTRIES;
+pub use self::captures::MAX_REASON_CHARS;
 pub use self::changes::{MAX_WAIT_SECONDS, MAX_WAITING};
 pub use self::listing::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::login::MAX_WAITING_AT_THE_DOOR;
@@ -61,7 +63,7 @@ enum Handler {
     Admin(fn(&Context<'_>, &Admin<'_>) -> Answer),
 }
 
-/// One route. A segment in braces stands for any one segment.
+/// One route. A segment in braces stands for any one segment; the last one is handed on.
 struct Route {
     method: &'static str,
     path: &'static str,
@@ -89,6 +91,10 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/audit", Handler::Admin(audit::list)),
     route("GET", "/api/v1/calls", Handler::Scope(calls::list)),
     route("GET", "/api/v1/calls/{id}", Handler::Scope(calls::one)),
+    route("GET", "/api/v1/captures/{call}", Handler::Caller(captures::about)),
+    route("POST", "/api/v1/captures/{call}", Handler::Caller(captures::ask)),
+    route("GET", "/api/v1/captures/{call}/{transfer}", Handler::Caller(captures::bytes)),
+    route("POST", "/api/v1/captures/{call}/{transfer}/cancel", Handler::Caller(captures::cancel)),
     route("GET", "/api/v1/rules", Handler::Scope(rules::list)),
     route("POST", "/api/v1/rules", Handler::Admin(rules::make)),
     // Before those with a number, which would match it.
@@ -200,9 +206,9 @@ fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
 }
 
 /// The GUI loads nothing from elsewhere, and no script or style that stands in a page.
-const PAGE_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
-    img-src 'self' data:; connect-src 'self'; font-src 'self'; object-src 'none'; \
-    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
 
 /// What the API answers is never a page.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";

@@ -12,13 +12,15 @@ use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
 use ringside_protocol::envelope::{self, EnvelopeError, Message};
 use ringside_protocol::message::{Heartbeat, HeartbeatAnswer, Refused};
+use ringside_protocol::plausible;
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 
-use crate::db::sensors::encode;
+use crate::db::intake::Kind as NoticeKind;
 use crate::db::{Db, DbError};
 use crate::events::{Events, Kind, Waker};
+use crate::relay::Relay;
 use crate::server::Woken;
 
 pub mod handshake;
@@ -27,15 +29,14 @@ pub mod ingest;
 pub mod lease;
 pub mod poll;
 pub mod session;
+mod transfer;
 
 #[cfg(test)]
 mod tests;
 
 use handshake::{Nonces, Throttle};
 use session::{Session, Sessions, Token};
-
-/// Bytes of a heartbeat, at most: of its envelope, and inflated, as it is kept.
-const MAX_HEARTBEAT_BYTES: usize = 64 << 10;
+use transfer::TRANSFERS;
 
 /// Bytes of a handshake's envelope, at most.
 const MAX_HANDSHAKE_BYTES: usize = 16 << 10;
@@ -83,6 +84,8 @@ pub enum Answer {
     },
     /// Another status, with one sentence.
     Status(u16, String),
+    /// The body goes into the pipe of this key.
+    Pour(String),
 }
 
 /// Why a request is not answered with what it asked for.
@@ -90,6 +93,13 @@ pub enum Answer {
 enum Refusal {
     /// In the protocol's words.
     Failure(Failure),
+    /// The same, and when to come back.
+    Later {
+        /// In the protocol's words.
+        failure: Failure,
+        /// How long to wait.
+        seconds: u16,
+    },
     /// Not a message at all.
     Status(u16, String),
 }
@@ -113,11 +123,13 @@ pub struct Uplink {
     events: Arc<Events>,
     waker: Arc<dyn Waker>,
     sessions: Mutex<Sessions>,
+    turns: ingest::Turns,
     nonces: Nonces,
     /// Unproven refusals that name a sensor.
     known: Mutex<Throttle>,
     /// Unproven refusals that name nobody.
     strangers: Mutex<Throttle>,
+    relay: Option<Arc<Relay>>,
     random: SystemRandom,
 }
 
@@ -136,11 +148,20 @@ impl Uplink {
             events,
             waker,
             sessions: Mutex::default(),
+            turns: ingest::Turns::default(),
             nonces: Nonces::new(&key),
             known: Mutex::default(),
             strangers: Mutex::default(),
+            relay: None,
             random,
         })
+    }
+
+    /// The same, through which packets can be asked for.
+    #[must_use]
+    pub fn with_relay(mut self, relay: Arc<Relay>) -> Self {
+        self.relay = Some(relay);
+        self
     }
 
     /// Answers one request.
@@ -153,10 +174,13 @@ impl Uplink {
             "/uplink/cdrs" => self.ingest(request).and_then(|ack| seal(&ack)),
             "/uplink/heartbeat" => self.heartbeat(request).and_then(|answer| seal(&answer)),
             "/uplink/poll" => self.poll(request),
+            "/uplink/refuse" => self.take_refusal(request).and_then(|noted| seal(&noted)),
+            path if path.starts_with(TRANSFERS) => self.transfer(request),
             path => Err(Refusal::Status(404, format!("sensors have nothing to ask at {path}"))),
         };
         answer.unwrap_or_else(|refusal| match refusal {
             Refusal::Failure(failure) => refuse(failure),
+            Refusal::Later { failure, seconds } => refuse_until(failure, seconds),
             Refusal::Status(status, sentence) => Answer::Status(status, sentence),
         })
     }
@@ -169,9 +193,10 @@ impl Uplink {
 
     fn heartbeat(&self, request: &Request<'_>) -> Result<HeartbeatAnswer, Refusal> {
         let (token, session) = self.enter(request)?;
-        limit(request.body, MAX_HEARTBEAT_BYTES)?;
-        let heartbeat: Heartbeat = open(request.body)?;
-        limit(&encode(&heartbeat), MAX_HEARTBEAT_BYTES)?;
+        let mut heartbeat = self.read::<Heartbeat>(NoticeKind::Heartbeats, request, &session)?;
+        if let Some(cut) = plausible::cut(&mut heartbeat) {
+            self.notice(&session, (NoticeKind::Heartbeats, 1), &cut, request);
+        }
         let beaten =
             self.db.heartbeat(session.customer, session.device, &heartbeat, request.now)?;
         if heartbeat.is_leaving {
@@ -268,6 +293,10 @@ fn refuse(failure: Failure) -> Answer {
         Failure::Busy { .. } => BUSY_RETRY_SECONDS,
         _ => 0,
     };
+    refuse_until(failure, retry_after_seconds)
+}
+
+fn refuse_until(failure: Failure, retry_after_seconds: u16) -> Answer {
     match envelope::seal(&Refused { failure, retry_after_seconds }) {
         Ok(mut sealed) => {
             sealed[2] = OLDEST_PROTOCOL_VERSION;

@@ -33,6 +33,8 @@
 
 use core::num::NonZeroU32;
 
+use ringside_protocol::limits::MAX_ENCODING_NAME;
+
 use super::level::Law;
 use crate::wire::rtp::{RtpMap, static_payload_type};
 
@@ -62,7 +64,7 @@ impl Kind {
 }
 
 /// Bytes of an encoding name that are kept; the rest is cut.
-pub const MAX_NAME: usize = 23;
+pub const MAX_NAME: usize = MAX_ENCODING_NAME;
 
 /// An encoding as a payload type stands for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

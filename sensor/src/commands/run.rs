@@ -17,6 +17,7 @@ use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::message::{InterfaceHealth, RuleSet};
 use ringside_protocol::record::Record;
+use ringside_protocol::words::plural;
 
 use super::{
     DONE, Device, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings,
@@ -37,6 +38,7 @@ use crate::host::SensorHost;
 use crate::identity::{Identity, Trust};
 use crate::keep::Keeper;
 use crate::logging;
+use crate::retrieval::Retrieval;
 use crate::rules::{RuleBook, pushed};
 use crate::status::{Sources, StatusPage};
 use crate::store::outbox::{Outbox, OutboxSettings};
@@ -231,7 +233,8 @@ impl Sensor {
         let mut analysis = Analysis::new(analysis_settings(config, false, seed));
         let has_own_rules = rules.is_some();
         if let Some(rules) = rules {
-            log::info!("{} capture rules of a file hold, and none of the cloud's", rules.len());
+            let rules_held = plural(rules.len(), "capture rule");
+            log::info!("in force: {rules_held} of a file, and none of the cloud's");
             analysis.set_keeper(keeper_of(rules, config, &directory, &device, is_file)?);
         }
         let host = Arc::new(SensorHost::default());
@@ -240,6 +243,7 @@ impl Sensor {
         let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
         let is_on = config.uplink_on() || has_joined;
         let uplink = if is_on || !is_file {
+            serve_calls(&host, &directory)?;
             let mut settings = uplink_settings(config, directory);
             if !is_on {
                 // Servers of a file that switches the uplink off are not dialled; one that `enrol`
@@ -271,10 +275,17 @@ impl Sensor {
             teller: Teller::new(&config.data_dir),
             watchdog: None,
         };
+        sensor.publish_finder();
         if let Some(set) = remembered {
             sensor.apply_rules(&set);
         }
         Ok(sensor)
+    }
+
+    /// Lets calls be found in the store, where one is open.
+    fn publish_finder(&mut self) {
+        let ring = self.analysis.keeper().and_then(Keeper::ring);
+        self.host.use_finder(ring.and_then(|ring| ring.finder()));
     }
 
     /// Puts the cloud's rules in force, for calls in progress, too.
@@ -285,13 +296,16 @@ impl Sensor {
             return;
         }
         let (book, refused) = pushed::compile(set);
-        log::info!("{} capture rules, {} not understood", book.len(), refused.len());
+        log::info!("{}, {} not understood", plural(book.len(), "capture rule"), refused.len());
         if self.analysis.keeper().is_some() {
             self.analysis.replace_rules(book);
         } else if !book.is_empty() {
             let directory = &self.config.data_dir;
             match keeper_of(book, &self.config, directory, &self.device, self.is_file) {
-                Ok(keeper) => self.analysis.set_keeper(keeper),
+                Ok(keeper) => {
+                    self.analysis.set_keeper(keeper);
+                    self.publish_finder();
+                }
                 Err(stop) => {
                     log::error!("capture rules are not applied: {}", stop.sentence);
                     self.host.note_rules(set.version, vec![(0, stop.sentence)]);
@@ -325,7 +339,7 @@ impl Sensor {
             self.housekeep_if_due();
         }
         let cut = self.analysis.table().in_progress();
-        log::info!("told to stop: {cut} calls in progress become records");
+        log::info!("told to stop with {} in progress: each makes a record", plural(cut, "call"));
         drop(source);
         self.analysis.finish();
         self.store_records();
@@ -333,8 +347,8 @@ impl Sensor {
         self.outbox.flush();
         if let Some(uplink) = self.uplink.take() {
             if !uplink.wait_until_drained(DRAIN_PATIENCE) {
-                let left = self.outbox.figures().outstanding();
-                log::info!("{left} records stay on disk for the next start");
+                let left = plural(self.outbox.figures().outstanding(), "record");
+                log::info!("left on disk for the next start: {left}");
             }
             uplink.stop();
         }
@@ -382,11 +396,11 @@ impl Sensor {
     fn drain(&self) -> bool {
         let Some(uplink) = &self.uplink else { return true };
         while !uplink.wait_until_drained(PROGRESS_EVERY) {
-            let figures = self.outbox.figures();
+            let waiting = plural(self.outbox.figures().outstanding(), "record");
             let status = uplink.status();
             match status.failed() {
-                Some(failure) => log::warn!("{} records wait: {failure}", figures.outstanding()),
-                None => log::info!("{} records wait for the cloud", figures.outstanding()),
+                Some(failure) => log::warn!("waiting to be sent: {waiting}: {failure}"),
+                None => log::info!("waiting to be sent: {waiting}"),
             }
             if self.is_stopping() {
                 return false;
@@ -490,6 +504,16 @@ impl Sensor {
             self.analysis.table().set_allowance(self.host.allowance());
         }
     }
+}
+
+/// Answers whoever asks for a call's packets.
+fn serve_calls(host: &Arc<SensorHost>, directory: &Path) -> Result<(), Stop> {
+    let Some(identity) = Identity::load(directory).map_err(Stop::failed)? else { return Ok(()) };
+    let told = Arc::downgrade(host);
+    let pressure = Arc::new(move || told.upgrade().is_some_and(|host| host.is_losing()));
+    let retrieval = Retrieval::new(identity, directory.to_owned(), pressure);
+    host.serve_calls(Arc::new(retrieval));
+    Ok(())
 }
 
 /// Where the status page will be, while this process may still use a port below 1024.

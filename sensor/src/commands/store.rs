@@ -4,18 +4,20 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use ringside_protocol::cdr::CallId;
 use ringside_protocol::time::UnixMicros;
+use ringside_protocol::words::plural;
 use serde_json::json;
 
 use super::{DONE, FAILED, Stop, load, print};
-use crate::cli::{Format, StoreCommand};
+use crate::audio;
+use crate::cli::{ExportFormat, Format, StoreCommand};
 use crate::config::Config;
 use crate::identity::Identity;
-use crate::store::export::{FileFormat, export};
+use crate::store::export::export;
 use crate::store::ring::FOLDER;
 use crate::store::ring::catalog::Catalog;
 use crate::store::ring::chunk::CallKey;
@@ -102,7 +104,7 @@ fn list(catalog: &Catalog, format: Format) -> Result<u8, Stop> {
                 fit(&printable(&facts.caller), 16),
                 fit(&printable(&facts.callee), 16),
                 fit(&facts.bytes.to_string(), 10),
-                fit(&printable(&facts.rule), 16),
+                fit(&rule_name(facts), 16),
                 printable(&facts.call_id),
             ),
         };
@@ -113,7 +115,7 @@ fn list(catalog: &Catalog, format: Format) -> Result<u8, Stop> {
 fn export_call(
     catalog: &Catalog,
     call: &str,
-    format: FileFormat,
+    format: ExportFormat,
     output: Option<&PathBuf>,
 ) -> Result<u8, Stop> {
     let Some((key, facts)) = catalog.find(call) else {
@@ -121,33 +123,64 @@ fn export_call(
             "the store has no call {call}: `ringside-sensor store list` shows those that it has"
         )));
     };
-    let packets = catalog.packets(key).map_err(Stop::failed)?;
-    let ordered = packets.in_order();
+    if output.is_none() && io::stdout().is_terminal() {
+        return Err(Stop::wrong(
+            "it would go to the terminal: name a file with --output, or redirect",
+        ));
+    }
     let id = id_of(key, facts);
-    match output {
-        Some(path) => {
-            let failed = |error: &dyn core::fmt::Display| {
-                Stop::failed(format!("{}: {error}", path.display()))
-            };
-            let mut out = BufWriter::new(File::create(path).map_err(|error| failed(&error))?);
-            export(format, &id, facts, &ordered, &mut out).map_err(|error| failed(&error))?;
+    let said = match format {
+        ExportFormat::Packets(format) => {
+            let packets = catalog.packets(key).map_err(Stop::failed)?;
+            let ordered = packets.in_order();
+            write(output, |out| export(format, &id, facts, &ordered, out))?;
+            format!(
+                "{} of call {id}{}",
+                plural(ordered.len(), "packet"),
+                left_out(packets.missing_chunks)
+            )
         }
-        None if io::stdout().is_terminal() => {
-            return Err(Stop::wrong(
-                "the packets would go to the terminal: name a file with --output, or redirect",
-            ));
+        ExportFormat::Wav | ExportFormat::Overview => {
+            let mut sound = audio::open(catalog, key).map_err(Stop::failed)?;
+            if format == ExportFormat::Wav {
+                write(output, |out| sound.write_range(0..u64::MAX, out))?;
+            } else {
+                let overview = sound.overview().map_err(Stop::failed)?;
+                write(output, |out| out.write_all(overview.bytes()))?;
+            }
+            let seconds = sound.samples() / u64::from(sound.rate());
+            let left_out = left_out(sound.missing());
+            format!("{seconds} s of call {id} at {} Hz{left_out}", sound.rate())
         }
-        None => {
-            let mut out = BufWriter::new(io::stdout().lock());
-            export(format, &id, facts, &ordered, &mut out).map_err(Stop::failed)?;
-        }
-    }
-    let mut missing = String::new();
-    if packets.missing_chunks > 0 {
-        let _ = write!(missing, ", {} damaged pieces left out", packets.missing_chunks);
-    }
-    eprintln!("{} packets of call {id}{missing}", ordered.len());
+    };
+    eprintln!("{said}");
     Ok(DONE)
+}
+
+/// What is said of pieces that the disk has lost.
+fn left_out(missing: u32) -> String {
+    if missing == 0 {
+        String::new()
+    } else {
+        format!(", {} left out", plural(missing, "damaged piece"))
+    }
+}
+
+/// Into a file, or to standard output.
+fn write<E: core::fmt::Display>(
+    output: Option<&PathBuf>,
+    content: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), Stop> {
+    let Some(path) = output else {
+        let mut out = BufWriter::new(io::stdout().lock());
+        content(&mut out).map_err(Stop::failed)?;
+        return out.flush().map_err(Stop::failed);
+    };
+    let failed =
+        |error: &dyn core::fmt::Display| Stop::failed(format!("{}: {error}", path.display()));
+    let mut out = BufWriter::new(File::create(path).map_err(|error| failed(&error))?);
+    content(&mut out).map_err(|error| failed(&error))?;
+    out.flush().map_err(|error| failed(&error))
 }
 
 fn verify(catalog: &Catalog) -> Result<u8, Stop> {
@@ -158,20 +191,31 @@ fn verify(catalog: &Catalog) -> Result<u8, Stop> {
         if scan.damaged > 0 {
             let _ = writeln!(
                 text,
-                "{}: {} damaged places between {} whole chunks",
+                "{}: {} between {}",
                 segment.path.display(),
-                scan.damaged,
-                scan.chunks
+                plural(scan.damaged, "damaged place"),
+                plural(scan.chunks, "whole chunk")
             );
         }
     }
     let chunks: u64 = catalog.segments.iter().map(|(_, scan)| scan.chunks).sum();
     let _ = writeln!(
         text,
-        "{} segments, {chunks} whole chunks, {damaged} damaged places, {} calls",
-        catalog.segments.len(),
-        catalog.kept().count()
+        "{}, {}, {}, {}",
+        plural(catalog.segments.len(), "segment"),
+        plural(chunks, "whole chunk"),
+        plural(damaged, "damaged place"),
+        plural(catalog.kept().count(), "call")
     );
     print(&text)?;
     Ok(if damaged == 0 { DONE } else { FAILED })
+}
+
+/// What people call the rule that keeps a call; one without a name by its number.
+fn rule_name(facts: &Facts) -> String {
+    if facts.rule.is_empty() {
+        format!("rule {}", facts.rule_id)
+    } else {
+        printable(&facts.rule).into_owned()
+    }
 }

@@ -100,8 +100,8 @@ fn about(config: &Config) -> Vec<(&'static str, String)> {
     }
     match config.store_bytes() {
         None => note("maxpoolsize", "leaves no room for packets: capture rules keep none"),
-        Some(bytes) if bytes < config.store_max_bytes => {
-            note("maxpoolsize", &format!("packets that rules keep get {bytes} bytes"));
+        Some(bytes) if config.maxpoolsize_mb.is_some() && config.store_max_bytes != Some(bytes) => {
+            note("maxpoolsize", &format!("packets that rules keep get up to {bytes} bytes of it"));
         }
         Some(_) => {}
     }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use ringside_protocol::token::Token;
 
 use super::*;
+use crate::limits::MAX_INTERFACES;
 
 const FULL: &str = include_str!("../../tests/config/voipmonitor.conf");
 
@@ -212,6 +213,18 @@ fn the_smaller_of_pool_and_outbox_holds() {
     assert_eq!(config("maxpoolsize = 10").outbox_bytes(), 10 << 20);
     assert!(notes("maxpoolsize = 10").contains("10485760 bytes"));
     assert_eq!(config("outbox_max_bytes = 1048576\nmaxpoolsize = 10").outbox_bytes(), 1 << 20);
+}
+
+#[test]
+fn packets_get_what_the_pool_leaves_unless_less_is_said() {
+    let bytes = |text: &str| config(text).store_bytes();
+    assert_eq!(bytes(""), Some(4 << 30));
+    let outbox = Config::default().outbox_bytes();
+    assert_eq!(bytes("maxpoolsize = 102400"), Some((102_400 << 20) - outbox));
+    assert!(notes("maxpoolsize = 102400").contains("packets that rules keep get up to"));
+    assert_eq!(bytes("maxpoolsize = 102400\nstore_max_bytes = 1073741824"), Some(1 << 30));
+    assert_eq!(bytes("store_max_bytes = 1073741824"), Some(1 << 30));
+    assert_eq!(bytes("maxpoolsize = 10"), None);
 }
 
 #[test]

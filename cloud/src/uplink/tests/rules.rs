@@ -77,10 +77,10 @@ fn what_a_sensor_says_of_its_rules_is_short_and_not_written_without_end() {
     let device = Device::connected(&cloud, "gate-1");
     let kept = |cloud: &Cloud| cloud.db.rules_of(device.fingerprint()).expect("asked");
     let refusing = |rules: u64, count: u64| Poll {
-        refused_rules: (0..count).map(|rule| (rule, "a\nb".repeat(1000))).collect(),
+        refused_rules: (0..count).map(|rule| (rule, "a\nb".repeat(400))).collect(),
         ..poll(rules)
     };
-    device.poll_with(&cloud, &refusing(1, 1000), None);
+    device.poll_with(&cloud, &refusing(1, 150), None);
     let refused = kept(&cloud).expect("noted").refused;
     assert_eq!(refused.len(), 100);
     assert!(refused.iter().all(|(_, why)| why.len() == 300 && why.starts_with("a ba b")));

@@ -192,6 +192,11 @@ export const COUNTERS: Record<string, Counter> = {
     means: "HEP agents refused because too many were connected.",
     loss: true,
   },
+  cdrs_refused: {
+    group: "Records",
+    means: "Records that the cloud refused or could not read, and that were let go.",
+    loss: true,
+  },
   quality_reports_unclaimed: {
     group: "SIP",
     means:

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use ringside_protocol::cdr::CallId;
+use ringside_protocol::words::plural;
 
 use super::disk::{Disk, DiskError};
 use super::journal::Journal;
@@ -246,8 +247,8 @@ impl Writer {
                 self.handed_out = batch.as_ref().map(|batch| batch.keys);
                 _ = answer.send(batch);
             }
-            Request::Acknowledge { keys, answer } => {
-                if let Err(error) = self.acknowledge(keys) {
+            Request::Acknowledge { keys, refused, answer } => {
+                if let Err(error) = self.acknowledge(keys, refused) {
                     self.refused("written", &error);
                 }
                 self.publish();
@@ -328,17 +329,28 @@ impl Writer {
                 disk.flush()?;
             }
             self.shared.lock().figures.rebased += shifted;
-            log::info!("the clock has been set: {shifted} calls got their true time");
+            let calls = plural(shifted, "call");
+            log::info!("the clock has been set: {calls} got their true time");
         }
         Ok(found)
     }
 
-    fn acknowledge(&mut self, (first, last): (u64, u64)) -> Result<(), DiskError> {
+    fn acknowledge(
+        &mut self,
+        (first, last): (u64, u64),
+        mut refused: u64,
+    ) -> Result<(), DiskError> {
         self.handed_out = None;
         let Some(disk) = &mut self.disk else { return Ok(()) };
         for key in first..=last {
             if disk.remove(key)? {
-                self.shared.lock().figures.acknowledged += 1;
+                let figures = &mut self.shared.lock().figures;
+                if refused > 0 {
+                    refused -= 1;
+                    figures.refused += 1;
+                } else {
+                    figures.acknowledged += 1;
+                }
                 // The removal is flushed with the next record, or within the usual time.
                 self.unflushed_since.get_or_insert_with(Instant::now);
             }
@@ -413,8 +425,8 @@ impl Writer {
         let state = self.shared.lock();
         if !state.room.is_empty() {
             log::error!(
-                "{} calls are lost because the outbox's disk refuses them",
-                state.room.len()
+                "the outbox's disk refuses writes: lost {}",
+                plural(state.room.len(), "call")
             );
         }
     }

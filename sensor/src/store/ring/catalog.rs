@@ -7,13 +7,16 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use ringside_protocol::cdr::CallId;
 
 use super::chunk::{CallKey, Head, Kind, Lock};
+use super::chunks::Chunks;
 use super::facts::Facts;
 use super::key::{DeviceKey, KEY_LEN, Key};
 use super::packet::Packet;
+use super::reader::Place;
 use super::segment::{self, Scan, Segment};
 
 /// One chunk with packets.
@@ -36,8 +39,8 @@ pub struct Entry {
     pub is_pinned: bool,
     /// Chunks with packets, as written.
     pub extents: Vec<Extent>,
-    kept: Option<Key>,
-    held: Option<Key>,
+    pub(super) kept: Option<Key>,
+    pub(super) held: Option<Key>,
 }
 
 impl Entry {
@@ -74,8 +77,13 @@ impl Entry {
         }
     }
 
+    /// The keys of chunks that are kept, and of those that were held first.
+    pub(super) const fn keys(&self) -> (Option<&Key>, Option<&Key>) {
+        (self.kept.as_ref(), self.held.as_ref())
+    }
+
     /// What a chunk with packets holds; `None` where its key is gone.
-    fn open(&self, head: &Head, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    pub(super) fn open(&self, head: &Head, bytes: Vec<u8>) -> Option<Vec<u8>> {
         match head.lock {
             Lock::Clear => Some(bytes),
             Lock::Kept => self.kept.as_ref()?.open(head, &bytes),
@@ -137,6 +145,20 @@ impl Catalog {
         }
         let with_call_id = self.kept().filter(|(_, facts, _)| facts.call_id == wanted);
         with_call_id.max_by_key(|(_, facts, _)| facts.first_at).map(|(key, facts, _)| (key, facts))
+    }
+
+    /// The chunks of a call, to be read one by one.
+    #[must_use]
+    pub fn chunks(&self, call: CallKey) -> Chunks {
+        let Some(entry) = self.calls.get(&call) else { return Chunks::default() };
+        let (kept, held) = entry.keys();
+        let paths = self.segments.iter().map(|(it, _)| (it.serial, Arc::from(it.path.as_path())));
+        let paths: BTreeMap<u64, Arc<Path>> = paths.collect();
+        let place = |extent: &Extent| {
+            let path = Arc::clone(paths.get(&extent.serial)?);
+            Some(Place { path, serial: extent.serial, at: extent.at, len: extent.len })
+        };
+        Chunks::new(entry.extents.iter().filter_map(place).collect(), kept, held)
     }
 
     /// The packets of a call.

@@ -31,6 +31,7 @@ fn accepted() -> Accepted {
         lease: Lease { serial: 1, channels: 100 },
         heartbeat_seconds: 30,
         cloud_time: at(0).wall,
+        ticket_keys: Vec::new(),
     }
 }
 
@@ -311,6 +312,45 @@ fn a_heartbeat_that_is_asked_for_while_one_is_under_way_follows_it() {
     assert_eq!(session.poll_action(at(5).instant), Some(Action::Heartbeat([5; 32])));
     session.handle(heartbeat_answer(1), at(5));
     assert_eq!(session.poll_action(at(5).instant), Some(Action::SendBatch([5; 32])));
+}
+
+#[test]
+fn a_batch_that_was_refused_goes_again_at_once_and_a_single_record_later() {
+    let mut session = open();
+    session.handle(Event::RecordsStored, at(1));
+    assert_eq!(session.poll_action(at(1).instant), Some(Action::SendBatch([5; 32])));
+    session.handle(Event::BatchRefused, at(1));
+    assert_eq!(session.poll_action(at(1).instant), Some(Action::SendBatch([5; 32])));
+    session.handle(refused(Failure::MessageRefused { detail: "damaged".to_owned() }, 0), at(1));
+    assert_eq!(session.open_session(), Some([5; 32]), "the session stands");
+    assert_eq!(session.poll_action(at(1).instant), None);
+    assert_eq!(session.poll_action(at(2).instant), Some(Action::SendBatch([5; 32])));
+}
+
+/// Each refusal costs a record: heartbeats that go well must not make them come faster.
+#[test]
+fn the_wait_after_a_refused_record_grows_until_one_is_acknowledged() {
+    let mut session = open();
+    let refuse = || refused(Failure::MessageRefused { detail: "damaged".to_owned() }, 0);
+    let mut sent = 0;
+    let mut second = 1;
+    session.handle(Event::RecordsStored, at(second));
+    while second < 3600 {
+        match session.poll_action(at(second).instant) {
+            Some(Action::SendBatch(_)) => {
+                sent += 1;
+                session.handle(refuse(), at(second));
+            }
+            Some(Action::Heartbeat(_)) => session.handle(heartbeat_answer(1), at(second)),
+            Some(other) => panic!("{other:?}"),
+            None => second += 1,
+        }
+    }
+    assert!((60..160).contains(&sent), "{sent} in an hour, at most one in half a minute");
+    session.handle(Event::Acknowledged, at(second));
+    let _ = session.poll_action(at(second).instant);
+    session.handle(refuse(), at(second));
+    assert!(session.poll_timeout().is_some_and(|next| next <= at(second + 1).instant));
 }
 
 #[test]
