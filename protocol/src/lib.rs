@@ -3,7 +3,8 @@
 //! This crate does no I/O and keeps no state. It holds what both sides must agree on:
 //!
 //! * [`record`]: everything that a sensor delivers: [`cdr`], one call as it travels and as it is
-//!   kept, and [`registration`], what becomes of a phone's registration;
+//!   kept, [`registration`], what becomes of a phone's registration, and [`peer`], what one
+//!   address asks of another outside calls;
 //! * [`message`]: what the two say to each other, and [`envelope`]: how it is framed;
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
 //! * [`rule`]: which calls' packets are kept;
@@ -23,6 +24,7 @@ pub mod envelope;
 pub mod json;
 pub mod live;
 pub mod message;
+pub mod peer;
 pub mod record;
 pub mod registration;
 pub mod rule;

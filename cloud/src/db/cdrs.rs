@@ -13,7 +13,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use super::customers::count;
 use super::search::column;
 use super::{
-    Customer, Db, DbError, Result, Series, day_table, day_tables, registrations, stored_time,
+    Customer, Db, DbError, Result, Series, day_table, day_tables, peers, registrations, stored_time,
 };
 use crate::retention;
 
@@ -117,6 +117,7 @@ impl<'a> Writer<'a> {
             Record::Registration(registration) => {
                 registrations::insert(self.tx, self.origin, registration, ended_at, self.now)?
             }
+            Record::Peer(peer) => peers::insert(self.tx, self.origin, peer, ended_at, self.now)?,
         };
         if !is_new {
             self.ack.known += 1;

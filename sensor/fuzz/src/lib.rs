@@ -16,6 +16,7 @@ use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::capture::{Frame, LinkType};
 use ringside_sensor::counters::Counters;
 use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, Options, PortSet};
+use ringside_sensor::peer::Methods;
 use ringside_sensor::wire::rtp::TelephoneEvent;
 use ringside_sensor::wire::sip::{Message, NameAddr, Uri, Via};
 use ringside_sensor::wire::{rtcp, rtp, sdp, sip, vq};
@@ -192,6 +193,7 @@ pub fn analysis(bytes: &[u8]) {
         decode,
         call,
         has_registrations: true,
+        peer_methods: Methods::ALL,
         leg_header: Some("X-CID".to_owned()),
     });
     let (mut left, mut at) = (bytes, 0);

@@ -10,6 +10,7 @@ use ringside_sensor::analysis::{Analysis, AnalysisSettings};
 use ringside_sensor::call::CallSettings;
 use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::decode::{Options, PortSet};
+use ringside_sensor::peer::Methods;
 
 /// With the default ports and timeouts.
 pub(crate) fn settings() -> AnalysisSettings {
@@ -21,6 +22,7 @@ pub(crate) fn settings() -> AnalysisSettings {
         decode: Options::default(),
         call: CallSettings::default(),
         has_registrations: true,
+        peer_methods: Methods::ALL,
         leg_header: Some("X-CID".to_owned()),
     }
 }
