@@ -5,6 +5,7 @@ mod calls;
 mod changes;
 mod description;
 mod fuzz;
+mod peers;
 mod registrations;
 mod rules;
 mod sensors;
