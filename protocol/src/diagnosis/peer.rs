@@ -7,7 +7,6 @@ use super::words::{count, repeated};
 use super::{Finding, Severity, finding, seconds};
 use crate::cdr::{Method, Offset, usual_reason_phrase};
 use crate::peer::{Peer, State};
-use crate::time::UnixMicros;
 
 /// An answer that takes longer is worth a sentence, microseconds.
 pub const SLOW_ANSWER_MICROS: u32 = 1_000_000;
@@ -253,12 +252,9 @@ fn host(address: SocketAddr) -> String {
     if address.port() == 5060 { address.ip().to_string() } else { address.to_string() }
 }
 
-/// `10:02:11 UTC`, with the date before it where it is not the record's own.
+/// A moment that is told by how long before the record it was, as in `2026-11-24T10:02:11Z`.
 fn moment(it: &Peer, before: Offset) -> String {
-    let (made, at): (UnixMicros, UnixMicros) = (it.made_at(), it.before_made(before));
-    let text = at.to_rfc3339();
-    let (date, time) = (text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default());
-    if at.day() == made.day() { format!("{time} UTC") } else { format!("{date} {time} UTC") }
+    it.before_made(before).to_the_second()
 }
 
 #[cfg(test)]
@@ -266,6 +262,7 @@ mod tests {
     use super::*;
     use crate::cdr::Status;
     use crate::peer::{Change, RoundTrip};
+    use crate::time::UnixMicros;
 
     const SECOND: u64 = 1_000_000;
 
@@ -310,15 +307,16 @@ mod tests {
         assert_eq!(severity, Severity::Problem);
         assert!(
             sentence.starts_with(
-                "192.0.2.5 has not answered OPTIONS of 192.0.2.1 since 10:02:11 UTC (12 requests)"
+                "192.0.2.5 has not answered OPTIONS of 192.0.2.1 since 2026-11-24T10:02:11Z (12 \
+                 requests)"
             ),
             "{sentence}"
         );
-        assert_eq!(super::peer(&it)[0].evidence, ["last answer 10:01:41 UTC"]);
+        assert_eq!(super::peer(&it)[0].evidence, ["last answer 2026-11-24T10:01:41Z"]);
         it.state_since = 86_400 * SECOND;
         it.dst.set_port(5080);
         assert!(first(&it).1.contains("192.0.2.5:5080"));
-        assert!(first(&it).1.contains("since 2026-11-23 10:04:11 UTC"), "{}", first(&it).1);
+        assert!(first(&it).1.contains("since 2026-11-23T10:04:11Z"), "{}", first(&it).1);
         it.answered_before = None;
         let (severity, sentence) = first(&it);
         assert_eq!(severity, Severity::Warning);
@@ -379,13 +377,15 @@ mod tests {
         ];
         let found = super::peer(&it);
         assert_eq!(found[0].sentence, "192.0.2.5 was silent meanwhile, and answers again.");
-        assert_eq!(found[0].evidence, ["from 10:02:11 UTC to 10:03:41 UTC"]);
+        assert_eq!(found[0].evidence, ["from 2026-11-24T10:02:11Z to 2026-11-24T10:03:41Z"]);
         assert_eq!(found[1].sentence, "1 of 20 requests to 192.0.2.5 were not answered.");
         assert_eq!(found[1].severity, Severity::Warning);
         it.changes.remove(0);
         it.requests = 200;
         let sentences: Vec<_> = super::peer(&it).into_iter().map(|it| it.sentence).collect();
-        assert!(sentences.contains(&"192.0.2.5 answers again since 10:03:41 UTC.".to_owned()));
+        assert!(
+            sentences.contains(&"192.0.2.5 answers again since 2026-11-24T10:03:41Z.".to_owned())
+        );
     }
 
     #[test]

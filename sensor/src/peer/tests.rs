@@ -392,7 +392,7 @@ fn somebody_who_asks_at_random_makes_few_records() {
         let target = format!("10.0.{}.{}:5060", number >> 8, number & 255);
         lab.ask_between(PBX, &target, "").answer("404 Not Found", "");
     }
-    let elapsed = (lab.now - BEGIN).div_ceil(SECOND) as usize;
+    let elapsed = usize::try_from((lab.now - BEGIN).div_ceil(SECOND)).unwrap();
     let count = lab.records().len();
     assert!(count <= MAX_UNSETTLED_RECORDS as usize + elapsed, "{count}");
     // Those that were held back are told in time.

@@ -107,7 +107,8 @@ fn a_record_says_who_is_silent_since_when_and_what_was_refused() {
     let sentence = one["findings"][0]["sentence"].as_str().expect("text");
     assert!(
         sentence.starts_with(
-            "198.51.100.5 has not answered OPTIONS of 192.0.2.1 since 10:59:00 UTC (12 requests)"
+            "198.51.100.5 has not answered OPTIONS of 192.0.2.1 since 2026-11-24T10:59:00Z (12 \
+             requests)"
         ),
         "{sentence}"
     );
