@@ -7,7 +7,7 @@
     calls.py LAB --at-once N --every SECONDS
                                and then goes on with a call of any kind about so often, some of
                                them long, until it is told to stop (for ci/demo)
-    calls.py --list
+    calls.py --list [--all]
 
 LAB is a name that `lab.sh up` was given. Exit code 0: every call went as its scenario says.
 """
@@ -70,6 +70,13 @@ CASES = {
                 shows="SIP over TCP"),
     "ipv6": dict(calls=s.answered(300, 2500, "A", "B"), media=CLEAN, ipv6=True,
                  shows="IPv6 for SIP and RTP"),
+}
+
+# What phones say outside calls.
+NO_CALLS = {
+    "outside-calls": dict(calls=s.outside_calls(),
+                          shows="OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY and PUBLISH outside calls; one "
+                                "OPTIONS gets no answer"),
 }
 
 # Long enough to have a course; too long to be kept as captures.
@@ -197,7 +204,7 @@ def go_on(lab: str, running: list["Call"], every: float, root: Path) -> None:
                 running.remove(call)
                 call.finish()
             time.sleep(0.2)
-        running.append(Call(lab, root, noise.choice([*CASES, *LONG, *LONG]), number))
+        running.append(Call(lab, root, noise.choice([*CASES, *NO_CALLS, *LONG, *LONG]), number))
         number += 1
 
 
@@ -207,7 +214,7 @@ class Call:
     def __init__(self, lab: str, root: Path, name: str, number: int):
         self.name = name
         self.lab = Lab(lab, Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root)))
-        self.processes = self.lab.start(name, CASES.get(name) or LONG[name], number)
+        self.processes = self.lab.start(name, (CASES | NO_CALLS | LONG)[name], number)
 
     def has_ended(self) -> bool:
         return all(process.poll() is not None for process in self.processes)
@@ -224,10 +231,11 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=0)
     parser.add_argument("--every", type=float, help="seconds from one call to the next, on average")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--all", action="store_true", help="list what is no call, too")
     parser.add_argument("--truth", help="folder for the truth of the media that was played")
     options = parser.parse_args()
     if options.list:
-        for name, case in CASES.items():
+        for name, case in (CASES | NO_CALLS if options.all else CASES).items():
             print(f"{name}\t{case['shows']}")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

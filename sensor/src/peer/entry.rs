@@ -164,6 +164,7 @@ impl Entry {
         losses: u64,
     ) {
         let now = datagram.at.as_micros();
+        self.go_back_to(now);
         if self.requests == 0 {
             self.since.losses = losses;
         }
@@ -172,6 +173,18 @@ impl Entry {
         self.since.first_at.get_or_insert(now);
         self.last_at = now;
         self.asked = Asked::read(relation, message, datagram);
+    }
+
+    /// A clock that went back leaves nothing in the future to wait for.
+    fn go_back_to(&mut self, now: u64) {
+        for at in [&mut self.state_at, &mut self.decided_by, &mut self.began_at] {
+            *at = now.min(*at);
+        }
+        self.answered_at = self.answered_at.map(|at| at.min(now));
+        self.since.first_at = self.since.first_at.map(|at| at.min(now));
+        if let Some(told) = &mut self.told {
+            told.at = told.at.min(now);
+        }
     }
 
     /// Takes the request that answers a challenge.

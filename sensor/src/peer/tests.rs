@@ -429,6 +429,21 @@ fn capture_loss_is_told_once() {
 }
 
 #[test]
+fn a_clock_that_goes_back_silences_no_relation() {
+    let mut lab = Lab::new("OPTIONS");
+    lab.now += 1_000 * HOUR;
+    lab.ask("").answer("200 OK", "");
+    lab.only_record();
+    lab.now = BEGIN;
+    lab.ask("").pass(TIMER_F);
+    assert_eq!(lab.only_record().state, State::Silent);
+    lab.ask("").answer("200 OK", "").pass(HOUR);
+    let records = lab.records();
+    assert_eq!(records.first().map(|it| it.state), Some(State::Answering));
+    assert_eq!(records[0].first_at.0, BEGIN + TIMER_F);
+}
+
+#[test]
 fn an_entry_is_as_large_as_the_table_of_memory_says() {
     let (entry, open) = (size_of::<super::entry::Entry>(), size_of::<super::open::Open>());
     println!("{entry} and {open} bytes");

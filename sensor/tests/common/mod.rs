@@ -29,15 +29,19 @@ pub(crate) fn settings() -> AnalysisSettings {
 
 /// Every call of a file.
 pub(crate) fn analyse(path: &Path) -> Vec<Cdr> {
+    analyse_all(path).into_iter().filter_map(Record::into_call).collect()
+}
+
+/// Every record of a file.
+pub(crate) fn analyse_all(path: &Path) -> Vec<Record> {
     let mut source = FileSource::open(path).unwrap();
     let mut analysis = Analysis::new(settings());
     let mut records = Vec::new();
     while let Ok(Some(frame)) = source.next_frame() {
         analysis.handle_frame(&frame);
-        records
-            .extend(core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call));
+        records.extend(core::iter::from_fn(|| analysis.poll_record()));
     }
     analysis.finish();
-    records.extend(core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call));
+    records.extend(core::iter::from_fn(|| analysis.poll_record()));
     records
 }
