@@ -135,4 +135,6 @@ fn worst_jitter_micros(cdr: &Cdr) -> Option<u32> {
 }
 
 #[cfg(test)]
+mod outside_tests;
+#[cfg(test)]
 mod tests;
