@@ -148,6 +148,7 @@ fn ask(app: &App, target: &str) -> Body {
         query: query.to_owned(),
         headers: vec![("authorization".to_owned(), "Bearer bench".to_owned())],
         peer: ([127, 0, 0, 1], 1).into(),
+        is_forwarded: false,
         body: Vec::new(),
         woken: None,
         waited: core::time::Duration::ZERO,

@@ -148,6 +148,7 @@ impl Words {
             "database" => self.given.database = Some(text(value()?)?),
             "sensors" => self.given.sensors = Some(text(value()?)?),
             "web" => self.given.web = Some(text(value()?)?),
+            "web-proxy" => self.given.web_proxies.push(text(value()?)?),
             "name" => self.given.names.push(text(value()?)?),
             "tls-cert" => self.given.tls_cert = Some(value()?.into()),
             "tls-key" => self.given.tls_key = Some(value()?.into()),
@@ -175,7 +176,16 @@ impl Words {
             [] => Err("name a command, for example `ringside-cloud serve`".to_owned()),
             ["version"] => self.only(&[]).map(|()| Command::Version),
             ["serve"] => {
-                let names = ["data", "database", "sensors", "web", "name", "tls-cert", "tls-key"];
+                let names = [
+                    "data",
+                    "database",
+                    "sensors",
+                    "web",
+                    "web-proxy",
+                    "name",
+                    "tls-cert",
+                    "tls-key",
+                ];
                 self.only(&names)?;
                 self.given.check().map(Command::Serve)
             }

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use ringside_protocol::DEFAULT_PORT;
 use ringside_protocol::token::MAX_HOST_LEN;
 
+use crate::network::Network;
+
 /// Where the database and the certificates are kept, unless `--data` says otherwise.
-pub const DEFAULT_DATA: &str = "/var/lib/ringside";
+pub const DEFAULT_DATA: &str = "/var/lib/ringside-cloud";
 
 /// The port of pages and API, unless `--web` says otherwise.
 pub const DEFAULT_WEB_PORT: u16 = 8443;
@@ -25,11 +27,16 @@ pub struct Setting {
 pub const SETTINGS: &[Setting] = &[
     Setting {
         option: "--data DIR",
-        help: "folder of database and certificates (/var/lib/ringside)",
+        help: "folder of database and certificates (/var/lib/ringside-cloud)",
     },
     Setting { option: "--database URL", help: "sqlite:, which is in DIR; the only one so far" },
     Setting { option: "--sensors ADDR:PORT", help: "where sensors connect ([::]:60023)" },
     Setting { option: "--web ADDR:PORT", help: "where people and programs connect ([::]:8443)" },
+    Setting {
+        option: "--web-proxy ADDR",
+        help: "a reverse proxy before the web port, as an address or a network: its \
+               X-Forwarded-For is believed; may be repeated (none)",
+    },
     Setting {
         option: "--name HOST",
         help: "a name of this service, for its certificate; sensors dial the first; may be \
@@ -53,6 +60,8 @@ pub struct Given {
     pub sensors: Option<String>,
     /// `--web`.
     pub web: Option<String>,
+    /// Each `--web-proxy`.
+    pub web_proxies: Vec<String>,
     /// Each `--name`.
     pub names: Vec<String>,
     /// `--tls-cert`.
@@ -70,6 +79,8 @@ pub struct Settings {
     pub sensors: SocketAddr,
     /// Where people and programs connect.
     pub web: SocketAddr,
+    /// Reverse proxies before it.
+    pub web_proxies: Vec<Network>,
     /// Names and addresses of this service; may be empty.
     pub names: Vec<String>,
     /// Certificate chain and key of one's own.
@@ -93,10 +104,13 @@ impl Given {
                 "--name {name:?} is no host name or address: give it alone, without port"
             ));
         }
+        let web_proxies =
+            self.web_proxies.iter().map(|text| proxy(text)).collect::<Result<_, _>>()?;
         Ok(Settings {
             data: self.data.unwrap_or_else(|| DEFAULT_DATA.into()),
             sensors: address("--sensors", self.sensors.as_deref(), DEFAULT_PORT)?,
             web: address("--web", self.web.as_deref(), DEFAULT_WEB_PORT)?,
+            web_proxies,
             names: self.names,
             tls,
         })
@@ -132,6 +146,12 @@ fn address(option: &str, text: Option<&str>, port: u16) -> Result<SocketAddr, St
         return Ok((Ipv6Addr::UNSPECIFIED, port).into());
     }
     Err(format!("{option} {text:?} is no address: write it as 0.0.0.0:{port} or [::]:{port}"))
+}
+
+fn proxy(text: &str) -> Result<Network, String> {
+    Network::parse(text).ok_or_else(|| {
+        format!("--web-proxy {text:?} is no address: write it as 127.0.0.1 or 10.0.0.0/24")
+    })
 }
 
 /// A name or address that a sensor can dial.
@@ -203,6 +223,15 @@ mod tests {
         assert_eq!(read("[::1]"), Ok("[::1]:8443".to_owned()));
         assert_eq!(read(":443"), Ok("[::]:443".to_owned()));
         assert!(read("cloud.example.net:443").is_err());
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks() {
+        let given = |text: &str| Given { web_proxies: vec![text.to_owned()], ..Given::default() };
+        let settings = given("10.0.0.0/24").check().expect("fine");
+        assert!(settings.web_proxies[0].holds("10.0.0.9"));
+        let sentence = given("nginx.example.net").check().expect_err("refused");
+        assert!(sentence.contains("write it as 127.0.0.1"), "{sentence}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod filter;
 pub mod front;
 pub mod identity;
 pub mod logger;
+pub mod network;
 pub mod password;
 pub mod retention;
 pub mod routes;

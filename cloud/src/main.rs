@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use ringside_cloud::cli::{self, Command};
@@ -10,6 +11,9 @@ use ringside_cloud::service::Service;
 use ringside_cloud::{admin, logger, version};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+/// How often the service is looked at, and signals are.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::env::args_os().skip(1)) {
@@ -39,9 +43,24 @@ fn serve(settings: &Settings) -> Result<(), String> {
     let service = Service::start(settings)?;
     log::info!("{} serves {}", version::line(), settings.data.display());
     say(&welcome(&service, settings))?;
-    signals.forever().next();
+    let waited = wait(&mut signals, &service);
     log::info!("ending");
     service.stop();
+    waited
+}
+
+/// Until a signal comes. A service that would only seem to run ends, so that it is started again.
+fn wait(signals: &mut Signals, service: &Service) -> Result<(), String> {
+    while signals.pending().next().is_none() {
+        if !service.is_running() {
+            return Err(
+                "a listener has ended by itself: start the service again, and report what its \
+                        log says"
+                    .to_owned(),
+            );
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
     Ok(())
 }
 

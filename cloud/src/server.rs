@@ -26,8 +26,11 @@ pub struct Request {
     /// Names in lower case, in the order of the request. Hop-by-hop headers, and headers that claim
     /// another address (`X-Forwarded-For`), are not among them.
     pub headers: Vec<(String, String)>,
-    /// Who sent it: the address of the TCP connection.
+    /// Who sent it: the address of the TCP connection, or the one that a reverse proxy of ours
+    /// names, with port 0.
     pub peer: SocketAddr,
+    /// Somebody handed it on: it has a header that only proxies write, or comes from one of ours.
+    pub is_forwarded: bool,
     /// The body, no longer chunked.
     pub body: Vec<u8>,
     /// Set when a parked request comes again.
@@ -44,6 +47,8 @@ pub enum Woken {
     Yes,
     /// Its time is up, or the service ends: answer.
     Timeout,
+    /// A newer request of the same [`Share`] waits in its place: answer.
+    Superseded,
 }
 
 impl Request {
@@ -87,6 +92,18 @@ pub struct Park {
     pub generation: u64,
     /// How long it is kept; then it comes again as [`Woken::Timeout`].
     pub wait: Duration,
+    /// Of which share it takes one, if there is a bound on it.
+    pub share: Option<Share>,
+}
+
+/// Of one asker only so many requests wait at once: one more, and the oldest of them comes again as
+/// [`Woken::Superseded`]. An asker whose connection broke unnoticed is not kept out by its own past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Whose.
+    pub of: String,
+    /// How many.
+    pub most: usize,
 }
 
 impl Response {
@@ -119,7 +136,16 @@ impl Response {
     /// "Not now": see [`Park`].
     #[must_use]
     pub fn parked(key: String, generation: u64, wait: Duration) -> Self {
-        Self { park: Some(Park { key, generation, wait }), ..Self::new(204) }
+        Self { park: Some(Park { key, generation, wait, share: None }), ..Self::new(204) }
+    }
+
+    /// The same "not now", taking one of the `most` places that `of` has.
+    #[must_use]
+    pub fn within_share(mut self, of: String, most: usize) -> Self {
+        if let Some(park) = &mut self.park {
+            park.share = Some(Share { of, most });
+        }
+        self
     }
 
     /// The same with one more header.

@@ -13,9 +13,12 @@ use crate::ca::{ServerTls, TlsSettings};
 use crate::config::Settings;
 use crate::db::Db;
 use crate::events::{Events, Waker};
-use crate::front::{Front, FrontHandle, FrontSettings, Limits, Wakes, raise_fd_limit};
+use crate::front::{
+    Front, FrontCounters, FrontHandle, FrontSettings, Limits, Wakes, raise_fd_limit,
+};
 use crate::identity::{self, Identity};
 use crate::logger::now;
+use crate::network::Network;
 use crate::retention::{self, EXPIRE_EVERY_SECONDS};
 use crate::routes::{self, App};
 use crate::server::Handler;
@@ -58,6 +61,7 @@ impl Service {
         let lock = lock(&settings.data)?;
         let tls = open_tls(settings)?;
 
+        let counters = ["sensors", "people"].map(|port| (port, FrontCounters::default()));
         let (sensor_wakes, page_wakes) = (Wakes::new(), Wakes::new());
         let pages: Arc<dyn Waker> = Arc::new(page_wakes.clone());
         let events = Arc::new(Events::new(now().0 / 1000, Arc::clone(&pages)));
@@ -68,8 +72,8 @@ impl Service {
         let sensors = listen(
             (settings.sensors, SENSOR_WORKERS),
             &tls,
-            Limits::sensors(),
-            sensor_wakes,
+            (Limits::sensors(), Vec::new()),
+            (sensor_wakes, counters[0].1.clone()),
             handler,
         )?;
 
@@ -77,12 +81,18 @@ impl Service {
         identity::remember(&db, &identity).map_err(words)?;
         let mut app = App::new(Arc::clone(&db), events, pages, identity.clone(), Box::new(now));
         app.sensors = polls;
+        app.fronts = counters.to_vec();
         if app.site.is_empty() {
             log::warn!("this build has no pages, only the API: run ci/web and build it again");
         }
         let handler: Arc<Handler> = Arc::new(move |request| routes::handle(&app, request));
-        let web =
-            listen((settings.web, PEOPLE_WORKERS), &tls, Limits::people(), page_wakes, handler)?;
+        let web = listen(
+            (settings.web, PEOPLE_WORKERS),
+            &tls,
+            (Limits::people(), settings.web_proxies.clone()),
+            (page_wakes, counters[1].1.clone()),
+            handler,
+        )?;
         let is_new = db.customers().map_err(words)?.is_empty();
         Ok(Self {
             identity,
@@ -93,6 +103,13 @@ impl Service {
             retention: Some(Retention::start(db)?),
             _lock: lock,
         })
+    }
+
+    /// Whether both listeners serve. One that does not has hit a fault of ours, and no restart of
+    /// anything less than the process helps.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.fronts.iter().all(FrontHandle::is_running)
     }
 
     /// Accepts no more, answers what has been asked, and ends.
@@ -135,16 +152,18 @@ fn open_tls(settings: &Settings) -> Result<Arc<ServerTls>, String> {
 fn listen(
     (listen, workers): (SocketAddr, usize),
     tls: &ServerTls,
-    limits: Limits,
-    wakes: Wakes,
+    (limits, proxies): (Limits, Vec<Network>),
+    (wakes, counters): (Wakes, FrontCounters),
     handler: Arc<Handler>,
 ) -> Result<FrontHandle, String> {
     let settings = FrontSettings {
         listen: without_ipv6(listen),
         tls: tls.config().map_err(|error| error.to_string())?,
         limits,
+        proxies,
         workers,
         wakes,
+        counters,
         socket_directory: None,
     };
     Front::start(settings, handler)
@@ -219,5 +238,30 @@ fn expire(db: &Db, stop: &AtomicBool) {
         ),
         Ok(_) => {}
         Err(error) => log::error!("old records could not be deleted: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::tests::Folder;
+
+    #[test]
+    fn a_listener_that_has_ended_shows() {
+        let folder = Folder::new();
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        let settings = Settings {
+            data: folder.0.join("data"),
+            sensors: local,
+            web: local,
+            web_proxies: Vec::new(),
+            names: vec!["localhost".to_owned()],
+            tls: None,
+        };
+        let service = Service::start(&settings).expect("it starts");
+        assert!(service.is_running());
+        service.fronts[1].shutdown();
+        assert!(!service.is_running());
+        service.stop();
     }
 }

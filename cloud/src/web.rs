@@ -11,6 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use ring::digest::{SHA256, digest};
 
+use crate::front::SHORT_BODY_BYTES;
 use crate::server::{Body, Request, Response};
 
 /// Paths and bytes of `web/dist`, by path.
@@ -54,6 +55,11 @@ impl Site {
         Self::new(FILES)
     }
 
+    /// The paths of [`embedded`](Self::embedded).
+    pub fn embedded_paths() -> impl Iterator<Item = &'static str> {
+        FILES.iter().map(|(path, _)| *path)
+    }
+
     /// These files, by paths that begin with `/`.
     #[must_use]
     pub fn new(files: &[(&str, &[u8])]) -> Self {
@@ -95,6 +101,13 @@ fn not_built() -> Response {
 }
 
 impl File {
+    /// Whether it would be a long answer if it were not compressed. Of those there are few at once;
+    /// strangers who ask for one slowly would take them from people who export. Such a file is sent
+    /// compressed whatever the client says: every browser reads that.
+    const fn is_long(&self) -> bool {
+        self.bytes.len() > SHORT_BODY_BYTES
+    }
+
     fn new(path: &str, bytes: &[u8]) -> Self {
         let content_type = content_type(path);
         let hash = digest(&SHA256, bytes);
@@ -109,7 +122,7 @@ impl File {
     }
 
     fn serve(&self, request: &Request) -> Response {
-        let gzip = self.gzip.as_ref().filter(|_| accepts_gzip(request));
+        let gzip = self.gzip.as_ref().filter(|_| self.is_long() || accepts_gzip(request));
         let etag = format!("\"{}{}\"", self.etag, if gzip.is_some() { "-gz" } else { "" });
         let mut response = Response::new(200)
             .with_header("Content-Type", self.content_type)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use front_support::{Service, start_with};
 use ringside_cloud::front::{Limits, Wakes};
-use ringside_cloud::server::{Request, Response};
+use ringside_cloud::server::{Request, Response, Woken};
 
 const CLIENTS: u64 = 6;
 const ROUNDS: usize = 150;
@@ -27,9 +27,13 @@ impl Moves {
 
 fn handler(wakes: &Wakes, request: &mut Request) -> Response {
     match request.path.as_str() {
-        "/park" if request.waited < Duration::from_millis(5) => {
+        "/park"
+            if request.waited < Duration::from_millis(5)
+                && request.woken != Some(Woken::Superseded) =>
+        {
             let generation = wakes.generation("key");
-            Response::parked("key".to_owned(), generation, Duration::from_millis(5))
+            let park = Response::parked("key".to_owned(), generation, Duration::from_millis(5));
+            park.within_share("us".to_owned(), 1)
         }
         "/none" => Response::new(204),
         "/stream" => {
@@ -71,6 +75,7 @@ fn nothing_is_left_of_clients_that_do_anything_at_any_moment() {
         head: Duration::from_millis(50),
         body: Duration::from_millis(50),
         linger: Duration::from_millis(50),
+        queue_per_address: 2,
         ..Limits::sensors()
     };
     let service =
@@ -104,6 +109,7 @@ fn nothing_is_left_of_clients_that_do_anything_at_any_moment() {
     });
     let stats = service.front.stats();
     assert!(stats.accepted >= CLIENTS * ROUNDS as u64 && stats.woken > 0);
+    assert!(stats.superseded > 0);
     assert!(service.front.is_running());
     assert_eq!(service.connect().post("/", b"hello").body, b"hello");
 }

@@ -4,8 +4,11 @@ mod front_support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use front_support::{Client, PATIENCE, echo, start, start_on};
+use front_support::{Client, PATIENCE, echo, start, start_behind, start_on};
 use ringside_cloud::front::{HandshakeFailure, Limits, Wakes};
 use ringside_cloud::server::{Request, Response};
 
@@ -98,6 +101,40 @@ fn nobody_can_claim_another_address_or_speak_as_the_front() {
     assert!(answer.text().ends_with(" [\"host\", \"cookie\"] None\n"), "{}", answer.text());
 }
 
+/// As nginx sends it with `proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for`, for a client
+/// that lies.
+const FORWARDED: &str =
+    "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 127.0.0.1, 203.0.113.7\r\n\r\n";
+
+fn who(request: &mut Request) -> Response {
+    Response::text(200, &format!("{} {}", request.peer.ip(), request.is_forwarded))
+}
+
+#[test]
+fn a_forwarded_request_is_told_from_one_of_this_machine() {
+    let service = start(Limits::people(), who);
+    let mut client = service.connect();
+    assert_eq!(client.get("/").text(), "127.0.0.1 false\n");
+    client.send(FORWARDED);
+    assert_eq!(client.answer().text(), "127.0.0.1 true\n");
+    for header in ["Via: 1.1 proxy", "X-Real-IP: 127.0.0.1", "Forwarded: for=127.0.0.1"] {
+        client.send(format!("GET / HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n"));
+        assert_eq!(client.answer().text(), "127.0.0.1 true\n", "{header}");
+    }
+}
+
+#[test]
+fn a_named_proxy_tells_who_asks_and_has_as_many_connections_as_it_needs() {
+    let limits = Limits { connections_per_address: 1, ..Limits::people() };
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let service = start_behind(&["127.0.0.0/8"], listen, limits, 1, Wakes::new(), who);
+    let mut clients: Vec<_> = (0..3).map(|_| service.connect()).collect();
+    clients[2].send(FORWARDED);
+    assert_eq!(clients[2].answer().text(), "203.0.113.7 true\n");
+    // A proxy that says nothing is not this machine either.
+    assert_eq!(clients[0].get("/").text(), "127.0.0.1 true\n");
+}
+
 #[test]
 fn an_ipv4_client_of_an_ipv6_listener_has_its_ipv4_address() {
     if std::net::TcpListener::bind("[::]:0").is_err() {
@@ -146,6 +183,73 @@ fn smuggled_requests_are_refused_and_the_connection_ends() {
         assert!(client.is_closed(), "{request:?}");
     }
     assert_eq!(service.front.stats().requests, 0);
+}
+
+/// Ways to say, or to seem to say, how long a body is.
+const FRAMINGS: &[&str] = &[
+    "",
+    "Content-Length: 48\r\n",
+    "Content-Length: 048\r\n",
+    "Content-Length:48\t\r\n",
+    "Content-Length: 0\r\n",
+    "Content-Length: 3\r\n",
+    "Content_Length: 48\r\n",
+    "X-Content-Length: 48\r\n",
+    "Connection: Content-Length\r\nContent-Length: 48\r\n",
+    "Connection: close, Content-Length\r\nContent-Length: 0\r\n",
+    "Expect: 100-continue\r\nContent-Length: 48\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "transfer-ENCODING:\tCHUNKED\r\n",
+    "Transfer_Encoding: chunked\r\n",
+    "Transfer-Encoding: identity\r\n",
+    "Transfer-Encoding: chunked, identity\r\n",
+    "Transfer-Encoding: \"chunked\"\r\n",
+    "Transfer-Encoding: chunked;q=1\r\n",
+    "Transfer-Encoding: \r\n",
+    "Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n",
+    "TE: trailers\r\nTrailer: Content-Length\r\nTransfer-Encoding: chunked\r\n",
+    "Upgrade: websocket\r\nConnection: Upgrade\r\n",
+    "X-Ringside-Park: k\r\nX-Ringside-Length: 1\r\nContent-Length: 3\r\n",
+];
+
+/// Bodies that hold a request, as one of 48 bytes, in chunks, and in what is passed over.
+const BODIES: &[&str] = &[
+    "GET /smuggled HTTP/1.1\r\nHost: x\r\nA: bcdefghi\r\n\r\n",
+    "30\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\nA: bcdefghi\r\n\r\n\r\n0\r\n\r\n",
+    "3;GET /smuggled HTTP/1.1\r\nabc\r\n0\r\n\r\n",
+    "0\r\nContent-Length: 99\r\nX-Ringside-Peer: 192.0.2.1:1\r\n\r\n",
+    "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n",
+    "abcGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n",
+];
+
+#[test]
+fn the_workers_see_exactly_the_requests_that_the_front_saw() {
+    let seen = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&seen);
+    let short = Duration::from_millis(50);
+    let limits = Limits { head: short, body: short, linger: short, ..Limits::people() };
+    let service = start(limits, move |request: &mut Request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Response::text(200, &request.peer.ip().to_string())
+    });
+    let ask = |framing: &str, body: &str| {
+        let mut client = service.connect();
+        let last = "GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        // What is refused early may be closed before all is sent.
+        let _ = client.try_send(format!("POST / HTTP/1.1\r\nHost: x\r\n{framing}\r\n{body}{last}"));
+        while let Ok(answer) = client.try_answer(false) {
+            assert!(answer.status != 200 || answer.text() == "127.0.0.1\n", "{answer:?}");
+        }
+    };
+    std::thread::scope(|scope| {
+        for body in BODIES {
+            scope.spawn(move || FRAMINGS.iter().for_each(|framing| ask(framing, body)));
+        }
+    });
+    service.wait("all have gone", |stats| stats.connections == 0);
+    let stats = service.front.stats();
+    assert_eq!(stats.accepted, (FRAMINGS.len() * BODIES.len()) as u64);
+    assert_eq!(stats.requests, seen.load(Ordering::SeqCst));
 }
 
 #[test]

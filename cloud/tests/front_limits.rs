@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use front_support::{Client, PATIENCE, Service, echo, start, start_with};
+use front_support::{Client, PATIENCE, Service, echo, start, start_on, start_with};
 use ringside_cloud::front::{ANSWER_BUFFER_BYTES, HandshakeFailure, Limits, Refusal, Wakes};
 use ringside_cloud::server::{Request, Response};
 
@@ -72,6 +72,25 @@ fn a_large_head_is_431() {
     assert_eq!(client.answer().status, 200);
     client.send(head(16 * 1024 + 1));
     assert_refused(&service, &mut client, Refusal::HeadBytes);
+}
+
+#[test]
+fn too_many_header_lines_or_connection_options_are_431() {
+    let service = start(Limits::people(), echo);
+    let mut client = service.connect();
+    let head = |more: &str| format!("GET / HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+    let lines = |count: usize| head(&"A: b\r\n".repeat(count - 1));
+    client.send(lines(Limits::people().header_lines));
+    assert_eq!(client.answer().status, 200);
+    client.send(lines(Limits::people().header_lines + 1));
+    assert_refused(&service, &mut client, Refusal::HeaderLines);
+
+    let mut client = service.connect();
+    let options = |count: usize| head(&format!("Connection: a{}\r\n", ",a".repeat(count - 1)));
+    client.send(options(Limits::people().connection_options));
+    assert_eq!(client.answer().status, 200);
+    client.send(options(Limits::people().connection_options + 1));
+    assert_refused(&service, &mut client, Refusal::ConnectionOptions);
 }
 
 #[test]
@@ -170,6 +189,32 @@ fn requests_beyond_the_queue_are_503() {
 }
 
 #[test]
+fn one_address_has_a_share_of_the_queue() {
+    let gate = Gate::new();
+    let service = gate.service(Limits { queue_per_address: 1, ..Limits::people() }, 1);
+    let mut clients: Vec<_> = (0..2).map(|_| service.connect()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        get(client, "/slow");
+        service
+            .wait("it runs or waits", |stats| stats.running == 1 && stats.queued == number as u64);
+    }
+    let mut late = service.connect();
+    get(&mut late, "/");
+    assert_refused(&service, &mut late, Refusal::QueuePerAddress);
+    // One that waits and goes away leaves its place.
+    drop(clients.pop());
+    service.wait("its place is free", |stats| stats.queued == 0);
+    let mut next = service.connect();
+    get(&mut next, "/");
+    service.wait("it waits", |stats| stats.queued == 1);
+    gate.open.send(()).unwrap();
+    assert_eq!((clients[0].answer().status, next.answer().status), (204, 204));
+    for _ in 0..3 {
+        assert_eq!(next.get("/").status, 204);
+    }
+}
+
+#[test]
 fn a_request_that_waits_too_long_for_a_worker_is_503() {
     let gate = Gate::new();
     let service = gate.service(Limits { queue_wait: SHORT, ..Limits::people() }, 1);
@@ -240,6 +285,35 @@ fn bytes_held_for_all_connections_are_bounded() {
     drop(clients);
     service.wait("nothing is held", |stats| stats.buffered_bytes == 0);
     assert_eq!(service.connect().post("/", &[b'x'; 100_000]).status, 204);
+}
+
+#[test]
+fn bytes_held_for_one_address_are_bounded_and_leave_room_for_others() {
+    let share = 256 * 1024;
+    let limits = Limits { buffered_bytes_per_address: share, ..Limits::sensors() };
+    if std::net::TcpListener::bind("[::]:0").is_err() {
+        println!("skipped: this machine has no IPv6, and so one address only");
+        return;
+    }
+    let everywhere = "[::]:0".parse().unwrap();
+    let service =
+        start_on(everywhere, limits, 2, Wakes::new(), |_: &mut Request| Response::new(204));
+    let from = |host: &str| {
+        let host: std::net::IpAddr = host.parse().unwrap();
+        Client::connect((host, service.address().port()).into(), &service.trust)
+    };
+    let mut greedy: Vec<_> = (0..4).map(|_| from("127.0.0.1")).collect();
+    for client in &mut greedy {
+        client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+        // Those who are refused do not read all of it.
+        let _ = client.try_send([b'x'; 90_000]);
+    }
+    service.wait("one is refused", |stats| stats.refused(Refusal::BuffersPerAddress) > 0);
+    assert_eq!(from("::1").post("/", &[b'x'; 100_000]).status, 204);
+    assert_eq!(service.front.stats().refused(Refusal::BuffersFull), 0);
+    drop(greedy);
+    service.wait("nothing is held", |stats| stats.buffered_bytes == 0);
+    assert_eq!(from("127.0.0.1").post("/", &[b'x'; 100_000]).status, 204);
 }
 
 /// Gives as many bytes as it says, and counts them.

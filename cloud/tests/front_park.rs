@@ -33,7 +33,7 @@ fn poll(board: &Board, wakes: &Wakes, request: &Request, park: Duration) -> Resp
     let seen: u64 = parts.next().unwrap_or("0").parse().unwrap();
     let generation = wakes.generation(&key);
     let number = board.number(&key);
-    if number > seen || request.woken == Some(Woken::Timeout) {
+    if number > seen || matches!(request.woken, Some(Woken::Timeout | Woken::Superseded)) {
         return Response::text(200, &format!("{number} {:?}", request.woken));
     }
     Response::parked(key, generation, park)
@@ -165,6 +165,37 @@ fn parked_requests_are_bounded() {
     for client in &mut clients {
         assert_eq!(client.answer().text(), "1 Some(Yes)\n");
     }
+}
+
+#[test]
+fn a_newer_request_of_a_full_share_takes_the_place_of_the_oldest() {
+    let wakes = Wakes::new();
+    let service = start_with(Limits::sensors(), 2, wakes, |request: &mut Request| {
+        if let Some(woken) = request.woken {
+            return Response::text(200, &format!("{woken:?}"));
+        }
+        Response::parked(request.path.clone(), 0, LONG).within_share(request.query.clone(), 2)
+    });
+    let ask = |target: &str| {
+        let mut client = service.connect();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        client
+    };
+    let mut first = ask("/a?ours");
+    service.wait("the first is parked", |stats| stats.parked == 1);
+    let mut second = ask("/b?ours");
+    service.wait("the second is parked", |stats| stats.parked == 2);
+    let _others = ask("/a?theirs");
+    service.wait("another's is parked", |stats| stats.parked == 3);
+    let _third = ask("/c?ours");
+    assert_eq!(first.answer().text(), "Superseded\n");
+    let _fourth = ask("/c?ours");
+    assert_eq!(second.answer().text(), "Superseded\n");
+    service.wait("the newest wait", |stats| stats.parked == 3);
+    assert_eq!(service.front.stats().superseded, 2);
+    service.front.wake("/b");
+    service.front.wake("/c");
+    service.wait("the places are free again", |stats| stats.parked == 1);
 }
 
 #[test]

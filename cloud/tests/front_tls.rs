@@ -100,8 +100,10 @@ fn a_certificate_given_anew_is_served_without_a_restart() {
         listen: "127.0.0.1:0".parse().unwrap(),
         tls: tls.config().unwrap(),
         limits: Limits::people(),
+        proxies: Vec::new(),
         workers: 1,
         wakes: ringside_cloud::front::Wakes::new(),
+        counters: ringside_cloud::front::FrontCounters::default(),
         socket_directory: Some(directory.path().to_path_buf()),
     };
     let front = ringside_cloud::front::Front::start(settings, Arc::new(echo)).unwrap();

@@ -86,6 +86,7 @@ fn start(name: &str) -> (Folder, Service, String, String) {
         data: folder.0.clone(),
         sensors: ([127, 0, 0, 1], 0).into(),
         web: ([127, 0, 0, 1], 0).into(),
+        web_proxies: Vec::new(),
         names: vec!["localhost".to_owned()],
         tls: None,
     };
@@ -162,6 +163,28 @@ fn a_program_reads_with_its_token() {
     };
     assert_eq!(read("/api/v1/stats").status(), 200);
     assert_eq!(json_of(&mut read("/api/v1/calls?limit=1"))["calls"][0]["sensor"]["name"], "gate-1");
-    assert_eq!(browser.get("/metrics").status(), 200);
+    // Without its cookie: what the service says to the machine that it runs on.
+    browser.cookie.clear();
+    let all = browser.get("/metrics").body_mut().read_to_string().expect("text");
+    for line in [
+        "ringside_front_connections{port=\"people\"} ",
+        "ringside_front_requests_total{port=\"sensors\"} 0",
+        "ringside_front_refused_total{port=\"people\",reason=\"queue_per_address\"} 0",
+        "ringside_front_handshakes_failed_total{port=\"people\",reason=\"alert\"} 0",
+    ] {
+        assert!(all.lines().any(|there| there.starts_with(line)), "{line}\n{all}");
+    }
+
+    // The same connection from this machine, with a request that a proxy has handed on.
+    let forwarded = |authorization: &str| {
+        let request = browser.agent.get(format!("{}/metrics", browser.server));
+        let request = request.header("X-Forwarded-For", "203.0.113.7");
+        request.header("Authorization", authorization).call().expect("an answer")
+    };
+    assert_eq!(forwarded("Bearer none").status(), 403);
+    let mut figures = forwarded(&format!("Bearer {token}"));
+    assert_eq!(figures.status(), 200);
+    let figures = figures.body_mut().read_to_string().expect("text");
+    assert!(figures.contains("Acme") && !figures.contains("ringside_build_info"), "{figures}");
     service.stop();
 }

@@ -40,6 +40,8 @@ pub enum ColumnsError {
     TooShort,
     /// Over [`MAX_COLUMNS`] or [`MAX_DEPTH`].
     TooMany,
+    /// The value would take more memory than it may.
+    TooLarge,
     /// A value that its type cannot have.
     Invalid,
     /// The type describes itself to no reader, or does not tell its length.
@@ -51,6 +53,7 @@ impl fmt::Display for ColumnsError {
         f.write_str(match self {
             Self::TooShort => "a column ends too early",
             Self::TooMany => "too many columns",
+            Self::TooLarge => "the value takes too much memory",
             Self::Invalid => "a column holds what its type cannot be",
             Self::Unsupported => "a type that cannot be put into columns",
         })
@@ -80,13 +83,14 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, ColumnsError>
     write::to_vec(value)
 }
 
-/// The value in `bytes`.
+/// The value in `bytes`, which may take `memory` bytes: what texts, elements and structs have in
+/// all, boxes followed. A struct that is an element counts as both, which makes up for the room
+/// that a growing vector keeps ahead.
 ///
 /// # Errors
-/// Every [`ColumnsError`]. Memory is bounded by a multiple of `bytes`: an element of a sequence
-/// that takes no byte is refused.
-pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ColumnsError> {
-    read::from_bytes(bytes)
+/// Every [`ColumnsError`]. An element of a sequence that takes no byte is refused.
+pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8], memory: usize) -> Result<T, ColumnsError> {
+    read::from_bytes(bytes, memory)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ counters! {
     KernelDropped = "kernel_dropped",
     /// Frames that the network interface dropped before the kernel saw them.
     InterfaceDropped = "interface_dropped",
-    /// RTP frames shed between capture and analysis.
+    /// Frames other than SIP, media as a rule, shed between capture and analysis.
     RtpShed = "rtp_shed",
     /// SIP frames shed between capture and analysis.
     SipShed = "sip_shed",
@@ -172,6 +172,10 @@ counters! {
     StoreChunksDropped = "store_chunks_dropped",
     /// Operations of the store's disk that failed.
     StoreErrors = "store_errors",
+    /// Calls that share a media address with so many others that its packets cannot be told theirs.
+    MediaClaimsEvicted = "media_claims_evicted",
+    /// Records that the cloud refused or could not read, and that were let go.
+    CdrsRefused = "cdrs_refused",
     /// OPTIONS, SUBSCRIBE, NOTIFY, MESSAGE and PUBLISH outside calls, and their responses.
     PeerMessages = "peer_messages",
     /// Records of peer relations made.

@@ -6,6 +6,7 @@
 //!   kept, [`registration`], what becomes of a phone's registration, and [`peer`], what one
 //!   address asks of another outside calls;
 //! * [`message`]: what the two say to each other, and [`envelope`]: how it is framed;
+//! * [`limits`]: how large a record and a heartbeat can be, and [`plausible`]: whether they are;
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
 //! * [`rule`]: which calls' packets are kept;
 //! * [`token`]: the enrolment token, one line that configures a box;
@@ -22,9 +23,11 @@ pub mod counters;
 pub mod diagnosis;
 pub mod envelope;
 pub mod json;
+pub mod limits;
 pub mod live;
 pub mod message;
 pub mod peer;
+pub mod plausible;
 pub mod record;
 pub mod registration;
 pub mod rule;

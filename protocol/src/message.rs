@@ -14,7 +14,7 @@
 //! [envelopes](crate::envelope). A status other than 200 comes from the front, with one sentence
 //! of text.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::cdr::Boot;
 use crate::counters::Counter;
@@ -154,7 +154,7 @@ impl Batch {
     }
 }
 
-/// All records of the batch are committed, or were before; the sensor may delete them.
+/// What there was to keep of the batch is committed, or was before; the sensor may delete all of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchAck {
     /// New rows.
@@ -163,6 +163,8 @@ pub struct BatchAck {
     pub known: u32,
     /// Records older than the retention: acknowledged, counted, not kept.
     pub expired: u32,
+    /// Records that no sensor can have made ([`crate::plausible`]): the same.
+    pub refused: u32,
 }
 
 /// The sensor's health, sent every `heartbeat_seconds`.
@@ -172,7 +174,8 @@ pub struct Heartbeat {
     pub sensor_time: UnixMicros,
     /// Seconds since the sensor started.
     pub uptime_seconds: u64,
-    /// Counters since the start that are not 0.
+    /// Counters since the start that are not 0. Those that only a newer sensor has are passed over.
+    #[serde(deserialize_with = "known_counters")]
     pub counters: Vec<(Counter, u64)>,
     /// Calls in progress.
     pub channels: u16,
@@ -194,6 +197,16 @@ pub struct Heartbeat {
     pub is_leaving: bool,
     /// How the last upgrade ended, if there was one.
     pub upgrade: Option<UpgradeReport>,
+}
+
+/// Counters travel as their numbers: one that this build does not know must not cost a heartbeat.
+fn known_counters<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(Counter, u64)>, D::Error> {
+    let numbered = Vec::<(u32, u64)>::deserialize(from)?;
+    let known = |(number, count)| {
+        let counter = Counter::ALL.get(usize::try_from(number).ok()?)?;
+        Some((*counter, count))
+    };
+    Ok(numbered.into_iter().filter_map(known).collect())
 }
 
 /// How an upgrade ended.

@@ -13,9 +13,6 @@ use crate::cdr::{Method, Offset, Status};
 use crate::record::{Cause, Transport};
 use crate::time::UnixMicros;
 
-/// Changes of state that one record lists; further ones are counted.
-pub const MAX_CHANGES: usize = 4;
-
 /// What is known of a peer relation when the record is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
@@ -78,7 +75,7 @@ pub struct Peer {
     pub allow_events: Option<String>,
     /// Request to final response, since the record before.
     pub round_trip: Option<RoundTrip>,
-    /// Changes of state since the record before, oldest first, at most [`MAX_CHANGES`].
+    /// Changes of state since the record before, oldest first, at most [`MAX_PEER_CHANGES`](crate::limits::MAX_PEER_CHANGES).
     pub changes: Vec<Change>,
     /// Further ones.
     pub changes_omitted: u32,

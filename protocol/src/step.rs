@@ -204,6 +204,12 @@ pub enum Failure {
         /// The system's words.
         detail: String,
     },
+    /// The other side cannot read a message of this sensor, or takes none so large. The session
+    /// stands. A `Hello` does not tell of it: a cloud of an earlier build could not read that.
+    MessageRefused {
+        /// In its words.
+        detail: String,
+    },
 }
 
 /// The greatest difference between the sensor's and the cloud's clock that is accepted.
@@ -234,7 +240,8 @@ impl Failure {
             Self::Busy { .. }
             | Self::CloudFault { .. }
             | Self::SessionEnded
-            | Self::Interrupted { .. } => Step::Accepted,
+            | Self::Interrupted { .. }
+            | Self::MessageRefused { .. } => Step::Accepted,
         }
     }
 
@@ -347,6 +354,10 @@ impl Failure {
             Self::Interrupted { detail } => {
                 format!("the connection to the cloud broke off ({detail}): it will be opened again")
             }
+            Self::MessageRefused { detail } => format!(
+                "the cloud cannot take a message of this sensor ({detail}): run the same version \
+                 on both sides; if this stays, report it as a fault"
+            ),
         }
     }
 
@@ -380,6 +391,7 @@ impl Failure {
             Self::CloudFault { .. } => "cloud_fault",
             Self::SessionEnded => "session_ended",
             Self::Interrupted { .. } => "interrupted",
+            Self::MessageRefused { .. } => "message_refused",
         }
     }
 }

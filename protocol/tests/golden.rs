@@ -402,8 +402,8 @@ fn records() {
     );
     pin_both(
         "batch_ack",
-        &BatchAck { stored: 498, known: 1, expired: 1 },
-        &BatchAck { stored: 0, known: 0, expired: 0 },
+        &BatchAck { stored: 497, known: 1, expired: 1, refused: 1 },
+        &BatchAck { stored: 0, known: 0, expired: 0, refused: 0 },
     );
 }
 
@@ -566,6 +566,7 @@ fn failures() -> Vec<Failure> {
         Failure::CloudFault { detail: detail() },
         Failure::SessionEnded,
         Failure::Interrupted { detail: detail() },
+        Failure::MessageRefused { detail: detail() },
     ]
 }
 

@@ -4,6 +4,7 @@ use embassy_time::{Duration, Instant};
 use ringside_protocol::cdr::Method;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::live::Live;
+use ringside_protocol::plausible;
 use ringside_protocol::record::Record;
 
 use crate::call::{CallSettings, CallTable};
@@ -162,6 +163,13 @@ impl Analysis {
 
     /// The next record. Drain to `None` after every `handle_*`.
     pub fn poll_record(&mut self) -> Option<Record> {
+        let record = self.next_record()?;
+        // The cloud would drop it.
+        debug_assert_eq!(plausible::check(&record), Ok(()));
+        Some(record)
+    }
+
+    fn next_record(&mut self) -> Option<Record> {
         let Calls { table, registrations, peers, keeper, .. } = &mut self.calls;
         if let Some((mut cdr, track)) = table.poll_record() {
             if let (Some(track), Some(keeper)) = (track, keeper) {

@@ -11,7 +11,7 @@ use crate::upgrade::setup::Wish;
 
 use crate::store::export::FileFormat;
 
-/// Printed by `--help` and after a wrong usage.
+/// Printed by `--help`.
 pub const USAGE: &str = "\
 ringside-sensor captures SIP and RTP, judges every call, and sends records to the cloud.
 
@@ -205,6 +205,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         other => return Err(sentence(other.unexpected())),
     };
     let mut options = Options::read(&mut parser)?;
+    if options.wants_help {
+        return Ok(Command::Help);
+    }
     let command = match name.as_str() {
         "run" => Command::Run {
             config: options.config.take(),
@@ -312,6 +315,7 @@ struct Options {
     blocks: Vec<PathBuf>,
     running: Option<Slot>,
     version: Option<String>,
+    wants_help: bool,
     values: Vec<PathBuf>,
 }
 
@@ -320,6 +324,7 @@ impl Options {
         let mut options = Self::default();
         while let Some(argument) = parser.next().map_err(sentence)? {
             match argument {
+                Short('h') | Long("help") => options.wants_help = true,
                 Long("config") => options.config = Some(parser.value().map_err(sentence)?.into()),
                 Long("read") => options.read = Some(parser.value().map_err(sentence)?.into()),
                 Long("speed") => {

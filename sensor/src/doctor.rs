@@ -6,12 +6,13 @@
 //! * while a sensor runs on the data directory, `doctor` says Hello with that sensor's boot and
 //!   goes no further than the challenge, which proves lookup to enrolment. `sensor_id` and
 //!   `accepted` are what the running sensor's status file says;
-//! * while none runs, `doctor` opens a session of its own and leaves it. To the cloud that is a
-//!   restart of the sensor.
+//! * while none runs, `doctor` opens a session of its own and takes its leave. To the cloud that is
+//!   a sensor that has started and stopped again: it shows as stopped and holds no channels.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ringside_protocol::message::{Accepted, Challenge, Hello, Refused};
+use ringside_protocol::live::Live;
+use ringside_protocol::message::{Accepted, Challenge, Heartbeat, Hello, Refused};
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::MICROS_PER_SECOND;
 use serde::Serialize;
@@ -198,7 +199,11 @@ impl<'a> Visit<'a> {
                 }),
                 Some(Action::Prove(challenge)) if self.running.is_none() => match link.take() {
                     Some((client, hello)) => {
-                        self.prove(&client, hello, &challenge).map(Event::Accepted)
+                        let accepted = self.prove(&client, hello, &challenge);
+                        if let Ok(accepted) = &accepted {
+                            self.take_leave(&client, accepted);
+                        }
+                        accepted.map(Event::Accepted)
                     }
                     None => return,
                 },
@@ -233,6 +238,28 @@ impl<'a> Visit<'a> {
         challenge: &Challenge,
     ) -> Result<Accepted, Refused> {
         client.ask(&self.caller.prove(hello, challenge), None)
+    }
+
+    /// Ends the session at once: nobody runs behind it.
+    fn take_leave(&self, client: &Client, accepted: &Accepted) {
+        let leave = Heartbeat {
+            sensor_time: self.caller.settings.clock.now().wall,
+            uptime_seconds: 0,
+            counters: Vec::new(),
+            channels: 0,
+            lease_serial: accepted.lease.serial,
+            outbox_cdrs: 0,
+            outbox_bytes: (0, 0),
+            memory_bytes: 0,
+            interfaces: Vec::new(),
+            last_cdr_at: None,
+            upgrade: None,
+            is_leaving: true,
+            live: Live::default(),
+        };
+        if let Err(refused) = client.ask(&leave, Some(&accepted.session)) {
+            log::debug!("the cloud was not told that doctor is done: {}", refused.failure);
+        }
     }
 
     fn handle(&self, event: Event) {

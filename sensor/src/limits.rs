@@ -1,6 +1,9 @@
 //! Every capacity of the sensor, once.
 //!
-//! `docs/ARCHITECTURE.md` has the same figures as a table of memory.
+//! `docs/ARCHITECTURE.md` has the same figures as a table of memory. What a record or a heartbeat
+//! can hold is [`ringside_protocol::limits`]' to say: the cloud keeps nothing that is larger.
+
+use ringside_protocol::limits;
 
 /// Calls held at once: 2000 in progress, those that linger half a second after their end, and
 /// those that were challenged and may be tried again. When full, the ended leave first, then the
@@ -13,10 +16,10 @@ pub const MAX_CALLS: usize = 3072;
 pub const MAX_TOMBSTONES: usize = 4096;
 
 /// Streams of one call in its record; further ones are counted.
-pub const MAX_STREAMS_PER_CALL: usize = 16;
+pub const MAX_STREAMS_PER_CALL: usize = limits::MAX_STREAMS;
 
 /// Streams of one call whose CNAME and VoIP metrics are kept.
-pub const MAX_REPORTED_STREAMS: usize = 4;
+pub const MAX_REPORTED_STREAMS: usize = limits::MAX_REPORTED_STREAMS;
 
 /// Streams that no session description has named yet; of those silent for two seconds the one silent
 /// longest leaves, and while none is, further ones are not followed.
@@ -50,16 +53,16 @@ pub const MAX_TRANSACTIONS: usize = 8;
 pub const MAX_DIALOGS: usize = 8;
 
 /// DTMF digits of one call; further ones are not recorded.
-pub const MAX_DTMF: usize = 64;
+pub const MAX_DTMF: usize = limits::MAX_DTMF;
 
 /// Ladder events of one call; further ones are counted.
-pub const MAX_SIP_EVENTS: usize = 64;
+pub const MAX_SIP_EVENTS: usize = limits::MAX_SIP_EVENTS;
 
 /// Addresses named in one call's record.
-pub const MAX_ADDRESSES: usize = 32;
+pub const MAX_ADDRESSES: usize = limits::MAX_ADDRESSES;
 
 /// Ten-second intervals held for one stream (2 h); a longer stream's are merged pairwise.
-pub const MAX_INTERVALS: usize = 720;
+pub const MAX_INTERVALS: usize = limits::MAX_CLOSED_INTERVALS;
 
 /// Blocks of 32 intervals for all streams together, 258 bytes each (4.2 MB, touched as used): 20
 /// minutes for each of 4000 streams. When they are used up, long streams merge theirs pairwise.
@@ -132,8 +135,8 @@ pub const FILE_BUFFER_BYTES: usize = 1_048_576;
 /// Interfaces of one section of a pcapng file.
 pub const MAX_FILE_INTERFACES: usize = 1024;
 
-/// Interfaces that are captured from at once.
-pub const MAX_INTERFACES: usize = 8;
+/// Interfaces that are captured from at once; each has a ring and blocks of its own.
+pub const MAX_INTERFACES: usize = limits::MAX_INTERFACES;
 
 /// Bytes of one block of frames on its way from capture to analysis: the largest frame and a bit.
 pub const CAPTURE_BLOCK_BYTES: usize = 278_528;
@@ -193,7 +196,7 @@ pub const MAX_UNSETTLED_RECORDS: u32 = 256;
 pub const MAX_VQ_LINES: usize = 128;
 
 /// Voice quality reports of one call in its record; when full, the newest takes the last one's place.
-pub const MAX_QUALITY_REPORTS: usize = 4;
+pub const MAX_QUALITY_REPORTS: usize = limits::MAX_QUALITY_REPORTS;
 
 /// INVITEs remembered to find the legs of one call by number and time (16 KiB): 4 s at 64 new calls
 /// a second. The oldest leaves.
@@ -210,7 +213,7 @@ pub const MAX_HEP_QUEUE_BYTES: usize = 4 << 20;
 pub const MAX_HEP_CONNECTIONS: usize = 32;
 
 /// Bytes of a text field (user, host, agent, Call-ID) in a record; the rest is cut.
-pub const MAX_TEXT: usize = 255;
+pub const MAX_TEXT: usize = limits::MAX_CAPTURED_TEXT;
 
 /// Bytes of all text fields of one call; what comes after that is left empty.
 pub const MAX_CALL_TEXT: usize = 1024;

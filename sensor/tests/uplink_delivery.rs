@@ -11,7 +11,7 @@ use ringside_sensor::uplink::{Settings, Uplink};
 
 use uplink_support::cloud::Fault;
 use uplink_support::{
-    SOON, TestCloud, TestDir, TestHost, cdr, open_outbox, settings_with_token, start,
+    SOON, TestCloud, TestDir, TestHost, cdr, open_outbox, settings_with_token, start, start_with,
     wait_connected, wait_for,
 };
 
@@ -73,6 +73,74 @@ fn nothing_is_deleted_before_it_is_acknowledged() {
     cloud.state().refuse.clear();
     assert!(sensor.uplink.wait_until_drained(SOON));
     assert_eq!(cloud.numbers(), [1, 2, 3, 4, 5]);
+}
+
+/// Requests with batches, so far.
+fn batches(cloud: &TestCloud) -> usize {
+    cloud.state().requests.iter().filter(|path| *path == "/uplink/cdrs").count()
+}
+
+#[test]
+fn a_record_that_the_cloud_cannot_read_is_let_go_and_all_others_arrive() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    cloud.state().unreadable.insert(77);
+    let sensor = start_with(settings_with_token(&dir, &cloud), 200);
+    assert!(sensor.uplink.wait_until_drained(SOON));
+    let expected: Vec<u64> = (1..=200).filter(|&number| number != 77).collect();
+    assert_eq!(cloud.numbers(), expected);
+    let figures = sensor.outbox.figures();
+    assert_eq!((figures.acknowledged, figures.refused, figures.dropped), (199, 1, 0));
+    assert_eq!(cloud.state().hellos.len(), 2, "in one session: one to enrol, one to connect");
+    assert!(batches(&cloud) < 40, "halved, not sent one by one: {}", batches(&cloud));
+    let status = sensor.uplink.status();
+    assert!(matches!(status.last_failure, Some((_, Failure::MessageRefused { .. }))), "{status:?}");
+}
+
+#[test]
+fn a_cloud_that_can_read_nothing_costs_few_records() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    cloud.state().unreadable.extend(1..=100);
+    let sensor = start_with(settings_with_token(&dir, &cloud), 100);
+    wait_for("a record to be let go", || sensor.outbox.figures().refused >= 1);
+    assert!(sensor.outbox.figures().outstanding() >= 98, "the next one waits");
+    cloud.state().unreadable.clear();
+    assert!(sensor.uplink.wait_until_drained(SOON));
+}
+
+#[test]
+fn records_that_the_cloud_refuses_one_by_one_are_gone_and_counted() {
+    let (dir, cloud) = (TestDir::new(), TestCloud::new());
+    cloud.state().implausible.extend([3, 7]);
+    let sensor = start_with(settings_with_token(&dir, &cloud), 10);
+    assert!(sensor.uplink.wait_until_drained(SOON));
+    assert_eq!(cloud.numbers(), [1, 2, 4, 5, 6, 8, 9, 10]);
+    let figures = sensor.outbox.figures();
+    assert_eq!((figures.acknowledged, figures.refused), (8, 2));
+}
+
+/// A proxy between the two may take less than the cloud does, or give up sooner.
+#[test]
+fn a_batch_that_is_too_large_or_too_slow_for_the_way_goes_in_smaller_ones() {
+    let slow = Failure::CloudFault { detail: "408: too slow".to_owned() };
+    for faults in [
+        vec![Fault::Http(413, "text/html", Vec::new())],
+        vec![Fault::Refuse(slow, 0)],
+        // A refusal that only a newer sensor knows.
+        vec![Fault::Http(200, "x", b"RS\x01\x07\x00\x7f".to_vec())],
+        // The client repeats a request once by itself over a new connection.
+        vec![Fault::CutBefore; 2],
+    ] {
+        let (dir, cloud) = (TestDir::new(), TestCloud::new());
+        for fault in &faults {
+            cloud.fault("/uplink/cdrs", fault.clone());
+        }
+        let sensor = start_with(settings_with_token(&dir, &cloud), 40);
+        assert!(sensor.uplink.wait_until_drained(SOON), "{faults:?}");
+        assert_eq!(cloud.numbers(), (1..=40).collect::<Vec<_>>(), "{faults:?}");
+        assert_eq!(sensor.outbox.figures().refused, 0, "{faults:?}");
+        // What failed, a half, and the rest.
+        assert_eq!(batches(&cloud), faults.len() + 2, "{faults:?}");
+    }
 }
 
 #[test]

@@ -39,7 +39,10 @@ fn without_a_running_sensor_every_step_is_taken() {
     assert!(is_all_ok(&reports), "{}", table(&reports, Style::PLAIN));
     assert_eq!(marks(&reports), "++++++++");
     assert_eq!(reports[6].sentence, "sensor 1 of Example");
-    assert_eq!(cloud.state().sessions.len(), 1);
+    let state = cloud.state();
+    assert_eq!(state.sessions.len(), 1);
+    // Nobody runs behind that session, so it has ended.
+    assert!(state.heartbeats.iter().map(|beat| beat.is_leaving).eq([true]));
 }
 
 #[test]

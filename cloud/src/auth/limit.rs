@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
 
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
@@ -74,18 +73,6 @@ impl<K: Eq + Hash + Clone> RateLimit<K> {
     }
 }
 
-/// The part of an address that one party controls: all of IPv4, the /64 of IPv6.
-#[must_use]
-pub(super) fn party(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,14 +108,5 @@ mod tests {
         }
         assert_eq!(limit.windows.len(), MAX_KEYS);
         assert!(limit.admit(&(MAX_KEYS as u64), second(9)).is_err());
-    }
-
-    #[test]
-    fn a_network_of_ipv6_is_one_party() {
-        let party_of = |text: &str| party(text.parse().unwrap());
-        assert_eq!(party_of("2001:db8::1"), party_of("2001:db8::ffff:2"));
-        assert_ne!(party_of("2001:db8::1"), party_of("2001:db8:0:1::1"));
-        assert_eq!(party_of("::ffff:192.0.2.1"), party_of("192.0.2.1"));
-        assert_ne!(party_of("192.0.2.2"), party_of("192.0.2.1"));
     }
 }

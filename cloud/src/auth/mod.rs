@@ -3,6 +3,8 @@
 //! People log in and carry a cookie; programs carry `Authorization: Bearer TOKEN` and only read.
 //! Of both secrets the database holds SHA-256 alone.
 
+mod attempts;
+mod device;
 mod limit;
 mod login;
 mod origin;
@@ -15,16 +17,20 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use ringside_protocol::time::UnixMicros;
 
+pub use self::attempts::{
+    LOGIN_WINDOW_SECONDS, MAX_ATTEMPTS_PER_ADDRESS, MAX_ATTEMPTS_PER_DEVICE,
+    MAX_ATTEMPTS_PER_LOGIN, MAX_ATTEMPTS_PER_LOGIN_AND_ADDRESS, SLOW_SECONDS,
+};
+pub use self::device::{DEVICE_COOKIE, DEVICE_SECONDS, device_cookie_header};
 pub use self::limit::{MAX_KEYS, RateLimit};
 pub use self::login::{
-    LOGIN_WINDOW_SECONDS, Logins, MAX_ATTEMPTS_PER_ADDRESS, MAX_ATTEMPTS_PER_LOGIN,
-    MAX_FAILURES_NOTED_A_MINUTE, MAX_LOGIN_BYTES, Opened,
+    Attempt, Logins, MAX_AT_THE_DOOR, MAX_FAILURES_NOTED_A_MINUTE, MAX_LOGIN_BYTES, Opened,
 };
 pub use self::origin::is_foreign;
 pub use self::scope::{Admin, Scope};
 pub use self::session::{
-    ABSOLUTE_SECONDS, COOKIE, IDLE_SECONDS, MAX_SESSIONS_PER_USER, TOUCH_SECONDS, cookie_header,
-    ended_cookie_header, log_out,
+    ABSOLUTE_SECONDS, COOKIE, IDLE_SECONDS, MAX_SESSIONS_PER_USER, TOUCH_SECONDS, cookie,
+    cookie_header, ended_cookie_header, log_out,
 };
 use crate::db::customers::Role;
 use crate::db::people::{self, Sha256};
@@ -38,6 +44,17 @@ pub struct Caller {
     pub scope: Scope,
     /// A browser's session: the token that its changes carry. Programs have none.
     pub csrf: Option<String>,
+}
+
+/// Whose attempts to log in are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limited {
+    /// One address's, with this login.
+    LoginAndAddress,
+    /// One address's, with any login.
+    Address,
+    /// Everybody's, with this login.
+    Login,
 }
 
 /// Why a request is refused.
@@ -59,9 +76,13 @@ pub enum Refusal {
     WrongPassword,
     /// Too many attempts.
     TooMany {
+        /// Of whom.
+        limited: Limited,
         /// Seconds until the next one is allowed.
         retry_after: u64,
     },
+    /// As many passwords are being checked as may be.
+    Crowd,
     /// The database's.
     Db(DbError),
     /// The system has no random bytes.
@@ -85,12 +106,23 @@ impl fmt::Display for Refusal {
                 "The request lacks this session's X-CSRF-Token: reload the page and try again."
             }
             Self::WrongPassword => "Login or password is wrong: check both and try again.",
-            Self::TooMany { retry_after } => {
+            Self::TooMany { limited, retry_after } => {
+                let what = match limited {
+                    Limited::LoginAndAddress => {
+                        "Too many wrong passwords for this login from your network: wait"
+                    }
+                    Limited::Address => "Too many failed logins from your network: wait",
+                    Limited::Login => {
+                        "Somebody tries passwords for this login, so attempts are taken slowly: wait"
+                    }
+                };
                 return write!(
                     f,
-                    "Too many attempts to log in: wait {retry_after} seconds and try again."
+                    "{what} {retry_after} seconds and try again, or use a browser in which you have \
+                     logged in before."
                 );
             }
+            Self::Crowd => "Many people log in at this moment: try again in a few seconds.",
             Self::Db(error) => return error.fmt(f),
             Self::NoRandom => "The system gives no random bytes: try again.",
         })

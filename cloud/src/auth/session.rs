@@ -73,8 +73,13 @@ pub fn ended_cookie_header() -> String {
 }
 
 fn hash_of_cookie(request: &Request) -> Option<Sha256> {
+    cookie(request, COOKIE).map(|secret| sha256(secret.as_bytes()))
+}
+
+/// The value of the request's cookie of this name.
+#[must_use]
+pub fn cookie<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     let cookies = request.header("cookie")?;
     let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let (_, secret) = pairs.find(|(name, _)| *name == COOKIE)?;
-    Some(sha256(secret.as_bytes()))
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }

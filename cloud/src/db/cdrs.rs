@@ -11,6 +11,7 @@ use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::customers::count;
+use super::intake::Intake;
 use super::search::column;
 use super::{
     Customer, Db, DbError, Result, Series, day_table, day_tables, peers, registrations, stored_time,
@@ -49,7 +50,7 @@ impl Db {
     /// The records are on the disk when this returns.
     ///
     /// # Errors
-    /// The database's; nothing of the batch is kept then.
+    /// The database's, and [`DbError::OverQuota`]; nothing of the batch is kept then.
     pub fn store_batch(
         &self,
         customer: Customer,
@@ -78,6 +79,7 @@ struct Writer<'a> {
     /// The table of the call before, with its insertion: batches mostly stay within a day.
     open: Option<(String, CachedStatement<'a>)>,
     ack: BatchAck,
+    intake: Intake,
     misdated: u32,
     newest: Option<UnixMicros>,
 }
@@ -92,8 +94,10 @@ impl<'a> Writer<'a> {
             .query_row(params![origin.customer.0, origin.device.0, origin.boot.0], |row| {
                 row.get(0)
             })?;
-        let ack = BatchAck { stored: 0, known: 0, expired: 0 };
-        Ok(Self { tx, origin, now, has_misdated, open: None, ack, misdated: 0, newest: None })
+        let ack = BatchAck { stored: 0, known: 0, expired: 0, refused: 0 };
+        let intake = Intake::open(tx, origin.customer, now)?;
+        let (open, misdated, newest) = (None, 0, None);
+        Ok(Self { tx, origin, now, has_misdated, open, ack, intake, misdated, newest })
     }
 
     fn take(&mut self, record: &Record) -> Result<()> {
@@ -112,18 +116,19 @@ impl<'a> Writer<'a> {
                 return Ok(());
             }
         };
-        let is_new = match record {
+        let stored = match record {
             Record::Call(cdr) => self.insert_call(cdr, ended_at)?,
             Record::Registration(registration) => {
                 registrations::insert(self.tx, self.origin, registration, ended_at, self.now)?
             }
             Record::Peer(peer) => peers::insert(self.tx, self.origin, peer, ended_at, self.now)?,
         };
-        if !is_new {
+        let Some(bytes) = stored else {
             self.ack.known += 1;
             return Ok(());
-        }
+        };
         self.ack.stored += 1;
+        self.intake.add(bytes);
         if matches!(record, Record::Call(_)) {
             self.newest = self.newest.max(Some(ended_at));
         }
@@ -162,8 +167,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Whether the row is new.
-    fn insert_call(&mut self, cdr: &Cdr, ended_at: UnixMicros) -> Result<bool> {
+    /// The record's bytes; `None` when it is there already.
+    fn insert_call(&mut self, cdr: &Cdr, ended_at: UnixMicros) -> Result<Option<usize>> {
         let table = day_table(Series::Calls, ended_at);
         if self.open.as_ref().is_none_or(|(open, _)| *open != table) {
             self.open = None;
@@ -171,7 +176,7 @@ impl<'a> Writer<'a> {
             let insertion = self.tx.prepare_cached(&insertion(&table))?;
             self.open = Some((table, insertion));
         }
-        let Some((_, insertion)) = &mut self.open else { return Ok(false) };
+        let Some((_, insertion)) = &mut self.open else { return Ok(None) };
         let record =
             postcard::to_stdvec(cdr).map_err(|_| DbError::Damaged("a record's encoding"))?;
         let Origin { customer, device, boot } = self.origin;
@@ -197,13 +202,16 @@ impl<'a> Writer<'a> {
             PROTOCOL_VERSION,
             record
         ])?;
-        Ok(inserted == 1)
+        Ok((inserted == 1).then_some(record.len()))
     }
 
     fn finish(self) -> Result<BatchAck> {
         let Origin { customer, device, .. } = self.origin;
         count(self.tx, customer, "cdrs_expired", self.ack.expired)?;
         count(self.tx, customer, "cdrs_misdated", self.misdated)?;
+        if self.ack.stored > 0 {
+            self.intake.close(self.tx)?;
+        }
         self.tx
             .prepare_cached(
                 "UPDATE sensor SET seen_at = ?2, last_cdr_at = max(ifnull(last_cdr_at, 0), \

@@ -81,7 +81,8 @@ impl Db {
         })
     }
 
-    /// Notes a heartbeat and shares the customer's channels out anew.
+    /// Notes a heartbeat and shares the customer's channels out anew. A sensor that leaves gives its
+    /// own back: it believes in none when it starts again.
     ///
     /// # Errors
     /// The database's.
@@ -94,6 +95,9 @@ impl Db {
     ) -> Result<Beaten> {
         self.write(|tx| {
             sensors::beat(tx, device, heartbeat, now)?;
+            if heartbeat.is_leaving {
+                give_back(tx, device)?;
+            }
             let changed = share_out(tx, customer, device, now)?;
             Ok(Beaten { lease: grant(tx, device)?.unwrap_or_default().lease, changed })
         })
@@ -106,6 +110,15 @@ impl Db {
     pub fn grant(&self, device: Fingerprint) -> Result<Option<Grant>> {
         grant(&self.reader(), device)
     }
+}
+
+fn give_back(tx: &Connection, device: Fingerprint) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE sensor SET lease_serial = (lease_serial + 1) & 0xffffffff, lease_channels = 0, \
+         lease_reserved = 0, channels = 0 WHERE device = ?1",
+    )?
+    .execute([device.0])?;
+    Ok(())
 }
 
 /// Shares a customer's channels out anew; answers who is to be told. `device` learns of its grant
@@ -142,8 +155,9 @@ fn load(
     now: UnixMicros,
 ) -> Result<(Vec<Fingerprint>, Vec<Share>)> {
     let mut statement = tx.prepare_cached(
-        "SELECT device, lease_serial, lease_channels, lease_reserved, channels, seen_at FROM \
-         sensor WHERE customer = ?1 AND NOT is_revoked ORDER BY device",
+        "SELECT device, lease_serial, lease_channels, lease_reserved, channels, seen_at, \
+         iif(lease_reserved = 0 AND heartbeat_at >= seen_at, heartbeat, NULL) FROM sensor WHERE \
+         customer = ?1 AND NOT is_revoked ORDER BY device",
     )?;
     let mut rows = statement.query([customer.0])?;
     let (mut devices, mut shares) = (Vec::new(), Vec::new());
@@ -151,12 +165,16 @@ fn load(
         let device: Vec<u8> = row.get(0)?;
         devices.push(Fingerprint(bytes(&device, "a sensor's fingerprint")?));
         let seen_at: Option<i64> = row.get(5)?;
+        // Read for those only that have nothing: a sensor that has left is one of them.
+        let last_word: Option<Vec<u8>> = row.get(6)?;
+        let has_left = last_word.is_some_and(|stored| sensors::says_leave(&stored));
         shares.push(Share {
             serial: row.get(1)?,
             channels: row.get(2)?,
             reserved: row.get(3)?,
             in_use: row.get(4)?,
-            is_online: seen_at.is_some_and(|at| sensors::is_recent(loaded_time(at), now)),
+            is_online: !has_left
+                && seen_at.is_some_and(|at| sensors::is_recent(loaded_time(at), now)),
         });
     }
     Ok((devices, shares))

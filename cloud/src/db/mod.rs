@@ -17,6 +17,7 @@ pub mod calls;
 pub mod cdrs;
 pub mod customers;
 pub mod fleet;
+pub mod intake;
 pub mod leases;
 mod newest;
 pub mod peers;
@@ -42,7 +43,7 @@ const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
 /// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +72,8 @@ pub enum DbError {
     Random,
     /// The file cannot be made.
     File(std::io::Error),
+    /// A customer has had all that is stored for it in a day.
+    OverQuota(intake::Quota),
 }
 
 impl fmt::Display for DbError {
@@ -85,6 +88,7 @@ impl fmt::Display for DbError {
             Self::Damaged(what) => write!(f, "database: {what} is damaged"),
             Self::File(error) => write!(f, "the database's file cannot be made: {error}"),
             Self::Random => f.write_str("the system gives no random bytes"),
+            Self::OverQuota(quota) => write!(f, "the customer is at its quota of {quota}"),
         }
     }
 }
@@ -239,6 +243,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
         transaction.execute_batch(include_str!("rules.sql"))?;
     }
     if found < 4 {
+        transaction.execute_batch(include_str!("intake.sql"))?;
+    }
+    if found < 5 {
         transaction.execute_batch(include_str!("peers.sql"))?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;

@@ -142,14 +142,15 @@ impl Kind for Peers {
     }
 }
 
-/// Keeps a record under the day of `ended_at`, within a transaction; whether it is new.
+/// Keeps a record under the day of `ended_at`, within a transaction; answers its bytes, or `None`
+/// when it is there already.
 pub(super) fn insert(
     tx: &Connection,
     origin: Origin,
     peer: &Peer,
     ended_at: UnixMicros,
     now: UnixMicros,
-) -> Result<bool> {
+) -> Result<Option<usize>> {
     let table = day_table(Series::Peers, ended_at);
     tx.execute_batch(&include_str!("peer_day.sql").replace("peer_DAY", &table))?;
     let record = postcard::to_stdvec(peer).map_err(|_| DbError::Damaged("a record's encoding"))?;
@@ -185,7 +186,7 @@ pub(super) fn insert(
         let place = Place { ended_at, boot, number: peer.number };
         newest::mark(tx, Series::Peers, origin, &key(peer, &users), place)?;
     }
-    Ok(inserted == 1)
+    Ok((inserted == 1).then_some(record.len()))
 }
 
 /// What makes two records ones of the same relation, as the sensor has it.

@@ -146,14 +146,15 @@ impl Kind for Registrations {
     }
 }
 
-/// Keeps a record under the day of `ended_at`, within a transaction; whether it is new.
+/// Keeps a record under the day of `ended_at`, within a transaction; answers its bytes, or `None`
+/// when it is there already.
 pub(super) fn insert(
     tx: &Connection,
     origin: Origin,
     registration: &Registration,
     ended_at: UnixMicros,
     now: UnixMicros,
-) -> Result<bool> {
+) -> Result<Option<usize>> {
     let table = day_table(Series::Registrations, ended_at);
     tx.execute_batch(&include_str!("registration_day.sql").replace("registration_DAY", &table))?;
     let record =
@@ -191,7 +192,7 @@ pub(super) fn insert(
         let place = Place { ended_at, boot, number: registration.number };
         newest::mark(tx, Series::Registrations, origin, &key(registration), place)?;
     }
-    Ok(inserted == 1)
+    Ok((inserted == 1).then_some(record.len()))
 }
 
 /// What makes two records ones of the same registration.

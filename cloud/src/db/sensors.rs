@@ -365,6 +365,11 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     postcard::to_stdvec(message).unwrap_or_default()
 }
 
+/// Whether a heartbeat as it is kept was the sensor's last word.
+pub(super) fn says_leave(stored: &[u8]) -> bool {
+    decode::<Heartbeat>(stored).is_some_and(|heartbeat| heartbeat.is_leaving)
+}
+
 fn decode<T: DeserializeOwned>(stored: &[u8]) -> Option<T> {
     postcard::take_from_bytes(stored).ok().map(|(message, _)| message)
 }

@@ -102,7 +102,14 @@ impl Db {
             )?;
             sensors::join(tx, token.customer, device, hello, now)?;
             let who = format!("device {device}");
-            audit(tx, Some(token.customer), now, &who, "sensor.enrol", &hello.name)?;
+            audit(
+                tx,
+                Some(token.customer),
+                now,
+                &who,
+                "sensor.enrol",
+                &sensors::clip(&hello.name),
+            )?;
             Ok(Ok(joined))
         })
     }

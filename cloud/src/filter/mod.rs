@@ -16,11 +16,12 @@ use ringside_protocol::cdr::Fingerprint;
 pub use self::conditions::{Conditions, Devices, NewestOnly, NewestTest, Test};
 pub(crate) use self::parse::{ENDED_BY, fingerprint};
 pub use self::parse::{Invalid, MAX_ALTERNATIVES, MAX_CONDITIONS, MAX_VALUE_LEN, NAMES};
-pub use self::pattern::{Network, Pattern};
+pub use self::pattern::Pattern;
 pub use self::peers::{PEER_NAMES, PeerTest};
 pub use self::registrations::{REGISTRATION_NAMES, RegistrationTest};
 pub use self::time::parse_time;
 use crate::db::calls::Row;
+use crate::network::Network;
 
 /// Which calls.
 pub type Filter = Conditions<CallTest>;

@@ -6,7 +6,8 @@ use ringside_protocol::cdr::{EndedBy, Fingerprint, flags};
 use ringside_protocol::json;
 
 use super::conditions::{Devices, truth};
-use super::{CallTest, Network, Pattern, StatusRange};
+use super::{CallTest, Pattern, StatusRange};
+use crate::network::Network;
 
 /// The names of all conditions.
 pub const NAMES: &[&str] = &[

@@ -5,8 +5,9 @@ use ringside_protocol::peer::State;
 
 use super::conditions::{Devices, NewestTest, Test, truth};
 use super::parse::{self, Result, invalid, list};
-use super::{Network, Pattern, StatusRange, contains};
+use super::{Pattern, StatusRange, contains};
 use crate::db::peers::{Row, state};
+use crate::network::Network;
 
 /// The names of all conditions.
 pub const PEER_NAMES: &[&str] = &[

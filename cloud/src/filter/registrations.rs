@@ -5,8 +5,9 @@ use ringside_protocol::registration::State;
 
 use super::conditions::{Devices, NewestTest, Test, truth};
 use super::parse::{self, Result, invalid, list};
-use super::{Network, Pattern, StatusRange, contains};
+use super::{Pattern, StatusRange, contains};
 use crate::db::registrations::{Row, state};
+use crate::network::Network;
 
 /// The names of all conditions.
 pub const REGISTRATION_NAMES: &[&str] = &[

@@ -8,6 +8,7 @@
 //! | `X-Ringside-Park: KEY` | do not answer, park the request under this key |
 //! | `X-Ringside-Park-Generation: N` | the key's generation that the handler saw |
 //! | `X-Ringside-Park-Millis: N` | for how long |
+//! | `X-Ringside-Park-Share: N WHOSE` | it takes one of the N places that somebody has |
 //! | `X-Ringside-Length: N` | the chunked body is N bytes long: the client gets it with that length |
 
 use core::time::Duration;
@@ -15,6 +16,7 @@ use core::time::Duration;
 use super::chunked::Chunked;
 use super::limits::SHORT_BODY_BYTES;
 use super::refusal::{Refusal, reason_phrase};
+use crate::server::Share;
 
 /// A request to be dispatched again later.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +24,7 @@ pub(super) struct Park {
     pub(super) key: String,
     pub(super) generation: u64,
     pub(super) wait: Duration,
+    pub(super) share: Option<Share>,
 }
 
 /// What a worker says.
@@ -122,7 +125,8 @@ pub(super) fn parse(bytes: &[u8], is_head: bool) -> Option<Answer> {
     }
     if let Some(key) = fields.park {
         let wait = Duration::from_millis(fields.millis);
-        return Some(Answer::Park(Park { key, generation: fields.generation, wait }));
+        let (generation, share) = (fields.generation, fields.share);
+        return Some(Answer::Park(Park { key, generation, wait, share }));
     }
     if let Some(length) = fields.stream_length {
         head.push_str(&format!("content-length: {length}\r\n"));
@@ -147,6 +151,7 @@ struct Fields {
     park: Option<String>,
     generation: u64,
     millis: u64,
+    share: Option<Share>,
 }
 
 impl Fields {
@@ -161,6 +166,10 @@ impl Fields {
             "x-ringside-length" => self.stream_length = Some(value.parse().ok()?),
             "x-ringside-park" => self.park = Some(value.to_owned()),
             "x-ringside-park-generation" => self.generation = value.parse().ok()?,
+            "x-ringside-park-share" => {
+                let (most, of) = value.split_once(' ')?;
+                self.share = Some(Share { of: of.to_owned(), most: most.parse().ok()? });
+            }
             "x-ringside-park-millis" => self.millis = value.parse().ok()?,
             _ => return Some(name == "connection" || name.starts_with("x-ringside-")),
         }
@@ -232,10 +241,12 @@ mod tests {
     #[test]
     fn parking_is_read() {
         let head = "HTTP/1.1 204 No Content\r\nx-ringside-park: s 1\r\n\
-            x-ringside-park-generation: 7\r\nx-ringside-park-millis: 1500\r\n\r\n";
+            x-ringside-park-generation: 7\r\nx-ringside-park-millis: 1500\r\n\
+            x-ringside-park-share: 2 s 1\r\n\r\n";
         let Some(Answer::Park(park)) = parse(head.as_bytes(), false) else { panic!("no park") };
         let wait = Duration::from_millis(1500);
-        assert_eq!(park, Park { key: "s 1".to_owned(), generation: 7, wait });
+        let share = Some(Share { of: "s 1".to_owned(), most: 2 });
+        assert_eq!(park, Park { key: "s 1".to_owned(), generation: 7, wait, share });
     }
 
     #[test]

@@ -9,6 +9,7 @@ use mio::net::UnixStream;
 
 use super::answer::{self, Answer, Body};
 use super::limits::{MAX_ANSWER_HEAD_BYTES, PIECE_BYTES};
+use super::proxies::Sender;
 use super::request::Request;
 
 /// A connection to the workers.
@@ -203,12 +204,15 @@ impl Backend {
 
 /// Header lines that tell a worker what the front knows.
 pub(super) fn added_headers(
-    peer: std::net::SocketAddr,
+    sender: Sender,
     woken: Option<&str>,
     parked_at: Option<Instant>,
     now: Instant,
 ) -> String {
-    let mut added = format!("x-ringside-peer: {peer}\r\n");
+    let mut added = format!("x-ringside-peer: {}\r\n", sender.address);
+    if sender.is_forwarded {
+        added.push_str("x-ringside-forwarded: yes\r\n");
+    }
     if let (Some(woken), Some(parked_at)) = (woken, parked_at) {
         let waited = now.saturating_duration_since(parked_at).as_millis();
         added.push_str(&format!(

@@ -57,6 +57,8 @@ pub(super) struct Client {
     socket: TcpStream,
     tls: ServerConnection,
     pub(super) peer: SocketAddr,
+    /// Who sent the present request, or the last one: the peer, or whom its proxy names.
+    pub(super) sender: IpAddr,
     pub(super) phase: Phase,
     pub(super) deadline: Option<Instant>,
     pub(super) parser: Parser,
@@ -74,6 +76,8 @@ pub(super) struct Client {
     pub(super) close: bool,
     /// The key that its request is parked under.
     pub(super) park: Option<String>,
+    /// Whose share of the parked it takes.
+    pub(super) share: Option<String>,
     /// Why its request is dispatched again, in the front's words to the workers.
     pub(super) woken: Option<&'static str>,
     /// When the request was parked for the first time.
@@ -112,6 +116,7 @@ impl Client {
             socket,
             tls,
             peer,
+            sender: peer.ip(),
             phase: Phase::Handshake,
             deadline: Some(now + limits.handshake),
             parser: Parser::new(limits),
@@ -122,6 +127,7 @@ impl Client {
             request: None,
             close: false,
             park: None,
+            share: None,
             woken: None,
             parked_at: None,
             is_stream: false,
@@ -138,10 +144,9 @@ impl Client {
 
     /// Bytes of requests held for this connection.
     pub(super) fn held(&self) -> usize {
-        let request = self
-            .request
-            .as_ref()
-            .map_or(0, |request| request.head.capacity() + request.body.capacity());
+        let request = self.request.as_ref().map_or(0, |request| {
+            request.head.capacity() + request.forwarding.chain.capacity() + request.body.capacity()
+        });
         self.input.capacity() + self.parser.held() + request
     }
 
@@ -280,22 +285,6 @@ impl Client {
     }
 }
 
-/// Whom a connection counts for: an IPv4 address, or an IPv6 /64 network, since that is what one
-/// customer of a provider has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Source(u64, bool);
-
-impl From<IpAddr> for Source {
-    fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self(u64::from(address.to_bits()), false),
-            IpAddr::V6(address) => {
-                Self(u64::try_from(address.to_bits() >> 64).unwrap_or(u64::MAX), true)
-            }
-        }
-    }
-}
-
 /// When a body must be complete that has `bytes` so far.
 pub(super) fn body_deadline(limits: &Limits, since: Instant, bytes: usize) -> Instant {
     let seconds = bytes / limits.body_bytes_per_second.max(1);
@@ -310,16 +299,6 @@ pub(super) fn prepare(socket: &TcpStream) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_ipv6_network_is_one_source_and_a_mapped_address_is_its_ipv4_one() {
-        let source = |text: &str| Source::from(text.parse::<IpAddr>().unwrap());
-        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:1"));
-        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
-        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
-        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
-        assert_ne!(source("::"), source("0.0.0.0"));
-    }
 
     #[test]
     fn a_body_gets_more_time_the_more_of_it_arrives() {

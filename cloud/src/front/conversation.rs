@@ -1,7 +1,6 @@
 //! How a client's connection moves from phase to phase.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::answer;
 use super::backend::Relayed;
@@ -135,8 +134,8 @@ impl Loop {
         input.drain(..used);
         client.input = input;
         self.charge(client);
-        if self.buffered > self.limits.buffered_bytes {
-            self.refuse(client, Refusal::BuffersFull);
+        if let Some(refusal) = self.holds_too_much(client) {
+            self.refuse(client, refusal);
             return Ok(true);
         }
         if let Some(bytes) = client.parser.body_so_far() {
@@ -264,13 +263,5 @@ impl Loop {
             client.close = true;
             this.converse(slot, client)
         });
-    }
-
-    /// Keeps the sum of what all connections hold.
-    fn charge(&mut self, client: &mut Client) {
-        let held = client.held();
-        self.buffered = self.buffered + held - client.charged;
-        client.charged = held;
-        self.counters.buffered_bytes.store(self.buffered as u64, Ordering::Relaxed);
     }
 }

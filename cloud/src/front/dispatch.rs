@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use super::answer::{Answer, Park};
 use super::backend::{Backend, Progress, State, added_headers};
-use super::client::{Client, Phase, Source};
+use super::client::{Client, Phase};
 use super::event_loop::Loop;
+use super::proxies::{self, is_proxy};
 use super::refusal::Refusal;
 use super::stats::add;
+use crate::network::party;
+use crate::server::Share;
 
 /// When to try again to reach the workers.
 const RETRY: Duration = Duration::from_millis(20);
@@ -28,16 +31,32 @@ impl Loop {
         client: &mut Client,
         woken: Option<&'static str>,
     ) {
-        let is_full = self.queue.len() >= self.limits.queue && self.running >= self.worker_count;
+        let is_busy = self.running >= self.worker_count;
+        let is_full = is_busy && self.queue.len() >= self.limits.queue;
         if woken.is_none() && self.stopping.is_some() {
             self.refuse(client, Refusal::ShuttingDown);
         } else if woken.is_none() && is_full {
             self.refuse(client, Refusal::QueueFull);
+        } else if woken.is_none() && is_busy && self.has_enough_queued(client) {
+            self.refuse(client, Refusal::QueuePerAddress);
         } else {
+            self.count_queued(client, |queued| *queued += 1);
             client.woken = woken;
             client.phase = Phase::Queued;
             client.deadline = Some(self.now + self.limits.queue_wait);
             self.queue.push_back(slot);
+        }
+    }
+
+    fn has_enough_queued(&self, client: &Client) -> bool {
+        let address = client.peer.ip();
+        let queued = self.parties.get(&party(address)).map_or(0, |held| held.queued);
+        queued >= self.limits.queue_per_address && !is_proxy(&self.proxies, address)
+    }
+
+    fn count_queued(&mut self, client: &Client, count: impl FnOnce(&mut usize)) {
+        if let Some(held) = self.parties.get_mut(&party(client.peer.ip())) {
+            count(&mut held.queued);
         }
     }
 
@@ -57,11 +76,16 @@ impl Loop {
 
     fn hand_over(&mut self, slot: usize, index: usize) {
         let Some(client) = self.clients.get_mut(slot).and_then(Option::as_mut) else { return };
+        if let Some(held) = self.parties.get_mut(&party(client.peer.ip())) {
+            held.queued -= 1;
+        }
         let (Some(request), Some(backend)) = (&client.request, self.backends[index].as_mut())
         else {
             return;
         };
-        let added = added_headers(client.peer, client.woken, client.parked_at, self.now);
+        let sender = proxies::sender(&self.proxies, client.peer, &request.forwarding);
+        client.sender = sender.address.ip();
+        let added = added_headers(sender, client.woken, client.parked_at, self.now);
         backend.begin(Arc::clone(request), &added, slot);
         client.phase = Phase::Running(index);
         client.deadline = Some(self.now + self.limits.handler);
@@ -202,12 +226,12 @@ impl Loop {
     ///
     /// So some connections to the workers are always left for what is short.
     fn has_enough_streams(&self, client: &Client) -> bool {
-        let source = Source::from(client.peer.ip());
+        let source = party(client.sender);
         let (mut to_address, mut to_all) = (0, 0);
         for other in self.clients.iter().flatten() {
             if other.is_stream && matches!(other.phase, Phase::Answering(Some(_))) {
                 to_all += 1;
-                to_address += usize::from(Source::from(other.peer.ip()) == source);
+                to_address += usize::from(party(other.sender) == source);
             }
         }
         to_all >= self.limits.streams || to_address >= self.limits.streams_per_address
@@ -235,6 +259,9 @@ impl Loop {
             self.refuse(client, Refusal::ShuttingDown);
             return;
         }
+        if let Some(share) = &park.share {
+            self.supersede(share);
+        }
         if self.parked_count >= self.limits.parked {
             self.refuse(client, Refusal::ParkedFull);
             return;
@@ -247,8 +274,26 @@ impl Loop {
         self.parked_count += 1;
         // First note the request, then compare: see `wakes.rs`.
         self.parked.entry(park.key.clone()).or_default().push(slot);
+        if let Some(share) = park.share {
+            self.shares.entry(share.of.clone()).or_default().push_back(slot);
+            client.share = Some(share.of);
+        }
         if self.wakes.generation(&park.key) != park.generation {
             self.come_back(slot, client, "yes");
+        }
+    }
+
+    /// Makes place for one more request within a share.
+    fn supersede(&mut self, share: &Share) {
+        while let Some(slots) = self.shares.get(&share.of)
+            && slots.len() >= share.most.max(1)
+        {
+            let Some(&oldest) = slots.front() else { return };
+            add(&self.counters.superseded);
+            self.with_client(oldest, |this, client| {
+                this.come_back(oldest, client, "superseded");
+                Ok(())
+            });
         }
     }
 
@@ -278,6 +323,13 @@ impl Loop {
                 self.parked.remove(&key);
             }
         }
+        let Some(share) = client.share.take() else { return };
+        if let Some(slots) = self.shares.get_mut(&share) {
+            slots.retain(|&parked| parked != slot);
+            if slots.is_empty() {
+                self.shares.remove(&share);
+            }
+        }
     }
 
     /// Takes a client's request out of wherever it is.
@@ -286,7 +338,10 @@ impl Loop {
     /// cannot pile up requests behind the front.
     pub(super) fn detach(&mut self, slot: usize, client: &mut Client) {
         match client.phase {
-            Phase::Queued => self.queue.retain(|&queued| queued != slot),
+            Phase::Queued => {
+                self.queue.retain(|&queued| queued != slot);
+                self.count_queued(client, |queued| *queued -= 1);
+            }
             Phase::Parked => self.unpark(slot, client),
             Phase::Running(index) => {
                 if let Some(backend) = self.backends[index].as_mut() {

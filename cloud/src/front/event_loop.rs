@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,12 +16,14 @@ use mio::{Events, Interest, Poll, Token};
 use rustls::{ServerConfig, ServerConnection};
 
 use super::backend::Backend;
-use super::client::{self, Client, Source};
+use super::client::{self, Client};
 use super::limits::{Limits, PIECE_BYTES};
+use super::proxies::is_proxy;
 use super::refusal::Refusal;
 use super::stats::{Counters, add, set};
 use super::timers::Timers;
 use super::wakes::Wakes;
+use crate::network::{Network, party};
 use crate::server::workers::Workers;
 
 /// The listener.
@@ -47,6 +49,7 @@ pub(super) struct Setup {
     pub(super) poll: Poll,
     pub(super) listener: TcpListener,
     pub(super) limits: Limits,
+    pub(super) proxies: Vec<Network>,
     pub(super) tls: Arc<ServerConfig>,
     pub(super) workers: Workers,
     pub(super) worker_count: usize,
@@ -55,11 +58,23 @@ pub(super) struct Setup {
     pub(super) stop: Arc<Mutex<Option<Instant>>>,
 }
 
+/// What the connections of one address take together.
+#[derive(Default)]
+pub(super) struct Held {
+    connections: usize,
+    /// Of requests.
+    bytes: usize,
+    /// Requests that wait for a worker.
+    pub(super) queued: usize,
+}
+
 /// The thread's state.
 pub(super) struct Loop {
     poll: Poll,
     listener: Option<TcpListener>,
     pub(super) limits: Limits,
+    /// Reverse proxies, which speak for others.
+    pub(super) proxies: Vec<Network>,
     tls: Arc<ServerConfig>,
     pub(super) workers: Workers,
     pub(super) worker_count: usize,
@@ -72,7 +87,7 @@ pub(super) struct Loop {
     pub(super) clients: Vec<Option<Client>>,
     free: Vec<usize>,
     connections: usize,
-    sources: HashMap<Source, usize>,
+    pub(super) parties: HashMap<IpAddr, Held>,
     pub(super) backends: Vec<Option<Backend>>,
     /// Requests with the workers: an answer's head ends them.
     pub(super) running: usize,
@@ -81,6 +96,8 @@ pub(super) struct Loop {
     /// Slots of parked requests by key.
     pub(super) parked: HashMap<String, Vec<usize>>,
     pub(super) parked_count: usize,
+    /// Slots of parked requests by whose share they take, the oldest first.
+    pub(super) shares: HashMap<String, VecDeque<usize>>,
     pub(super) buffered: usize,
     pub(super) timers: Timers,
     /// Slots that have more to do than one turn allows.
@@ -102,6 +119,7 @@ impl Loop {
             poll: setup.poll,
             listener: Some(setup.listener),
             limits: setup.limits,
+            proxies: setup.proxies,
             tls: setup.tls,
             workers: setup.workers,
             worker_count: setup.worker_count,
@@ -112,12 +130,13 @@ impl Loop {
             clients: Vec::new(),
             free: Vec::new(),
             connections: 0,
-            sources: HashMap::new(),
+            parties: HashMap::new(),
             backends: (0..backends).map(|_| None).collect(),
             running: 0,
             queue: VecDeque::new(),
             parked: HashMap::new(),
             parked_count: 0,
+            shares: HashMap::new(),
             buffered: 0,
             timers: Timers::default(),
             again: Vec::new(),
@@ -215,13 +234,14 @@ impl Loop {
     }
 
     fn admit(&mut self, mut socket: TcpStream, peer: SocketAddr) {
-        let source = Source::from(peer.ip());
-        let from_there = self.sources.get(&source).copied().unwrap_or(0);
+        let source = party(peer.ip());
+        let from_there = self.parties.get(&source).map_or(0, |held| held.connections);
         if self.connections >= self.limits.connections {
             self.counters.refused(Refusal::Connections);
             return;
         }
-        if from_there >= self.limits.connections_per_address {
+        let is_one = !is_proxy(&self.proxies, peer.ip());
+        if is_one && from_there >= self.limits.connections_per_address {
             self.counters.refused(Refusal::ConnectionsPerAddress);
             return;
         }
@@ -236,7 +256,7 @@ impl Loop {
         let tls = ServerConnection::new(Arc::clone(&self.tls));
         match (registered, tls) {
             (Ok(()), Ok(tls)) => {
-                *self.sources.entry(source).or_insert(0) += 1;
+                self.parties.entry(source).or_default().connections += 1;
                 self.connections += 1;
                 let client = Client::new(socket, tls, peer, &self.limits, self.now);
                 self.timers.set(slot, client.deadline);
@@ -256,17 +276,44 @@ impl Loop {
     /// A connection has gone, and with it what it had taken.
     pub(super) fn forget(&mut self, slot: usize, mut client: Client) {
         self.detach(slot, &mut client);
-        self.buffered -= client.charged;
         self.timers.set(slot, None);
-        let source = Source::from(client.peer.ip());
-        if let Some(count) = self.sources.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                self.sources.remove(&source);
+        self.buffered -= client.charged;
+        let source = party(client.peer.ip());
+        if let Some(held) = self.parties.get_mut(&source) {
+            held.bytes -= client.charged;
+            held.connections -= 1;
+            if held.connections == 0 {
+                self.parties.remove(&source);
             }
         }
         self.connections -= 1;
         self.free.push(slot);
+    }
+
+    /// Keeps the sums of what connections hold: of all, and of this one's address.
+    pub(super) fn charge(&mut self, client: &mut Client) {
+        let held = client.held();
+        self.buffered = self.buffered + held - client.charged;
+        if let Some(party) = self.parties.get_mut(&party(client.peer.ip())) {
+            party.bytes = party.bytes + held - client.charged;
+        }
+        client.charged = held;
+        self.counters.buffered_bytes.store(self.buffered as u64, Ordering::Relaxed);
+    }
+
+    /// Whether more bytes are held than may be.
+    pub(super) fn holds_too_much(&self, client: &Client) -> Option<Refusal> {
+        let address = client.peer.ip();
+        let bytes = self.parties.get(&party(address)).map_or(0, |held| held.bytes);
+        if self.buffered > self.limits.buffered_bytes {
+            Some(Refusal::BuffersFull)
+        } else if bytes > self.limits.buffered_bytes_per_address
+            && !is_proxy(&self.proxies, address)
+        {
+            Some(Refusal::BuffersPerAddress)
+        } else {
+            None
+        }
     }
 
     /// A fresh connection to the workers, registered.

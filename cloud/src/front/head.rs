@@ -4,6 +4,10 @@
 //! than the front did. The workers get only what a handler may see: no hop-by-hop header, and no
 //! header by which a client could claim another address or speak as the front.
 
+use std::collections::HashSet;
+
+use super::limits::RequestLimits;
+use super::proxies::{Forwarding, claims_an_address};
 use super::refusal::Refusal;
 
 /// A head, checked.
@@ -19,6 +23,8 @@ pub(super) struct Head {
     pub(super) close: bool,
     /// The answer has no body (HEAD).
     pub(super) is_head: bool,
+    /// What it says about its way, which the workers do not get.
+    pub(super) forwarding: Forwarding,
 }
 
 /// How the end of a body is found (RFC 9112 §6.3).
@@ -43,24 +49,24 @@ const NOT_HANDED_ON: [&str; 9] = [
     "content-length",
 ];
 
-/// Headers by which somebody else's address is claimed.
-const CLAIMS: [&str; 4] = ["forwarded", "x-real-ip", "x-client-ip", "true-client-ip"];
-
-/// Beginnings of such headers, and of what the front says to the workers.
-const CLAIM_PREFIXES: [&str; 2] = ["x-forwarded", "x-ringside-"];
+/// The beginning of what the front says to the workers.
+const OURS_PREFIX: &str = "x-ringside-";
 
 /// Reads a whole head, the empty line included.
-pub(super) fn parse(bytes: &[u8], max_body: usize) -> Result<Head, Refusal> {
+pub(super) fn parse(bytes: &[u8], max: RequestLimits) -> Result<Head, Refusal> {
     let text = core::str::from_utf8(bytes).map_err(|_| Refusal::HeaderLine)?;
     let mut lines = text.split("\r\n");
     let line = lines.next().unwrap_or_default();
     let method = request_line(line)?;
     let mut fields = Fields::default();
     let mut kept = Vec::new();
-    for line in lines.take_while(|line| !line.is_empty()) {
+    for (count, line) in lines.take_while(|line| !line.is_empty()).enumerate() {
+        if count == max.header_lines {
+            return Err(Refusal::HeaderLines);
+        }
         let (name, value) = header_line(line)?;
         let name = name.to_ascii_lowercase();
-        fields.note(&name, value)?;
+        fields.note(&name, value, max.connection_options)?;
         if is_handed_on(&name) {
             kept.push((name, value));
         }
@@ -69,7 +75,7 @@ pub(super) fn parse(bytes: &[u8], max_body: usize) -> Result<Head, Refusal> {
         return Err(Refusal::Host);
     }
     let body = fields.body()?;
-    if matches!(body, BodyLength::Bytes(bytes) if bytes > max_body) {
+    if matches!(body, BodyLength::Bytes(bytes) if bytes > max.body_bytes) {
         return Err(Refusal::BodyBytes);
     }
     kept.retain(|(name, _)| !fields.options.contains(name));
@@ -77,8 +83,9 @@ pub(super) fn parse(bytes: &[u8], max_body: usize) -> Result<Head, Refusal> {
         text: rewritten(line, &kept),
         body,
         expects_continue: fields.expects_continue,
-        close: fields.options.iter().any(|option| option == "close"),
+        close: fields.options.contains("close"),
         is_head: method == "HEAD",
+        forwarding: fields.forwarding,
     })
 }
 
@@ -90,11 +97,15 @@ struct Fields {
     chunked: bool,
     expects_continue: bool,
     /// `Connection`'s, in lower case.
-    options: Vec<String>,
+    options: HashSet<String>,
+    /// All that `Connection` names, twice or empty as well.
+    option_count: usize,
+    forwarding: Forwarding,
 }
 
 impl Fields {
-    fn note(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+    fn note(&mut self, name: &str, value: &str, max_options: usize) -> Result<(), Refusal> {
+        self.forwarding.note(name, value);
         match name {
             "host" => self.hosts += 1,
             "content-length" if self.length.is_some() => return Err(Refusal::ContentLength),
@@ -108,8 +119,13 @@ impl Fields {
             }
             "expect" => self.expects_continue = true,
             "connection" => {
-                let options = value.split(',').map(|option| option.trim().to_ascii_lowercase());
-                self.options.extend(options);
+                for option in value.split(',') {
+                    self.option_count += 1;
+                    if self.option_count > max_options {
+                        return Err(Refusal::ConnectionOptions);
+                    }
+                    self.options.insert(option.trim().to_ascii_lowercase());
+                }
             }
             _ => {}
         }
@@ -180,9 +196,7 @@ fn content_length(value: &str) -> Result<usize, Refusal> {
 }
 
 fn is_handed_on(name: &str) -> bool {
-    !NOT_HANDED_ON.contains(&name)
-        && !CLAIMS.contains(&name)
-        && !CLAIM_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    !NOT_HANDED_ON.contains(&name) && !claims_an_address(name) && !name.starts_with(OURS_PREFIX)
 }
 
 fn rewritten(request_line: &str, headers: &[(String, &str)]) -> Vec<u8> {
@@ -218,10 +232,13 @@ const fn is_token(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::Limits;
     use super::*;
 
     fn head(lines: &[&str]) -> Result<Head, Refusal> {
-        parse(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes(), 100)
+        let limits =
+            Limits { body_bytes: 100, header_lines: 20, connection_options: 3, ..Limits::people() };
+        parse(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes(), limits.of_request())
     }
 
     fn text(lines: &[&str]) -> String {
@@ -246,6 +263,15 @@ mod tests {
             "Accept:\t*/* ",
         ];
         assert_eq!(text(&lines), "GET /a?b HTTP/1.1\r\nhost: x\r\naccept: */*\r\n");
+    }
+
+    #[test]
+    fn the_claims_that_are_taken_out_are_noted_even_where_connection_names_them() {
+        let lines = ["GET / HTTP/1.1", "Host: x", "Connection: X-Forwarded-For"];
+        assert_eq!(head(&lines).unwrap().forwarding, Forwarding::default());
+        let lines = [&lines[..], &["X-Forwarded-For: a", "X-Forwarded-For: b"]].concat();
+        let forwarding = Forwarding { is_claimed: true, chain: "a,b".to_owned() };
+        assert_eq!(head(&lines).unwrap().forwarding, forwarding);
     }
 
     #[test]
@@ -300,6 +326,24 @@ mod tests {
             (&["GET / HTTP/1.1", host, "Expect: gold"], Expectation),
         ] {
             assert_eq!(head(lines), Err(refusal), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn header_lines_and_connection_options_end_at_their_limits() {
+        let lines =
+            |count: usize| [&["GET / HTTP/1.1", "Host: x"], &vec!["A: b"; count][..]].concat();
+        assert!(head(&lines(19)).is_ok());
+        assert_eq!(head(&lines(20)), Err(Refusal::HeaderLines));
+        for (options, is_refused) in [
+            (&["Connection: a, b, c"][..], false),
+            (&["Connection: a, b, c, d"], true),
+            (&["Connection: a, b", "Connection: c, d"], true),
+            (&["Connection: a, a, a, a"], true),
+            (&["Connection: ,,,"], true),
+        ] {
+            let refusal = head(&[&lines(0), options].concat()).err();
+            assert_eq!(refusal, is_refused.then_some(Refusal::ConnectionOptions), "{options:?}");
         }
     }
 

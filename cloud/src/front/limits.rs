@@ -27,7 +27,7 @@ pub const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
 pub struct Limits {
     /// Connections at once; a further one is closed at once.
     pub connections: usize,
-    /// Connections at once from one IPv4 address or one IPv6 /64 network.
+    /// Connections at once from one address ([`party`](crate::network::party)).
     pub connections_per_address: usize,
     /// From accepting a connection to the end of the TLS handshake.
     pub handshake: Duration,
@@ -43,12 +43,21 @@ pub struct Limits {
     pub request_line_bytes: usize,
     /// Bytes of request line and headers: 431 above.
     pub head_bytes: usize,
+    /// Header lines: 431 above.
+    pub header_lines: usize,
+    /// Options of all `Connection` headers together, empty ones too: 431 above.
+    pub connection_options: usize,
     /// Bytes of a body: 413 above.
     pub body_bytes: usize,
     /// Bytes of requests held for all connections together: 503 above.
     pub buffered_bytes: usize,
+    /// Of these, for the connections of one address ([`party`](crate::network::party)), so that
+    /// nobody takes all of it alone: 503 above.
+    pub buffered_bytes_per_address: usize,
     /// Requests that wait for a worker: 503 above. Woken long polls may exceed it.
     pub queue: usize,
+    /// Of these, of one address ([`party`](crate::network::party)): 503 above.
+    pub queue_per_address: usize,
     /// How long a request waits for a worker: 503 after that.
     pub queue_wait: Duration,
     /// How long a handler may take to begin its answer: 504 after that.
@@ -67,7 +76,7 @@ pub struct Limits {
     /// Answers on their way at once that are longer than [`SHORT_BODY_BYTES`], or of unknown
     /// length: 503 above.
     pub streams: usize,
-    /// Of these, to one IPv4 address or one IPv6 /64 network: 503 above.
+    /// Of these, to one address: 503 above.
     pub streams_per_address: usize,
     /// How long running requests may take once the service ends.
     pub shutdown: Duration,
@@ -79,6 +88,7 @@ impl Limits {
     pub const fn sensors() -> Self {
         Self {
             connections: 4096,
+            // A sensor has two: 512 of them behind one NAT.
             connections_per_address: 1024,
             handshake: Duration::from_secs(15),
             idle: Duration::from_secs(120),
@@ -87,10 +97,16 @@ impl Limits {
             body_bytes_per_second: 8 * 1024,
             request_line_bytes: 4096,
             head_bytes: 16 * 1024,
+            // A browser sends about 20, and a proxy adds a few.
+            header_lines: 100,
+            connection_options: 16,
             // A message is at most 1 MiB, and its envelope 5 bytes.
             body_bytes: 1024 * 1024 + 1024,
             buffered_bytes: 64 * 1024 * 1024,
+            // Sixteen of the largest messages at once, or 400 usual batches.
+            buffered_bytes_per_address: 16 * 1024 * 1024,
             queue: 1024,
+            queue_per_address: 256,
             queue_wait: Duration::from_secs(10),
             handler: Duration::from_secs(60),
             parked: 4096,
@@ -109,14 +125,39 @@ impl Limits {
     pub const fn people() -> Self {
         Self {
             connections: 1024,
-            connections_per_address: 128,
+            // A browser opens up to six: 42 of them behind one NAT.
+            connections_per_address: 256,
             idle: Duration::from_secs(75),
             request_line_bytes: 8192,
             body_bytes: 64 * 1024,
             buffered_bytes: 16 * 1024 * 1024,
+            buffered_bytes_per_address: 4 * 1024 * 1024,
             queue: 256,
-            parked: 256,
+            queue_per_address: 64,
+            parked: 512,
             ..Self::sensors()
+        }
+    }
+}
+
+/// The limits of one request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestLimits {
+    pub(super) request_line_bytes: usize,
+    pub(super) head_bytes: usize,
+    pub(super) header_lines: usize,
+    pub(super) connection_options: usize,
+    pub(super) body_bytes: usize,
+}
+
+impl Limits {
+    pub(super) const fn of_request(&self) -> RequestLimits {
+        RequestLimits {
+            request_line_bytes: self.request_line_bytes,
+            head_bytes: self.head_bytes,
+            header_lines: self.header_lines,
+            connection_options: self.connection_options,
+            body_bytes: self.body_bytes,
         }
     }
 }

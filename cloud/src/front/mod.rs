@@ -24,6 +24,7 @@ mod dispatch;
 mod event_loop;
 mod head;
 mod limits;
+mod proxies;
 mod refusal;
 mod request;
 mod stats;
@@ -46,9 +47,9 @@ pub use self::limits::{
     SHORT_BODY_BYTES,
 };
 pub use self::refusal::{Refusal, reason_phrase};
-use self::stats::Counters;
-pub use self::stats::{FrontStats, HandshakeFailure};
+pub use self::stats::{FrontCounters, FrontStats, HandshakeFailure};
 pub use self::wakes::Wakes;
+use crate::network::Network;
 use crate::server::Handler;
 use crate::server::workers::Workers;
 
@@ -60,10 +61,15 @@ pub struct FrontSettings {
     pub tls: Arc<rustls::ServerConfig>,
     /// What to put up with.
     pub limits: Limits,
+    /// Reverse proxies: what comes from them is never this machine's, the end of their
+    /// `X-Forwarded-For` says who asks, and limits that an address has do not hold for them.
+    pub proxies: Vec<Network>,
     /// Threads that call the handler.
     pub workers: usize,
     /// Wakes what this listener has parked; made before it, since handlers need it.
     pub wakes: Wakes,
+    /// Counts what this listener does.
+    pub counters: FrontCounters,
     /// Where the private directory for the workers' socket is made; the system's directory for
     /// temporary files if there is none.
     pub socket_directory: Option<PathBuf>,
@@ -79,8 +85,16 @@ impl Front {
     /// The address cannot be listened on, the workers' socket cannot be made, or `wakes` belongs
     /// to another listener.
     pub fn start(settings: FrontSettings, handler: Arc<Handler>) -> io::Result<FrontHandle> {
-        let FrontSettings { listen, tls, limits, workers: worker_count, wakes, socket_directory } =
-            settings;
+        let FrontSettings {
+            listen,
+            tls,
+            limits,
+            proxies,
+            workers: worker_count,
+            wakes,
+            counters,
+            socket_directory,
+        } = settings;
         let worker_count = worker_count.max(1);
         let listener = TcpListener::bind(listen).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
@@ -93,17 +107,18 @@ impl Front {
         }
         let workers =
             Workers::start(socket_directory.as_deref(), worker_count, limits.streams, handler)?;
-        let (counters, stop) = (Arc::new(Counters::default()), Arc::new(Mutex::new(None)));
+        let stop = Arc::new(Mutex::new(None));
         let patience = limits.shutdown;
         let front = Loop::new(Setup {
             poll,
             listener,
             limits,
+            proxies,
             tls,
             workers,
             worker_count,
             wakes: wakes.clone(),
-            counters: Arc::clone(&counters),
+            counters: Arc::clone(&counters.0),
             stop: Arc::clone(&stop),
         })?;
         let name = format!("front-{}", address.port());
@@ -117,7 +132,7 @@ impl Front {
 pub struct FrontHandle {
     address: SocketAddr,
     wakes: Wakes,
-    counters: Arc<Counters>,
+    counters: FrontCounters,
     stop: Arc<Mutex<Option<Instant>>>,
     waker: Arc<Waker>,
     patience: core::time::Duration,
@@ -151,7 +166,7 @@ impl FrontHandle {
     /// The counters as they are now.
     #[must_use]
     pub fn stats(&self) -> FrontStats {
-        self.counters.snapshot()
+        self.counters.stats()
     }
 
     /// Accepts no more, lets running requests finish ([`Limits::shutdown`]), and ends the threads.

@@ -41,18 +41,26 @@ pub enum Refusal {
     Expectation,
     /// Request line and headers are too long together.
     HeadBytes,
+    /// Too many header lines.
+    HeaderLines,
+    /// Too many options of `Connection`.
+    ConnectionOptions,
     /// A transfer coding other than `chunked`.
     TransferCoding,
     /// The workers' answer is none.
     BadAnswer,
     /// As many requests wait as may.
     QueueFull,
+    /// As many requests of the address wait as may.
+    QueuePerAddress,
     /// No worker was free in time.
     QueueTimeout,
     /// As many long polls wait as may.
     ParkedFull,
     /// All connections together hold as many bytes as they may.
     BuffersFull,
+    /// The connections of the address together hold as many bytes as they may.
+    BuffersPerAddress,
     /// As many long answers are on their way as may, to the address or to all.
     Streams,
     /// The service is ending.
@@ -65,7 +73,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of the counters.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::Connections,
         Self::ConnectionsPerAddress,
         Self::BareLineEnd,
@@ -84,12 +92,16 @@ impl Refusal {
         Self::RequestLineBytes,
         Self::Expectation,
         Self::HeadBytes,
+        Self::HeaderLines,
+        Self::ConnectionOptions,
         Self::TransferCoding,
         Self::BadAnswer,
         Self::QueueFull,
+        Self::QueuePerAddress,
         Self::QueueTimeout,
         Self::ParkedFull,
         Self::BuffersFull,
+        Self::BuffersPerAddress,
         Self::Streams,
         Self::ShuttingDown,
         Self::HandlerTimeout,
@@ -135,12 +147,16 @@ impl Refusal {
             Self::RequestLineBytes => (414, "request_line_bytes", "the request line is too long"),
             Self::Expectation => (417, "expectation", "the only expectation that is met is 100-continue"),
             Self::HeadBytes => (431, "head_bytes", "the request's headers are too large"),
+            Self::HeaderLines => (431, "header_lines", "the request has too many header lines"),
+            Self::ConnectionOptions => (431, "connection_options", "the Connection header has too many options"),
             Self::TransferCoding => (501, "transfer_coding", "the only transfer coding that is read is chunked"),
             Self::BadAnswer => (502, "bad_answer", "the request failed inside the service: see its log"),
             Self::QueueFull => (503, "queue_full", "too many requests wait: try again later"),
+            Self::QueuePerAddress => (503, "queue_per_address", "too many requests from this address wait: try again later"),
             Self::QueueTimeout => (503, "queue_timeout", "the service is too busy: try again later"),
             Self::ParkedFull => (503, "parked_full", "too many long polls wait: try again later"),
             Self::BuffersFull => (503, "buffers_full", "too many requests arrive at once: try again later"),
+            Self::BuffersPerAddress => (503, "buffers_per_address", "too many requests arrive from this address at once: try again later"),
             Self::Streams => (503, "streams", "too many long answers are on their way: try again later"),
             Self::ShuttingDown => (503, "shutting_down", "the service is ending: try again later"),
             Self::HandlerTimeout => (504, "handler_timeout", "the request took too long inside the service"),

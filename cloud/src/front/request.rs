@@ -8,7 +8,8 @@
 
 use super::chunked::Chunked;
 use super::head::{self, BodyLength, Head};
-use super::limits::Limits;
+use super::limits::{Limits, RequestLimits};
+use super::proxies::Forwarding;
 use super::refusal::Refusal;
 
 /// A whole request, as the workers get it.
@@ -22,6 +23,8 @@ pub(super) struct Request {
     pub(super) is_head: bool,
     /// The client wants the connection closed.
     pub(super) close: bool,
+    /// What the head said about its way.
+    pub(super) forwarding: Forwarding,
 }
 
 /// What a piece of bytes brought.
@@ -37,15 +40,7 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Parser {
     state: State,
-    max: Max,
-}
-
-/// The limits that concern the parser.
-#[derive(Clone, Copy, Debug)]
-struct Max {
-    request_line: usize,
-    head: usize,
-    body: usize,
+    max: RequestLimits,
 }
 
 #[derive(Debug)]
@@ -71,19 +66,16 @@ impl State {
 
 impl Parser {
     pub(super) const fn new(limits: &Limits) -> Self {
-        let max = Max {
-            request_line: limits.request_line_bytes,
-            head: limits.head_bytes,
-            body: limits.body_bytes,
-        };
-        Self { state: State::new(), max }
+        Self { state: State::new(), max: limits.of_request() }
     }
 
     /// Bytes of memory held.
     pub(super) fn held(&self) -> usize {
         match &self.state {
             State::Head { bytes, .. } => bytes.capacity(),
-            State::Body { head, body, .. } => head.text.capacity() + body.capacity(),
+            State::Body { head, body, .. } => {
+                head.text.capacity() + head.forwarding.chain.capacity() + body.capacity()
+            }
         }
     }
 
@@ -105,7 +97,7 @@ impl Parser {
                 return Ok((input.len(), None));
             };
             used = count;
-            let head = head::parse(bytes, self.max.body)?;
+            let head = head::parse(bytes, self.max)?;
             let expects = head.expects_continue && head.body != BodyLength::Bytes(0);
             let chunked = matches!(head.body, BodyLength::Chunked).then(Chunked::new);
             self.state = State::Body { head, body: Vec::new(), chunked };
@@ -116,7 +108,8 @@ impl Parser {
         let State::Body { head, body, chunked } = &mut self.state else {
             return Ok((used, None));
         };
-        let (count, is_complete) = read_body(head, body, chunked, &input[used..], self.max.body)?;
+        let (count, is_complete) =
+            read_body(head, body, chunked, &input[used..], self.max.body_bytes)?;
         used += count;
         if !is_complete {
             return Ok((used, None));
@@ -129,7 +122,13 @@ impl Parser {
         text.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
         text.shrink_to_fit();
         body.shrink_to_fit();
-        let request = Request { head: text, body, is_head: head.is_head, close: head.close };
+        let request = Request {
+            head: text,
+            body,
+            is_head: head.is_head,
+            close: head.close,
+            forwarding: head.forwarding,
+        };
         Ok((used, Some(Event::Complete(request))))
     }
 }
@@ -139,7 +138,7 @@ fn read_head(
     bytes: &mut Vec<u8>,
     line: &mut Line,
     input: &[u8],
-    max: Max,
+    max: RequestLimits,
 ) -> Result<Option<usize>, Refusal> {
     for (at, &byte) in input.iter().enumerate() {
         let after_cr = bytes.last() == Some(&b'\r');
@@ -147,10 +146,10 @@ fn read_head(
             return Err(Refusal::BareLineEnd);
         }
         bytes.push(byte);
-        if *line != Line::Whole && bytes.len() > max.request_line + b"\r\n".len() {
+        if *line != Line::Whole && bytes.len() > max.request_line_bytes + b"\r\n".len() {
             return Err(Refusal::RequestLineBytes);
         }
-        if bytes.len() > max.head {
+        if bytes.len() > max.head_bytes {
             return Err(Refusal::HeadBytes);
         }
         match (byte, *line) {

@@ -1,5 +1,6 @@
 //! What a listener counts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::refusal::Refusal;
@@ -71,6 +72,8 @@ pub struct FrontStats {
     pub requests: u64,
     /// Long polls dispatched again since the start.
     pub woken: u64,
+    /// Long polls answered because a newer one of the same asker waits.
+    pub superseded: u64,
     /// Clients that were cut because they took no byte of their answer.
     pub stalled: u64,
     /// Answers that a worker broke off.
@@ -95,6 +98,19 @@ impl FrontStats {
     }
 }
 
+/// What a listener counts, for somebody who looks at it. Clones are the same thing; it can be made
+/// before the listener, as [`Wakes`](super::Wakes) are.
+#[derive(Clone, Default)]
+pub struct FrontCounters(pub(super) Arc<Counters>);
+
+impl FrontCounters {
+    /// The counters as they are now.
+    #[must_use]
+    pub fn stats(&self) -> FrontStats {
+        self.0.snapshot()
+    }
+}
+
 /// The counters themselves: the loop writes, anybody reads.
 #[derive(Default)]
 pub(super) struct Counters {
@@ -107,6 +123,7 @@ pub(super) struct Counters {
     pub(super) buffered_bytes: AtomicU64,
     pub(super) requests: AtomicU64,
     pub(super) woken: AtomicU64,
+    pub(super) superseded: AtomicU64,
     pub(super) stalled: AtomicU64,
     pub(super) broken_answers: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
@@ -134,6 +151,7 @@ impl Counters {
             buffered_bytes: load(&self.buffered_bytes),
             requests: load(&self.requests),
             woken: load(&self.woken),
+            superseded: load(&self.superseded),
             stalled: load(&self.stalled),
             broken_answers: load(&self.broken_answers),
             refused: self.refused.each_ref().map(load),

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringside_protocol::time::UnixMicros;
 
+use super::turns::Turns;
 use crate::auth::Logins;
 use crate::db::Db;
 use crate::db::stats::HourCache;
 use crate::events::{Events, Waker};
+use crate::front::FrontCounters;
 use crate::identity::Identity;
 use crate::web::Site;
 
@@ -27,6 +29,8 @@ pub struct App {
     pub sensors: Arc<dyn Waker>,
     /// Where sensors find us; enrolment tokens carry it.
     pub identity: Identity,
+    /// What listeners count, by the name of their port.
+    pub fronts: Vec<(&'static str, FrontCounters)>,
     /// The time.
     pub clock: Clock,
     /// The GUI's files.
@@ -40,6 +44,10 @@ pub struct App {
     pub(super) logins: Logins,
     pub(super) answers: Answers,
     pub(super) hours: HourCache,
+    /// Requests at work.
+    pub(super) turns: Turns,
+    /// Exports on their way.
+    pub(super) exports: Turns,
 }
 
 /// Answers given since the start, by the first digit of their status.
@@ -75,12 +83,15 @@ impl App {
             sensors: Arc::clone(&waker),
             waker,
             identity,
+            fronts: Vec::new(),
             clock,
             site: Site::embedded(),
             hsts: false,
             logins: Logins::default(),
             answers: Answers::default(),
             hours: HourCache::default(),
+            turns: Turns::default(),
+            exports: Turns::default(),
         }
     }
 

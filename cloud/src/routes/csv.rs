@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::listing::Listed;
 use super::names::Names;
+use super::turns::Turn;
 use crate::auth::Scope;
 use crate::db::Db;
 use crate::db::search::{Bounds, MAX_ROWS_SCANNED, Position, Span, search};
@@ -28,6 +29,7 @@ pub(super) fn response<K: Listed>(
     filter: K::Filter,
     span: Span,
     names: Names,
+    turn: Turn,
 ) -> Response {
     let export = Export::<K> {
         db,
@@ -39,6 +41,7 @@ pub(super) fn response<K: Listed>(
         is_done: false,
         ready: header(K::COLUMNS_OF_CSV),
         sent: 0,
+        _turn: turn,
     };
     let disposition = format!("attachment; filename=\"{}.csv\"", K::NAME);
     Response::stream(200, "text/csv; charset=utf-8; header=present", Box::new(export))
@@ -56,6 +59,8 @@ struct Export<K: Listed> {
     is_done: bool,
     ready: Vec<u8>,
     sent: usize,
+    /// Ends with the export.
+    _turn: Turn,
 }
 
 impl<K: Listed> Read for Export<K> {

@@ -9,14 +9,13 @@ use super::{Answer, ApiError, Context};
 use crate::auth::Scope;
 use crate::db::Customer;
 use crate::db::sensors::Sensor;
+use crate::front::{FrontCounters, FrontStats, HandshakeFailure, Refusal};
 use crate::server::{Request, Response};
 use crate::version;
 
 /// Whether a request was made on this machine, and not handed on by a proxy that runs on it.
 pub(super) fn is_local(request: &Request) -> bool {
-    let proxied = ["forwarded", "via"];
-    request.peer.ip().to_canonical().is_loopback()
-        && proxied.iter().all(|name| request.header(name).is_none())
+    request.peer.ip().to_canonical().is_loopback() && !request.is_forwarded
 }
 
 pub(super) fn not_local() -> ApiError {
@@ -67,6 +66,10 @@ pub(super) fn metrics(context: &Context<'_>, scope: Option<&Scope>) -> Answer {
         sample(&mut text, "ringside_channels", &[("customer", name)], channels);
     }
     for (counter, help) in [
+        ("cdrs_refused", "Records that no sensor can have made, refused."),
+        ("batches_refused", "Batches that could not be read, refused."),
+        ("batches_over_quota", "Batches that have to wait: the customer is at its quota of a day."),
+        ("heartbeats_refused", "Heartbeats that could not be read, or not whole."),
         ("cdrs_expired", "Records that came after the retention and were not kept."),
         ("cdrs_misdated", "Records with an impossible time, filed under their arrival."),
     ] {
@@ -95,7 +98,54 @@ fn service(context: &Context<'_>, text: &mut String) {
     }
     head(text, "ringside_logins_failed_total", "counter", "Logins with a wrong password.");
     sample(text, "ringside_logins_failed_total", &[], context.app.logins.failed());
+    head(text, "ringside_logins_limited_total", "counter", "Logins that came too often.");
+    sample(text, "ringside_logins_limited_total", &[], context.app.logins.limited());
+    fronts(&context.app.fronts, text);
 }
+
+/// What the listeners count: who is kept out shows here.
+fn fronts(fronts: &[(&'static str, FrontCounters)], text: &mut String) {
+    let fronts: Vec<_> = fronts.iter().map(|(port, counters)| (*port, counters.stats())).collect();
+    for (name, kind, help, value) in FRONT_METRICS {
+        let metric = format!("ringside_front_{name}");
+        head(text, &metric, kind, help);
+        for (port, stats) in &fronts {
+            sample(text, &metric, &[("port", port)], value(stats));
+        }
+    }
+    let metric = "ringside_front_refused_total";
+    head(text, metric, "counter", "Requests and connections turned away, by port and reason.");
+    for (port, stats) in &fronts {
+        for refusal in Refusal::ALL {
+            let labels = [("port", *port), ("reason", refusal.name())];
+            sample(text, metric, &labels, stats.refused(refusal));
+        }
+    }
+    let metric = "ringside_front_handshakes_failed_total";
+    head(text, metric, "counter", "TLS handshakes that came to nothing, by port and reason.");
+    for (port, stats) in &fronts {
+        for failure in HandshakeFailure::ALL {
+            let labels = [("port", *port), ("reason", failure.name())];
+            sample(text, metric, &labels, stats.handshakes_failed(failure));
+        }
+    }
+}
+
+type FrontMetric = (&'static str, &'static str, &'static str, fn(&FrontStats) -> u64);
+
+const FRONT_METRICS: &[FrontMetric] = &[
+    ("connections", "gauge", "Connections by port.", |stats| stats.connections),
+    ("parked", "gauge", "Long polls that wait.", |stats| stats.parked),
+    ("queued", "gauge", "Requests that wait for a worker.", |stats| stats.queued),
+    ("running", "gauge", "Requests with the workers.", |stats| stats.running),
+    ("buffered_bytes", "gauge", "Bytes of requests held.", |stats| stats.buffered_bytes),
+    ("accepted_total", "counter", "Connections accepted.", |stats| stats.accepted),
+    ("requests_total", "counter", "Whole requests.", |stats| stats.requests),
+    ("superseded_total", "counter", "Long polls that gave way to newer ones.", |stats| {
+        stats.superseded
+    }),
+    ("stalled_total", "counter", "Clients cut because they took no answer.", |stats| stats.stalled),
+];
 
 /// Calls in progress, of the last heartbeat.
 pub(super) fn channels(sensor: &Sensor) -> u64 {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::csv::{self, Column};
 use super::names::Names;
 use super::reply::json_response;
+use super::turns::{MAX_EXPORTS, too_many_exports};
 use super::{Answer, ApiError, Context, cursor, query};
 use crate::auth::Scope;
 use crate::db::fleet;
@@ -60,8 +61,10 @@ pub(super) fn list<K: Listed>(context: &Context<'_>, scope: &Scope) -> Answer {
     let names = Names::new(&fleet::sensors(db, scope)?);
     let Asked { filter, part, is_csv } = Asked::<K>::read(context, &names)?;
     if is_csv {
+        let turn = context.app.exports.take(scope.customer(), MAX_EXPORTS);
+        let turn = turn.ok_or_else(too_many_exports)?;
         let (db, scope) = (Arc::clone(db), scope.clone());
-        return Ok(csv::response::<K>(db, scope, filter, part.span, names));
+        return Ok(csv::response::<K>(db, scope, filter, part.span, names, turn));
     }
     let Part { span, after, limit } = part;
     let bounds = Bounds { matches: limit, rows: MAX_ROWS_SCANNED };

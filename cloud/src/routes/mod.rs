@@ -26,6 +26,7 @@ mod stats;
 mod stored;
 mod strangers;
 mod tokens;
+mod turns;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -35,13 +36,15 @@ use ringside_protocol::time::UnixMicros;
 pub use self::api_tokens::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
 pub use self::app::{App, Clock};
 pub use self::audit::MAX_ENTRIES;
-pub use self::changes::MAX_WAIT_SECONDS;
+pub use self::changes::{MAX_WAIT_SECONDS, MAX_WAITING};
 pub use self::listing::{DEFAULT_LIMIT, MAX_LIMIT};
+pub use self::login::MAX_WAITING_AT_THE_DOOR;
 pub use self::query::MAX_PARAMETERS;
 pub use self::reply::ApiError;
 pub use self::rules::MAX_CALLS_TRIED;
 pub use self::stats::MAX_ROWS_COUNTED;
 pub use self::tokens::MAX_OUTSTANDING_TOKENS;
+pub use self::turns::{MAX_AT_WORK, MAX_EXPORTS, MAX_WAITING_FOR_A_TURN};
 use crate::auth::{self, Admin, Caller, Scope};
 use crate::db::calls::Calls;
 use crate::db::peers::Peers;
@@ -56,11 +59,11 @@ enum Handler {
     Open(fn(&Context<'_>) -> Answer),
     /// This machine without more, others with a token or a session.
     Local(fn(&Context<'_>, Option<&Scope>) -> Answer),
-    /// Whoever has logged in or holds a token; with what authentication found.
+    /// Whoever has logged in or holds a token, for what costs little; with what authentication found.
     Caller(fn(&Context<'_>, &Caller) -> Answer),
-    /// The same, for handlers that only need to know the customer.
+    /// The same, for handlers that only need to know the customer; in turn (`turns.rs`).
     Scope(fn(&Context<'_>, &Scope) -> Answer),
-    /// Administrators.
+    /// Administrators, in turn.
     Admin(fn(&Context<'_>, &Admin<'_>) -> Answer),
 }
 
@@ -104,7 +107,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/peers", Handler::Scope(listing::list::<Peers>)),
     route("GET", "/api/v1/peers/{id}", Handler::Scope(peers::one)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
-    route("GET", "/api/v1/changes", Handler::Scope(changes::changes)),
+    route("GET", "/api/v1/changes", Handler::Caller(changes::changes)),
     route("GET", "/api/v1/openapi.json", Handler::Open(openapi::openapi)),
     route("GET", "/healthz", Handler::Local(health::healthz)),
     route("GET", "/metrics", Handler::Local(health::metrics)),
@@ -174,14 +177,17 @@ fn call(handler: &Handler, context: &Context<'_>) -> Answer {
             answer(context, Some(&caller.scope))
         }
         Handler::Caller(answer) => answer(context, &authenticate()?),
-        Handler::Scope(answer) => answer(context, &authenticate()?.scope),
+        Handler::Scope(answer) => {
+            let scope = authenticate()?.scope;
+            turns::in_turn(context, scope.customer(), || answer(context, &scope))
+        }
         Handler::Admin(answer) => {
             let caller = authenticate()?;
             let admin = caller.scope.admin().ok_or_else(|| {
                 let message = "Only administrators may do this: ask one of your organisation.";
                 ApiError::new(403, "not_admin", message)
             })?;
-            answer(context, &admin)
+            turns::in_turn(context, admin.customer(), || answer(context, &admin))
         }
     }
 }

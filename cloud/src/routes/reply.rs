@@ -79,9 +79,12 @@ impl From<Refusal> for ApiError {
             Refusal::TokenOnlyReads => (403, "token_only_reads"),
             Refusal::Foreign => (403, "foreign_origin"),
             Refusal::Csrf => (403, "csrf"),
-            Refusal::TooMany { retry_after } => {
+            Refusal::TooMany { retry_after, .. } => {
                 return Self::new(429, "too_many_attempts", refusal.to_string())
                     .with("Retry-After", retry_after.to_string());
+            }
+            Refusal::Crowd => {
+                return Self::new(503, "crowd", refusal.to_string()).with("Retry-After", "5");
             }
             Refusal::NoRandom => (500, "no_random"),
             Refusal::Db(_) => (500, "database"),

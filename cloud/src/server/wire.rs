@@ -63,19 +63,24 @@ pub(super) fn write(to: &mut dyn Write, response: Response, is_head: bool) -> io
 }
 
 fn write_park(to: &mut dyn Write, park: &Park) -> io::Result<()> {
-    if !is_value(&park.key) {
+    let share = park.share.as_ref();
+    if !is_value(&park.key) || share.is_some_and(|share| !is_value(&share.of)) {
         log::error!("a request cannot be parked under the key {:?}", park.key);
         return write(to, Response::text(500, "the request failed inside the service"), false);
     }
     write!(
         to,
         "HTTP/1.1 204 {}\r\nx-ringside-park: {}\r\nx-ringside-park-generation: {}\r\n\
-         x-ringside-park-millis: {}\r\n\r\n",
+         x-ringside-park-millis: {}\r\n",
         reason_phrase(204),
         park.key,
         park.generation,
         park.wait.as_millis().min(u128::from(u64::MAX)),
-    )
+    )?;
+    if let Some(share) = share {
+        write!(to, "x-ringside-park-share: {} {}\r\n", share.most, share.of)?;
+    }
+    to.write_all(b"\r\n")
 }
 
 /// Status line and headers, without length and empty line.

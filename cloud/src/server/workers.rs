@@ -278,6 +278,7 @@ fn read_request(http: &mut tiny_http::Request) -> io::Result<Request> {
         query: query.to_owned(),
         headers,
         peer,
+        is_forwarded: internal.is_forwarded,
         body,
         woken: internal.woken,
         waited: Duration::from_millis(internal.waited_millis),
@@ -288,6 +289,7 @@ fn read_request(http: &mut tiny_http::Request) -> io::Result<Request> {
 #[derive(Default)]
 struct Internal {
     peer: Option<std::net::SocketAddr>,
+    is_forwarded: bool,
     woken: Option<Woken>,
     waited_millis: u64,
 }
@@ -297,7 +299,9 @@ impl Internal {
     fn note(&mut self, name: &str, value: &str) -> bool {
         match name {
             "x-ringside-peer" => self.peer = value.parse().ok(),
+            "x-ringside-forwarded" => self.is_forwarded = true,
             "x-ringside-woken" if value == "yes" => self.woken = Some(Woken::Yes),
+            "x-ringside-woken" if value == "superseded" => self.woken = Some(Woken::Superseded),
             "x-ringside-woken" => self.woken = Some(Woken::Timeout),
             "x-ringside-waited-millis" => self.waited_millis = value.parse().unwrap_or(0),
             // The body says it itself.

@@ -85,7 +85,7 @@ impl Uplink {
         let accepted = self.admit(device, hello, request);
         accepted.map_err(|refusal| match refusal {
             Refusal::Failure(failure) => self.refuse_proven(hello, request, failure),
-            status @ Refusal::Status(..) => status,
+            other => other,
         })
     }
 

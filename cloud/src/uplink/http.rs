@@ -2,6 +2,7 @@
 
 use ringside_protocol::time::UnixMicros;
 
+use super::poll::POLLS_PER_SENSOR;
 use super::{Answer, Request, Uplink};
 use crate::events::Waker;
 use crate::front::Wakes;
@@ -38,7 +39,9 @@ impl Uplink {
         });
         match answer {
             Answer::Message(envelope) => Response::bytes(200, "application/octet-stream", envelope),
-            Answer::Park { key, wait, generation } => Response::parked(key, generation, wait),
+            Answer::Park { key, wait, generation } => {
+                Response::parked(key.clone(), generation, wait).within_share(key, POLLS_PER_SENSOR)
+            }
             Answer::Status(status, sentence) => Response::text(status, &sentence),
         }
     }

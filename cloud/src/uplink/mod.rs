@@ -12,11 +12,12 @@ use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
 use ringside_protocol::envelope::{self, EnvelopeError, Message};
 use ringside_protocol::message::{Heartbeat, HeartbeatAnswer, Refused};
+use ringside_protocol::plausible;
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 
-use crate::db::sensors::encode;
+use crate::db::intake::Kind as NoticeKind;
 use crate::db::{Db, DbError};
 use crate::events::{Events, Kind, Waker};
 use crate::server::Woken;
@@ -33,9 +34,6 @@ mod tests;
 
 use handshake::{Nonces, Throttle};
 use session::{Session, Sessions, Token};
-
-/// Bytes of a heartbeat, at most: of its envelope, and inflated, as it is kept.
-const MAX_HEARTBEAT_BYTES: usize = 64 << 10;
 
 /// Bytes of a handshake's envelope, at most.
 const MAX_HANDSHAKE_BYTES: usize = 16 << 10;
@@ -90,6 +88,13 @@ pub enum Answer {
 enum Refusal {
     /// In the protocol's words.
     Failure(Failure),
+    /// The same, and when to come back.
+    Later {
+        /// In the protocol's words.
+        failure: Failure,
+        /// How long to wait.
+        seconds: u16,
+    },
     /// Not a message at all.
     Status(u16, String),
 }
@@ -113,6 +118,7 @@ pub struct Uplink {
     events: Arc<Events>,
     waker: Arc<dyn Waker>,
     sessions: Mutex<Sessions>,
+    turns: ingest::Turns,
     nonces: Nonces,
     /// Unproven refusals that name a sensor.
     known: Mutex<Throttle>,
@@ -136,6 +142,7 @@ impl Uplink {
             events,
             waker,
             sessions: Mutex::default(),
+            turns: ingest::Turns::default(),
             nonces: Nonces::new(&key),
             known: Mutex::default(),
             strangers: Mutex::default(),
@@ -157,6 +164,7 @@ impl Uplink {
         };
         answer.unwrap_or_else(|refusal| match refusal {
             Refusal::Failure(failure) => refuse(failure),
+            Refusal::Later { failure, seconds } => refuse_until(failure, seconds),
             Refusal::Status(status, sentence) => Answer::Status(status, sentence),
         })
     }
@@ -169,9 +177,10 @@ impl Uplink {
 
     fn heartbeat(&self, request: &Request<'_>) -> Result<HeartbeatAnswer, Refusal> {
         let (token, session) = self.enter(request)?;
-        limit(request.body, MAX_HEARTBEAT_BYTES)?;
-        let heartbeat: Heartbeat = open(request.body)?;
-        limit(&encode(&heartbeat), MAX_HEARTBEAT_BYTES)?;
+        let mut heartbeat = self.read::<Heartbeat>(NoticeKind::Heartbeats, request, &session)?;
+        if let Some(cut) = plausible::cut(&mut heartbeat) {
+            self.notice(&session, (NoticeKind::Heartbeats, 1), &cut, request);
+        }
         let beaten =
             self.db.heartbeat(session.customer, session.device, &heartbeat, request.now)?;
         if heartbeat.is_leaving {
@@ -268,6 +277,10 @@ fn refuse(failure: Failure) -> Answer {
         Failure::Busy { .. } => BUSY_RETRY_SECONDS,
         _ => 0,
     };
+    refuse_until(failure, retry_after_seconds)
+}
+
+fn refuse_until(failure: Failure, retry_after_seconds: u16) -> Answer {
     match envelope::seal(&Refused { failure, retry_after_seconds }) {
         Ok(mut sealed) => {
             sealed[2] = OLDEST_PROTOCOL_VERSION;

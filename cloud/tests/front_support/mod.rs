@@ -11,7 +11,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use ringside_cloud::ca::{ServerTls, TlsSettings};
-use ringside_cloud::front::{Front, FrontHandle, FrontSettings, FrontStats, Limits, Wakes};
+use ringside_cloud::front::{
+    Front, FrontCounters, FrontHandle, FrontSettings, FrontStats, Limits, Wakes,
+};
+use ringside_cloud::network::Network;
 use ringside_cloud::server::{Request, Response};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::pki_types::ServerName;
@@ -76,6 +79,18 @@ pub(crate) fn start_on(
     wakes: Wakes,
     handler: impl Fn(&mut Request) -> Response + Send + Sync + 'static,
 ) -> Service {
+    start_behind(&[], listen, limits, workers, wakes, handler)
+}
+
+/// Starts a front that has reverse proxies before it.
+pub(crate) fn start_behind(
+    proxies: &[&str],
+    listen: SocketAddr,
+    limits: Limits,
+    workers: usize,
+    wakes: Wakes,
+    handler: impl Fn(&mut Request) -> Response + Send + Sync + 'static,
+) -> Service {
     let directory = TempDir::new();
     let settings =
         TlsSettings { directory: directory.path().join("tls"), names: Vec::new(), given: None };
@@ -84,8 +99,10 @@ pub(crate) fn start_on(
         listen,
         tls: tls.config().unwrap(),
         limits,
+        proxies: proxies.iter().map(|text| Network::parse(text).unwrap()).collect(),
         workers,
         wakes,
+        counters: FrontCounters::default(),
         socket_directory: Some(directory.path().to_path_buf()),
     };
     let front = Front::start(settings, Arc::new(handler)).unwrap();

@@ -97,6 +97,7 @@ export function makeSensors(random, now) {
     counters: counters(1),
     drops: { kernel: 0, interface: 0, rtp_shed: 0, sip_shed: 0, total: 0 },
     failure: null,
+    notices: [],
     steps: steps(),
     ticks: ticks("ok", "ok", "ok", "ok", "ok"),
     ...more,
@@ -119,7 +120,20 @@ export function makeSensors(random, now) {
       drops: { kernel: 1_204, interface: 87, rtp_shed: 3_310, sip_shed: 0, total: 4_601 },
       memory_bytes: 412 * 2 ** 20,
     }),
-    base(3, "Lyon branch", { channels: 17, address: "2001:db8:51::7", uptime_seconds: 640 }),
+    base(3, "Lyon branch", {
+      channels: 17,
+      address: "2001:db8:51::7",
+      uptime_seconds: 640,
+      notices: [
+        {
+          at: ago(95),
+          code: "cdrs_refused",
+          count: 12,
+          sentence:
+            "12 records of this sensor were refused (streams of a call: 300, and a sensor makes at most 16): upgrade the cloud if it is older than the sensor; otherwise the sensor is faulty, or is not the one that you installed.",
+        },
+      ],
+    }),
     base(4, "Atelier Zürich 🔔 قاعة", {
       state: "offline",
       last_seen_at: ago(7_420),

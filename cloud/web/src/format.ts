@@ -129,3 +129,10 @@ export const brief = (sentence: string): string => sentence.replace(/ \([^()]*\)
 /** "1 call", "3 calls". */
 export const plural = (n: number, one: string, many = `${one}s`): string =>
   `${count(n)} ${n === 1 ? one : many}`;
+
+/**
+ * A text from the wire to paste somewhere: no line end that would run it in a terminal, no escape, and
+ * nothing that turns the direction of what follows.
+ */
+export const onOneLine = (text: string): string =>
+  text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, " ");

@@ -369,6 +369,8 @@ export interface Sensor {
     total: number;
   } | null;
   upgrade: { at: string; to: string; running: string; ok: boolean; sentence: string } | null;
+  /** What it sent in the last days and was not kept as it came, the newest first. */
+  notices: { at: string; code: string; count: number; sentence: string }[];
   failure: Failure | null;
   steps: Step[];
   ticks: Step[];

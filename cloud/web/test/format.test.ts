@@ -90,3 +90,8 @@ test("moments within a sentence are told in the reader's time", () => {
   assert.equal(format.localTimes(sentence, later), "Its session is open since 24 Nov 09:05:07.");
   assert.equal(format.localTimes("No time in it.", at), "No time in it.");
 });
+
+test("what is copied runs nothing where it is pasted", () => {
+  assert.equal(format.onOneLine("1@x\nrm -rf ~\r\u001b[31m\u202eevil\u2028"), "1@x rm -rf ~  [31m evil ");
+  assert.equal(format.onOneLine("ringside-sensor enrol --token rs1-äö"), "ringside-sensor enrol --token rs1-äö");
+});

@@ -9,11 +9,12 @@ use super::{ColumnsError, MAX_COLUMNS, MAX_DEPTH};
 
 type Read<T> = Result<T, ColumnsError>;
 
-pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Read<T> {
+pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8], memory: usize) -> Read<T> {
     let mut rest = bytes;
     let mut left = MAX_COLUMNS;
     let mut root = Column::read(&mut rest, MAX_DEPTH, &mut left)?;
-    T::deserialize(Reader { column: &mut root, taken: &Cell::new(0) })
+    let tally = Tally { taken: Cell::new(0), memory: Cell::new(memory) };
+    T::deserialize(Reader { column: &mut root, tally: &tally })
 }
 
 /// What is left of one column, and those below it.
@@ -64,10 +65,26 @@ const fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
+/// What reading has cost so far.
+struct Tally {
+    /// Bytes taken from all columns.
+    taken: Cell<usize>,
+    /// Bytes of memory that are left.
+    memory: Cell<usize>,
+}
+
+impl Tally {
+    /// Notes memory that is about to be used.
+    fn spend(&self, bytes: usize) -> Read<()> {
+        let left = self.memory.get().checked_sub(bytes).ok_or(ColumnsError::TooLarge)?;
+        self.memory.set(left);
+        Ok(())
+    }
+}
+
 struct Reader<'r, 'a> {
     column: &'r mut Column<'a>,
-    /// Bytes taken from all columns so far.
-    taken: &'r Cell<usize>,
+    tally: &'r Tally,
 }
 
 impl<'r, 'a> Reader<'r, 'a> {
@@ -75,7 +92,8 @@ impl<'r, 'a> Reader<'r, 'a> {
     fn take<T>(&mut self, take: impl FnOnce(&mut &'a [u8]) -> Read<T>) -> Read<T> {
         let before = self.column.bytes.len();
         let value = take(&mut self.column.bytes)?;
-        self.taken.set(self.taken.get() + before - self.column.bytes.len());
+        let taken = &self.tally.taken;
+        taken.set(taken.get() + before - self.column.bytes.len());
         Ok(value)
     }
 
@@ -93,10 +111,12 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     fn text(&mut self) -> Read<&'a [u8]> {
-        self.take(|bytes| {
+        let text = self.take(|bytes| {
             let length = get(bytes)?;
             split(bytes, length)
-        })
+        })?;
+        self.tally.spend(text.len())?;
+        Ok(text)
     }
 
     fn utf8(&mut self) -> Read<&'a str> {
@@ -105,12 +125,12 @@ impl<'r, 'a> Reader<'r, 'a> {
 
     fn below(self, index: usize) -> Read<Self> {
         let column = self.column.below.get_mut(index).ok_or(ColumnsError::TooShort)?;
-        Ok(Self { column, taken: self.taken })
+        Ok(Self { column, tally: self.tally })
     }
 
     /// This place again, for one of its parts.
     const fn again(&mut self) -> Reader<'_, 'a> {
-        Reader { column: self.column, taken: self.taken }
+        Reader { column: self.column, tally: self.tally }
     }
 }
 
@@ -239,6 +259,8 @@ impl<'a> de::Deserializer<'a> for Reader<'_, 'a> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Read<V::Value> {
+        // A box says nothing of what it holds, but what it holds comes by here.
+        self.tally.spend(size_of::<V::Value>())?;
         self.deserialize_tuple(fields.len(), visitor)
     }
 
@@ -263,9 +285,10 @@ impl<'a> Elements<'_, 'a> {
     fn next<T>(&mut self, read: impl FnOnce(Reader<'_, 'a>) -> Read<T>) -> Read<Option<T>> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
-        let before = self.of.taken.get();
+        self.of.tally.spend(size_of::<T>())?;
+        let before = self.of.tally.taken.get();
         let value = read(self.of.again())?;
-        if self.of.taken.get() == before {
+        if self.of.tally.taken.get() == before {
             return Err(ColumnsError::TooShort);
         }
         Ok(Some(value))
@@ -288,6 +311,7 @@ impl<'a> de::MapAccess<'a> for Elements<'_, 'a> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Read<V::Value> {
+        self.of.tally.spend(size_of::<V::Value>())?;
         seed.deserialize(self.of.again().below(1)?)
     }
 }

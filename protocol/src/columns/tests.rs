@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 
+/// More than any value of these tests takes.
+const PLENTY: usize = 1 << 20;
+
+fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ColumnsError> {
+    super::from_bytes(bytes, PLENTY)
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Shape {
     Nothing,
@@ -119,6 +126,24 @@ fn an_element_that_takes_no_byte_is_refused() {
     // A sequence of 2^63 elements, whose column has none below it.
     let claim = [1, 10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0];
     assert_eq!(from_bytes::<Vec<Empty>>(&claim), Err(ColumnsError::TooShort));
+}
+
+#[test]
+fn a_value_that_takes_more_memory_than_it_may_is_refused() {
+    let memory = |texts: &[&str]| {
+        size_of::<String>() * texts.len() + texts.iter().map(|text| text.len()).sum::<usize>()
+    };
+    let texts = ["a", "", "bcd"];
+    let bytes = to_vec(&texts[..]).expect("columns");
+    let read = |memory| super::from_bytes::<Vec<String>>(&bytes, memory);
+    assert_eq!(read(memory(&texts)), Ok(texts.map(str::to_owned).to_vec()));
+    assert_eq!(read(memory(&texts) - 1), Err(ColumnsError::TooLarge));
+
+    let boxed = Box::new(Older { number: 1 });
+    let bytes = to_vec(&boxed).expect("columns");
+    let read = |memory| super::from_bytes::<Box<Older>>(&bytes, memory);
+    assert_eq!(read(size_of::<Older>()), Ok(boxed));
+    assert_eq!(read(size_of::<Older>() - 1), Err(ColumnsError::TooLarge));
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! What is done with the bytes that the fuzzer makes: each function is one target, and panics only
 //! where the reader under it is wrong.
 
+use std::fs;
 use std::io::Cursor;
 
 use embassy_time::Instant;
+use ringside_protocol::cdr::Boot;
 use ringside_protocol::message::{
     Accepted, Batch, BatchAck, Challenge, Commands, Enrol, Enrolled, Heartbeat, HeartbeatAnswer,
     Hello, Poll, Prove, Refused,
 };
+use ringside_protocol::rule::Rule;
 use ringside_protocol::token::Token;
 use ringside_protocol::{envelope, json};
 use ringside_sensor::analysis::{Analysis, AnalysisSettings};
@@ -17,6 +20,9 @@ use ringside_sensor::capture::{Frame, LinkType};
 use ringside_sensor::counters::Counters;
 use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, Options, PortSet};
 use ringside_sensor::peer::Methods;
+use ringside_sensor::store::export::{self, FileFormat};
+use ringside_sensor::store::ring::catalog::Catalog;
+use ringside_sensor::store::ring::chunk::{CHUNK_HEAD, Head, Kind, Lock};
 use ringside_sensor::wire::rtp::TelephoneEvent;
 use ringside_sensor::wire::sip::{Message, NameAddr, Uri, Via};
 use ringside_sensor::wire::{rtcp, rtp, sdp, sip, vq};
@@ -26,6 +32,62 @@ pub fn vq_report(bytes: &[u8]) {
     if let Some(report) = vq::Report::parse(bytes) {
         assert!(!report.call_id.is_empty());
     }
+}
+
+/// The text of a capture rule: what is understood is written, and understood again as the same.
+pub fn rule(bytes: &[u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    if let Ok(rule) = Rule::parse(text) {
+        let written = rule.to_string();
+        assert_eq!(Rule::parse(&written).map_err(|error| (error, written)), Ok(rule));
+    }
+}
+
+/// A segment file of the ring store, made of the input's parts with right checksums, so that what
+/// stands behind a checksum is reached: a byte each for kind, lock and call, two for the length.
+pub fn segment(bytes: &[u8]) {
+    const SERIAL: u64 = 7;
+    const KINDS: [Kind; 4] = [Kind::Packets, Kind::Facts, Kind::Key, Kind::Pinned];
+    const LOCKS: [Lock; 4] = [Lock::Clear, Lock::Kept, Lock::Held, Lock::Device];
+    let mut file = Vec::from(*b"RSsegm1\0");
+    file.extend(SERIAL.to_le_bytes());
+    file.extend([1; 16]);
+    file.extend(crc32fast::hash(&file).to_le_bytes());
+    file.resize(64, 0);
+    let mut rest = bytes;
+    while let Some((&[kind, lock, call, high, low], after)) = rest.split_first_chunk() {
+        let len = u16::from_be_bytes([high, low]);
+        let (part, after) = after.split_at(usize::from(len).min(after.len()));
+        rest = after;
+        let head = Head {
+            kind: KINDS[usize::from(kind % 4)],
+            lock: LOCKS[usize::from(lock % 4)],
+            packets: len,
+            call: (Boot([call % 4; 16]), 1),
+            nonce: 0,
+            at: 0,
+            len: part.len().try_into().unwrap_or(0),
+        };
+        let mut chunk = [&[0; CHUNK_HEAD], part].concat();
+        head.emit(SERIAL, &mut chunk);
+        assert_eq!(Head::parse(&chunk, SERIAL), Some((head, part)));
+        chunk.resize(head.stride(), 0);
+        file.extend(chunk);
+    }
+    let directory = std::env::temp_dir().join(format!("ringside-fuzz-{}", std::process::id()));
+    fs::create_dir_all(&directory).expect("a directory for the segment");
+    fs::write(directory.join("0.seg"), file).expect("the segment is written");
+    let catalog = Catalog::read(&directory, None).expect("the segment is read");
+    for (call, facts, _) in catalog.kept() {
+        let packets = catalog.packets(call).expect("the segment is read");
+        assert_eq!(packets.missing_chunks, 0);
+        let mut out = Vec::new();
+        let packets = packets.in_order();
+        if export::export(FileFormat::Pcapng, "call", facts, &packets, &mut out).is_ok() {
+            assert!(FileSource::from_reader(Cursor::new(out)).is_ok());
+        }
+    }
+    let _ = fs::remove_dir_all(&directory);
 }
 
 /// A pcap or pcapng file, gzipped or not.
@@ -239,4 +301,3 @@ fn chunks(mut left: &[u8]) -> impl Iterator<Item = &[u8]> {
         Some(chunk)
     })
 }
-

@@ -170,7 +170,8 @@ fn final_flags(call: &Call, record: &Cdr, silences: &[Option<bool>]) -> u32 {
     }
     let talked = record.duration().unwrap_or(0) >= MEDIA_EXPECTED_WITHIN;
     let is_fax = (call.flags | set) & flags::FAX != 0;
-    if !talked || is_fax {
+    // What is missing may be with another call that shares the address.
+    if !talked || is_fax || call.has_lost_places {
         return set;
     }
     // A side that hears what the sensor does not see is no side that hears nothing.

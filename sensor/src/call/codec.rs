@@ -33,6 +33,8 @@
 
 use core::num::NonZeroU32;
 
+use ringside_protocol::limits::MAX_ENCODING_NAME;
+
 use super::level::Law;
 use crate::wire::rtp::{RtpMap, static_payload_type};
 
@@ -62,7 +64,7 @@ impl Kind {
 }
 
 /// Bytes of an encoding name that are kept; the rest is cut.
-pub const MAX_NAME: usize = 23;
+pub const MAX_NAME: usize = MAX_ENCODING_NAME;
 
 /// An encoding as a payload type stands for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,10 +263,16 @@ impl Codec {
         static_payload_type(payload_type).map_or(Self::UNKNOWN, Self::from_rtpmap)
     }
 
-    /// The same inside SRTP: its bytes cannot be read.
+    /// The same, inside SRTP or not: if it is, its bytes cannot be read.
     #[must_use]
-    pub const fn encrypted(self) -> Self {
-        Self { encrypted: true, ..self }
+    pub const fn inside_srtp(self, encrypted: bool) -> Self {
+        Self { encrypted, ..self }
+    }
+
+    /// Whether it is inside SRTP.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        self.encrypted
     }
 
     /// As in the table where it is there, else as in rtpmap; empty where unknown.
@@ -437,7 +445,7 @@ mod tests {
     fn g711_can_be_read_unless_it_is_encrypted() {
         assert_eq!(Codec::from_name("PCMU").law(), Some(Law::Mu));
         assert_eq!(Codec::from_name("PCMA").law(), Some(Law::A));
-        assert_eq!(Codec::from_name("PCMA").encrypted().law(), None);
+        assert_eq!(Codec::from_name("PCMA").inside_srtp(true).law(), None);
         assert_eq!(Codec::from_name("G722").law(), None);
     }
 
@@ -458,7 +466,7 @@ mod tests {
         assert_eq!(micros("GSM", 33), Some(20_000));
         assert_eq!(micros("G726-24", 60), Some(20_000));
         assert_eq!(micros("opus", 160), None);
-        assert_eq!(Codec::from_name("PCMA").encrypted().payload_micros(170), None);
+        assert_eq!(Codec::from_name("PCMA").inside_srtp(true).payload_micros(170), None);
     }
 
     #[test]

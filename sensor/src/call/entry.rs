@@ -71,6 +71,8 @@ pub struct Call {
     pub q850_cause: Option<u8>,
     /// What each side described.
     pub media: Media,
+    /// Media of it may have gone to others, or to nobody: there was no room for all of its addresses.
+    pub has_lost_places: bool,
     /// Its entries in the media table.
     pub media_slots: heapless::Vec<Slot, MAX_MEDIA_PER_CALL, u8>,
     /// Its streams.
@@ -150,6 +152,7 @@ impl Call {
             vlan: datagram.vlan,
             q850_cause: None,
             media: Media::default(),
+            has_lost_places: false,
             media_slots: heapless::Vec::new(),
             streams: heapless::Vec::new(),
             streams_omitted: 0,

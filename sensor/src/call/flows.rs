@@ -37,6 +37,8 @@ pub struct Flow {
     pub own_loss: OwnLoss,
     /// It began before a description named its address.
     pub is_adopted: bool,
+    /// Its addresses were agreed for SRTP.
+    pub is_encrypted: bool,
     /// Its source said BYE.
     pub has_left: bool,
     /// RFC 3550 §5.1.
@@ -153,7 +155,7 @@ impl Flows {
                 before.successor(arrival, codec, &mut self.intervals)
             }
         };
-        self.insert(stream, datagram, ssrc, hash)
+        self.insert(stream, datagram, ssrc, hash, codec.is_encrypted())
     }
 
     /// Begins a stream that no call claims yet, with its first two packets.
@@ -171,7 +173,7 @@ impl Flows {
         let codec = Codec::from_payload_type(payload_type);
         let stream = Stream::of_two(first, ssrc, second, codec, &mut self.intervals);
         let hash = keyed.flow(datagram.src, datagram.dst, ssrc);
-        self.insert(stream, datagram, ssrc, hash)
+        self.insert(stream, datagram, ssrc, hash, false)
     }
 
     fn insert(
@@ -180,6 +182,7 @@ impl Flows {
         datagram: &Datagram<'_>,
         ssrc: u32,
         hash: u64,
+        is_encrypted: bool,
     ) -> Option<Slot> {
         let flow = Flow {
             src: datagram.src,
@@ -192,6 +195,7 @@ impl Flows {
             is_event: false,
             own_loss: OwnLoss::default(),
             is_adopted: false,
+            is_encrypted,
             has_left: false,
             ssrc,
             hash,
@@ -202,8 +206,9 @@ impl Flows {
     }
 
     /// A stream that no call claimed belongs to one now, which says what its payload types are.
-    pub fn adopt(&mut self, slot: Slot, codec_of: impl Fn(u8) -> Codec) {
+    pub fn adopt(&mut self, slot: Slot, is_encrypted: bool, codec_of: impl Fn(u8) -> Codec) {
         if let Some(flow) = self.slab.get_mut(slot) {
+            flow.is_encrypted = is_encrypted;
             flow.stream.adopt(codec_of);
             flow.is_adopted = true;
         }

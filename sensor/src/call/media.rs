@@ -14,6 +14,7 @@ use ringside_protocol::counters::Counter;
 use super::codec::{Codec, Kind};
 use super::dialog::Side;
 use super::flows::{Flow, Found};
+use super::offer::Receiver;
 use super::places::{Claim, Claims};
 use super::slab::Slot;
 use super::strays::STRAY_IDLE;
@@ -37,6 +38,7 @@ pub enum Belongs {
     /// RTCP of this call.
     Call(Slot),
 }
+
 /// A stream from an address that nobody named, silent for so long, may make room for another.
 const STRANGER_IDLE: Duration = Duration::from_secs(1);
 
@@ -87,10 +89,13 @@ impl CallTable {
 
     fn codec_of(&self, slot: Slot, payload_type: u8) -> Codec {
         let owner = self.flows.get(slot).and_then(|flow| flow.calls.first().copied());
-        owner.and_then(|(call, sender)| Some((self.calls.get(call)?, sender))).map_or_else(
-            || Codec::from_payload_type(payload_type),
-            |(call, sender)| call.media.codec(payload_type, sender.other()),
-        )
+        let is_encrypted = self.flows.get(slot).is_some_and(|flow| flow.is_encrypted);
+        let codec =
+            owner.and_then(|(call, sender)| Some((self.calls.get(call)?, sender))).map_or_else(
+                || Codec::from_payload_type(payload_type),
+                |(call, sender)| call.media.codec(payload_type, sender.other()),
+            );
+        codec.inside_srtp(is_encrypted)
     }
 
     #[cold]
@@ -108,8 +113,9 @@ impl CallTable {
         let owners = self.owners(&claims, is_named);
         let &first = owners.first()?;
         let call = self.calls.get(first.call)?;
-        let codec =
-            call.media.codec(arrival.packet.payload_type, sender_of(first, is_named).other());
+        let receiver = sender_of(first, is_named).other();
+        let codec = call.media.codec(arrival.packet.payload_type, receiver);
+        let codec = codec.inside_srtp(first.is_encrypted);
         self.make_room_in_the_table(arrival.at);
         let Some(slot) = self.flows.begin(arrival, datagram, codec, &self.keyed) else {
             counters.add(Counter::StreamsRefused);
@@ -242,13 +248,13 @@ impl CallTable {
         }
     }
 
-    /// A description says that `side` of a call receives at `address`: what came to it, or from it,
-    /// before that is the call's, unless it is older than the call.
+    /// A description says that `side` of a call receives at an address: what came to it, or from
+    /// it, before that is the call's, unless it is older than the call.
     pub(super) fn adopt_strays(
         &mut self,
         owner: Slot,
         side: Side,
-        address: SocketAddr,
+        Receiver { address, is_encrypted }: Receiver,
         counters: &mut Counters,
     ) {
         if self.strays.is_empty() {
@@ -273,7 +279,10 @@ impl CallTable {
                 continue;
             }
             let sender = if is_named { side.other() } else { side };
-            self.flows.adopt(slot, |payload_type| call.media.codec(payload_type, sender.other()));
+            let codec_of = |payload_type| {
+                call.media.codec(payload_type, sender.other()).inside_srtp(is_encrypted)
+            };
+            self.flows.adopt(slot, is_encrypted, codec_of);
             self.give_stream(slot, owner, sender, is_named, counters);
             if self.flows.get(slot).is_some_and(|flow| flow.calls.is_empty()) {
                 self.flows.free(slot);

@@ -6,7 +6,8 @@ use ringside_protocol::counters::Counter;
 
 use super::tests::{A, B, Lab, SECOND, message, sdp};
 use crate::limits::{
-    MAX_REPORTED_STREAMS, MAX_STRAY_PACKETS, MAX_STRAYS, MAX_STREAMS, MAX_STREAMS_PER_CALL,
+    MAX_CLAIMS, MAX_REPORTED_STREAMS, MAX_STRAY_PACKETS, MAX_STRAYS, MAX_STREAMS,
+    MAX_STREAMS_PER_CALL,
 };
 
 const A_MEDIA: &str = "192.0.2.1:4000";
@@ -449,4 +450,57 @@ fn a_heartbeat_names_no_more_than_its_limit_of_calls() {
     let live = lab.table.live(embassy_time::Instant::from_micros(lab.now));
     assert_eq!(usize::from(live.good), MAX_LIVE_CALLS + 3);
     assert_eq!(live.worst.len(), MAX_LIVE_CALLS);
+}
+
+/// A description of SRTP (RFC 4568), or of RTP.
+fn secured(host: u8, port: u16, is_encrypted: bool) -> String {
+    let body = sdp(host, port);
+    if !is_encrypted {
+        return body;
+    }
+    let key =
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5\r\n";
+    format!("{}{key}", body.replace("RTP/AVP", "RTP/SAVP"))
+}
+
+#[test]
+fn a_relay_that_speaks_srtp_on_one_leg_only_is_judged_leg_by_leg() {
+    let mut lab = Lab::new();
+    let invite = |host, port, is_encrypted| {
+        let body = secured(host, port, is_encrypted);
+        message("INVITE sip:b@example.net SIP/2.0", "c", "1 INVITE", "", &body)
+    };
+    let answer = |host, port, is_encrypted| {
+        let body = secured(host, port, is_encrypted);
+        message("SIP/2.0 200 OK", "c", "1 INVITE", ";tag=b", &body)
+    };
+    const RELAY: &str = "192.0.2.5:5060";
+    lab.send(A, RELAY, &invite(1, 4000, true)).send(RELAY, B, &invite(5, 5000, false));
+    lab.send(B, RELAY, &answer(2, 6000, false)).send(RELAY, A, &answer(5, 5002, true));
+    for sequence in 0..100 {
+        lab.rtp("192.0.2.1:4000", "192.0.2.5:5002", 1, sequence);
+        lab.rtp("192.0.2.5:5002", "192.0.2.1:4000", 2, sequence);
+        lab.rtp("192.0.2.5:5000", "192.0.2.2:6000", 3, sequence);
+        lab.rtp("192.0.2.2:6000", "192.0.2.5:5000", 4, sequence);
+    }
+    let record = lab.end("c");
+    assert!(record.has(flags::ENCRYPTED));
+    for (ssrc, is_read) in [(1, false), (2, false), (3, true), (4, true)] {
+        let stream = record.streams.iter().find(|stream| stream.ssrc == ssrc).unwrap();
+        assert_eq!((stream.level.is_some(), stream.encoding_name.as_str()), (is_read, "PCMA"));
+    }
+}
+
+#[test]
+fn more_calls_on_one_address_than_can_be_told_apart_are_no_one_way_calls() {
+    let mut lab = Lab::new();
+    let calls = u16::try_from(MAX_CLAIMS).unwrap() + 1;
+    for call in 0..calls {
+        let id = format!("c{call}");
+        lab.invite(&id, 4000);
+    }
+    lab.answer("c0", 200, 6000).rtp("192.0.2.1:4000", "192.0.2.2:6000", 1, 0);
+    let record = lab.pass(10 * SECOND).end("c0");
+    assert!(!record.has(flags::ONE_WAY) && !record.has(flags::NO_MEDIA));
+    assert_eq!(lab.count(Counter::MediaClaimsEvicted), 1);
 }

@@ -45,17 +45,25 @@ struct Described {
 #[derive(Clone, Copy, Debug)]
 struct Audio {
     is_open: bool,
-    is_encrypted: bool,
     direction: Direction,
 }
 
-/// Where a side wants to receive.
-pub type Receivers = heapless::Vec<SocketAddr, MAX_MEDIA_PER_CALL, u8>;
+/// Where a side wants to receive, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// Of RTP, or of RTCP where that has an explicit address.
+    pub address: SocketAddr,
+    /// Inside SRTP.
+    pub is_encrypted: bool,
+}
+
+/// Those of one description.
+pub type Receivers = heapless::Vec<Receiver, MAX_MEDIA_PER_CALL, u8>;
 
 /// What a description says beside payload types.
 #[derive(Debug, Default)]
 pub struct Description {
-    /// RTP and explicit RTCP addresses.
+    /// Addresses of RTP and RTCP.
     pub receivers: Receivers,
     /// Bits of [`flags`].
     pub flags: u32,
@@ -87,24 +95,23 @@ impl Media {
             }
             let reachable = media.connection.filter(|ip| !ip.is_unspecified() && media.port != 0);
             if let Some(ip) = reachable {
-                // One that does not fit is counted by the media table's limit.
-                let _ = result.receivers.push(SocketAddr::new(ip, media.port));
-                if let Some(port) = media.rtcp_port.filter(|&port| port != media.port) {
-                    let _ = result.receivers.push(SocketAddr::new(ip, port));
+                let is_encrypted = media.encrypted;
+                let rtcp_port = media.rtcp_port.filter(|&port| port != media.port);
+                for port in [Some(media.port), rtcp_port].into_iter().flatten() {
+                    let address = SocketAddr::new(ip, port);
+                    // One that does not fit is counted by the media table's limit.
+                    let _ = result.receivers.push(Receiver { address, is_encrypted });
                 }
             }
             for &payload_type in &media.formats {
                 described.listed |= 1_u128.checked_shl(payload_type.into()).unwrap_or(0);
                 let Some(map) = media.rtpmap(payload_type) else { continue };
-                let codec = Codec::from_rtpmap(map);
-                let codec = if media.encrypted { codec.encrypted() } else { codec };
-                described.note(payload_type, codec);
+                described.note(payload_type, Codec::from_rtpmap(map));
             }
             if media.kind == Kind::Audio && !has_audio {
                 has_audio = true;
                 let audio = Audio {
                     is_open: media.port != 0,
-                    is_encrypted: media.encrypted,
                     direction: if media.is_unspecified() {
                         Direction::Inactive
                     } else {
@@ -117,6 +124,8 @@ impl Media {
                 }
                 described.audio = Some(audio);
                 if is_answer && media.port != 0 {
+                    // Of any leg: a relay may speak SRTP on one of them only.
+                    result.flags |= if media.encrypted { flags::ENCRYPTED } else { 0 };
                     first = described.first_speech(&media.formats);
                 }
             }
@@ -124,14 +133,11 @@ impl Media {
         if let Some(first) = first {
             self.note_first(side, first);
         }
-        if self.both(|audio| audio.is_encrypted) {
-            result.flags |= flags::ENCRYPTED;
-        }
         result
     }
 
     /// What a payload type stands for in packets to the side `to`: by its own description, else by
-    /// the sender's, else by RFC 3551.
+    /// the sender's, else by RFC 3551. Whether it is encrypted depends on the address.
     #[must_use]
     pub fn codec(&self, payload_type: u8, to: Side) -> Codec {
         let described = [to, to.other()].into_iter().find_map(|side| {

@@ -16,6 +16,17 @@ pub struct Claim {
     pub side: Side,
     /// When it was described, microseconds.
     pub at: u64,
+    /// What it receives there is encrypted (SRTP).
+    pub is_encrypted: bool,
+}
+
+/// What came of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The slot of its address.
+    pub slot: Slot,
+    /// The call whose claim left for it.
+    pub evicted: Option<Slot>,
 }
 
 #[derive(Debug)]
@@ -42,15 +53,15 @@ impl Default for Places {
 }
 
 impl Places {
-    /// Notes a claim and says in which slot; `None` when the table is full. Of more than
-    /// [`MAX_CLAIMS`] claims the oldest of an unanswered call leaves, else the oldest.
+    /// Notes a claim; `None` when the table is full. Of more than [`MAX_CLAIMS`] claims the oldest
+    /// of an unanswered call leaves, else the oldest.
     pub fn claim(
         &mut self,
         address: SocketAddr,
         claim: Claim,
         is_answered: impl Fn(Slot) -> bool,
         keyed: &Keyed,
-    ) -> Option<Slot> {
+    ) -> Option<Claimed> {
         let hash = keyed.address(address);
         let slot = match self.find(address, hash) {
             Some(slot) => slot,
@@ -63,13 +74,13 @@ impl Places {
         };
         let claims = &mut self.slab.get_mut(slot)?.claims;
         claims.retain(|known| known.call != claim.call);
-        if claims.is_full() {
+        let evicted = claims.is_full().then(|| {
             let unanswered = claims.iter().position(|claim| !is_answered(claim.call));
-            claims.remove(unanswered.unwrap_or(0));
-        }
+            claims.remove(unanswered.unwrap_or(0)).call
+        });
         // There is room: one has just left if there was none.
         let _ = claims.push(claim);
-        Some(slot)
+        Some(Claimed { slot, evicted })
     }
 
     /// Who receives at an address, oldest claim first.
@@ -129,10 +140,11 @@ mod tests {
     #[test]
     fn an_address_is_shared_by_the_legs_of_a_call_and_freed_with_the_last() {
         let (mut places, keyed) = (Places::default(), Keyed::new(1));
-        let first = Claim { call: 1, side: Side::Caller, at: 0 };
-        let second = Claim { call: 2, side: Side::Callee, at: 0 };
-        let slot = places.claim(address(1), first, NOBODY, &keyed).unwrap();
-        assert_eq!(places.claim(address(1), second, NOBODY, &keyed), Some(slot));
+        let first = Claim { call: 1, side: Side::Caller, at: 0, is_encrypted: false };
+        let second = Claim { call: 2, side: Side::Callee, at: 0, is_encrypted: false };
+        let claimed = places.claim(address(1), first, NOBODY, &keyed);
+        let slot = claimed.unwrap().slot;
+        assert_eq!(places.claim(address(1), second, NOBODY, &keyed), claimed);
         assert_eq!(places.claims(address(1), &keyed).unwrap().as_slice(), [first, second]);
         places.release(slot, 1, &keyed);
         assert_eq!(places.claims(address(1), &keyed).unwrap().as_slice(), [second]);
@@ -143,11 +155,11 @@ mod tests {
     #[test]
     fn the_oldest_claim_leaves_first() {
         let (mut places, keyed) = (Places::default(), Keyed::new(1));
-        for call in 0..=MAX_CLAIMS {
-            let call = u16::try_from(call).unwrap();
-            places
-                .claim(address(1), Claim { call, side: Side::Caller, at: 0 }, NOBODY, &keyed)
-                .unwrap();
+        let last = u16::try_from(MAX_CLAIMS).unwrap();
+        for call in 0..=last {
+            let claim = Claim { call, side: Side::Caller, at: 0, is_encrypted: false };
+            let claimed = places.claim(address(1), claim, NOBODY, &keyed).unwrap();
+            assert_eq!(claimed.evicted, (call == last).then_some(0));
         }
         let claims = places.claims(address(1), &keyed).unwrap();
         assert_eq!(claims.len(), MAX_CLAIMS);
@@ -158,7 +170,7 @@ mod tests {
     fn claims_of_unanswered_calls_leave_before_those_of_answered_ones() {
         let (mut places, keyed) = (Places::default(), Keyed::new(1));
         for call in 0..40 {
-            let claim = Claim { call, side: Side::Caller, at: 0 };
+            let claim = Claim { call, side: Side::Caller, at: 0, is_encrypted: false };
             places.claim(address(1), claim, |call| call == 0, &keyed).unwrap();
         }
         let claims = places.claims(address(1), &keyed).unwrap();
@@ -168,7 +180,7 @@ mod tests {
     #[test]
     fn a_full_table_refuses_new_addresses_and_takes_claims_of_known_ones() {
         let (mut places, keyed) = (Places::default(), Keyed::new(1));
-        let claim = Claim { call: 1, side: Side::Caller, at: 0 };
+        let claim = Claim { call: 1, side: Side::Caller, at: 0, is_encrypted: false };
         for port in 0..u16::try_from(MAX_MEDIA).unwrap() {
             places.claim(address(port), claim, NOBODY, &keyed).unwrap();
         }

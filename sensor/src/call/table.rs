@@ -13,8 +13,8 @@ use super::entry::{Call, is_initial_invite, shows_a_call};
 use super::flows::Flows;
 use super::hash::Keyed;
 use super::legs::{self, Legs, RecentInvites, Said};
-use super::offer::Role;
-use super::places::{Claim, Places};
+use super::offer::{Receiver, Role};
+use super::places::{Claim, Claimed, Places};
 use super::room::Room;
 use super::slab::{Index, Slab, Slot};
 use super::strays::Strays;
@@ -402,11 +402,11 @@ impl CallTable {
         let is_answered = call.dialog.answered.is_some();
         let description = call.media.describe(&session, side, role(message), is_answered);
         call.flags |= description.flags;
-        for &address in &description.receivers {
-            self.claim(address, Claim { call: slot, side, at }, counters);
+        for &Receiver { address, is_encrypted } in &description.receivers {
+            self.claim(address, Claim { call: slot, side, at, is_encrypted }, counters);
         }
-        for &address in &description.receivers {
-            self.adopt_strays(slot, side, address, counters);
+        for &receiver in &description.receivers {
+            self.adopt_strays(slot, side, receiver, counters);
         }
     }
 
@@ -415,23 +415,28 @@ impl CallTable {
     fn claim(&mut self, address: SocketAddr, claim: Claim, counters: &mut Counters) {
         let is_answered =
             |slot| self.calls.get(slot).is_some_and(|call: &Call| call.dialog.answered.is_some());
-        let mut place = self.places.claim(address, claim, is_answered, &self.keyed);
-        if place.is_none() {
+        let mut claimed = self.places.claim(address, claim, is_answered, &self.keyed);
+        if claimed.is_none() {
             counters.add(Counter::MediaTableFull);
             let Some(giver) = self.room.next_with_places(&self.calls, claim.call) else { return };
             if let Some(call) = self.calls.get_mut(giver) {
+                call.has_lost_places = true;
                 for place in core::mem::take(&mut call.media_slots) {
                     self.places.release(place, giver, &self.keyed);
                 }
             }
-            place = self.places.claim(address, claim, |_| false, &self.keyed);
+            claimed = self.places.claim(address, claim, |_| false, &self.keyed);
+        }
+        let Some(Claimed { slot: place, evicted }) = claimed else { return };
+        if let Some(loser) = evicted.and_then(|slot| self.calls.get_mut(slot)) {
+            counters.add(Counter::MediaClaimsEvicted);
+            loser.has_lost_places = true;
+            loser.media_slots.retain(|&known| known != place);
         }
         let Some(call) = self.calls.get_mut(claim.call) else { return };
-        if let Some(place) = place
-            && !call.media_slots.contains(&place)
-            && call.media_slots.push(place).is_err()
-        {
+        if !call.media_slots.contains(&place) && call.media_slots.push(place).is_err() {
             counters.add(Counter::MediaTableFull);
+            call.has_lost_places = true;
             self.places.release(place, claim.call, &self.keyed);
         }
     }

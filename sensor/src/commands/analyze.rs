@@ -1,9 +1,11 @@
-//! `ringside-sensor analyze`: the calls (and registrations) of capture files, without root, network or state.
+//! `ringside-sensor analyze`: the calls (and registrations) of capture files, without root, network
+//! or state.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use embassy_time::Instant;
+use ringside_protocol::counters::Counter;
 
 use super::{DONE, Device, FAILED, Stop, analysis_settings, keeper_of, load, rules_of};
 use crate::analysis::Analysis;
@@ -17,7 +19,8 @@ use crate::rules::RuleBook;
 use crate::terminal::Style;
 
 /// Prints every call of `files`. Files whose times follow each other are read as one capture, so
-/// that a call which crosses from one into the next stays whole.
+/// that a call which crosses from one into the next stays whole; one that cannot be read is told
+/// and passed over.
 pub(super) fn analyze(
     files: &[PathBuf],
     format: Format,
@@ -27,6 +30,7 @@ pub(super) fn analyze(
     store: Option<&Path>,
 ) -> Result<u8, Stop> {
     let rules = rules.map(rules_of).transpose()?;
+    let has_rules = rules.is_some();
     // Without a configuration SIP is looked for on every UDP port.
     let loaded = match config {
         Some(path) => load(Some(path))?,
@@ -34,7 +38,6 @@ pub(super) fn analyze(
     };
     let settings = analysis_settings(&loaded.config, config.is_none(), 0);
     let mut out = Output::new(format, records);
-    out.write(&out.report.head())?;
     let mut analysis = Analysis::new(settings.clone());
     if let Some(rules) = rules {
         analysis.set_keeper(keeper(rules, store, &loaded.config)?);
@@ -42,7 +45,15 @@ pub(super) fn analyze(
     let mut before = Instant::MIN;
     let mut is_whole = true;
     for path in files {
-        let mut source = open(path)?;
+        let mut source = match open(path) {
+            Ok(source) => source,
+            Err(stop) => {
+                eprintln!("ringside-sensor: {}", stop.sentence);
+                is_whole = false;
+                continue;
+            }
+        };
+        out.begin()?;
         let mut is_first = true;
         loop {
             match source.next_frame() {
@@ -71,9 +82,15 @@ pub(super) fn analyze(
             }
         }
     }
-    out.finish(&mut analysis)?;
-    out.flush()?;
-    eprint!("{}", out.report.summary(analysis.counters()));
+    if out.has_begun {
+        out.finish(&mut analysis)?;
+        out.flush()?;
+        eprint!("{}", out.report.summary(analysis.counters()));
+        if has_rules && store.is_none() {
+            let chosen = analysis.counters().of(Counter::CallsKept);
+            eprintln!("Calls that the rules choose: {chosen}. --store DIR keeps their packets.");
+        }
+    }
     Ok(if is_whole { DONE } else { FAILED })
 }
 
@@ -88,19 +105,36 @@ fn keeper(rules: RuleBook, store: Option<&Path>, config: &Config) -> Result<Keep
 
 /// Opens a capture file.
 pub(super) fn open(path: &Path) -> Result<FileSource, Stop> {
-    FileSource::open(path).map_err(|error| Stop::failed(format!("{}: {error}", path.display())))
+    FileSource::open(path).map_err(|error| match error {
+        FileError::Open { .. } => Stop::failed(error),
+        _ => Stop::failed(format!("{}: {error}", path.display())),
+    })
 }
 
 /// Standard output. A reader that has gone ends the command quietly, as it does `cat`.
 struct Output {
     report: Report,
+    has_begun: bool,
     out: BufWriter<io::StdoutLock<'static>>,
 }
 
 impl Output {
     fn new(format: Format, records: Records) -> Self {
         let report = Report::new(format, Style::of_stdout(), records);
-        Self { report, out: BufWriter::with_capacity(1 << 16, io::stdout().lock()) }
+        Self {
+            report,
+            has_begun: false,
+            out: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
+        }
+    }
+
+    /// Writes the head, before the first file that can be read.
+    fn begin(&mut self) -> Result<(), Stop> {
+        if self.has_begun {
+            return Ok(());
+        }
+        self.has_begun = true;
+        self.write(&self.report.head())
     }
 
     fn records(&mut self, analysis: &mut Analysis) -> Result<(), Stop> {

@@ -69,7 +69,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     clock::init();
     let done = match cli::parse(arguments) {
         Ok(command) => dispatch(command),
-        Err(sentence) => Err(Stop::wrong(format!("{sentence}\n\n{}", cli::USAGE.trim_end()))),
+        Err(sentence) => Err(Stop::wrong(format!("{sentence} (see ringside-sensor --help)"))),
     };
     match done {
         Ok(code) => code.into(),

@@ -102,7 +102,7 @@ fn list(catalog: &Catalog, format: Format) -> Result<u8, Stop> {
                 fit(&printable(&facts.caller), 16),
                 fit(&printable(&facts.callee), 16),
                 fit(&facts.bytes.to_string(), 10),
-                fit(&printable(&facts.rule), 16),
+                fit(&rule_name(facts), 16),
                 printable(&facts.call_id),
             ),
         };
@@ -174,4 +174,13 @@ fn verify(catalog: &Catalog) -> Result<u8, Stop> {
     );
     print(&text)?;
     Ok(if damaged == 0 { DONE } else { FAILED })
+}
+
+/// What people call the rule that keeps a call; one without a name by its number.
+fn rule_name(facts: &Facts) -> String {
+    if facts.rule.is_empty() {
+        format!("rule {}", facts.rule_id)
+    } else {
+        printable(&facts.rule).into_owned()
+    }
 }

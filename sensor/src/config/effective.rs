@@ -74,7 +74,7 @@ pub struct Config {
     /// `maxpoolsize`, as written, MB.
     pub maxpoolsize_mb: Option<u64>,
     /// `store_max_bytes`, as written; see [`Config::store_bytes`].
-    pub store_max_bytes: u64,
+    pub store_max_bytes: Option<u64>,
     /// `maxpooldays`; `None`: no bound in days.
     pub max_pool_days: Option<u64>,
     /// `store_encryption`.
@@ -169,7 +169,7 @@ impl Default for Config {
             data_dir: PathBuf::from("/var/lib/ringside"),
             outbox_max_bytes: 256 << 20,
             maxpoolsize_mb: None,
-            store_max_bytes: 4 << 30,
+            store_max_bytes: None,
             max_pool_days: Some(25),
             store_encryption: false,
             user: None,
@@ -186,6 +186,9 @@ impl Default for Config {
 impl Config {
     /// With fewer bytes a store would hold a few seconds.
     pub(super) const LEAST_STORE_BYTES: u64 = 16 << 20;
+
+    /// Room for packets where no setting says how much.
+    const USUAL_STORE_BYTES: u64 = 4 << 30;
 
     /// Where the status page is when `status_bind` does not say.
     pub(super) const DEFAULT_STATUS: &str = "127.0.0.1:8060";
@@ -234,12 +237,17 @@ impl Config {
         self.outbox_max_bytes.min(pool)
     }
 
-    /// Room for packets that rules keep: `store_max_bytes`, or what `maxpoolsize` leaves beside the
-    /// records; `None` where that is too little.
+    /// Room for packets that rules keep: `store_max_bytes`, but no more than `maxpoolsize` leaves
+    /// beside the records; `None` where that is too little.
     #[must_use]
     pub fn store_bytes(&self) -> Option<u64> {
-        let pool = self.maxpoolsize_mb.map_or(u64::MAX, |mb| mb.saturating_mul(1 << 20));
-        let left = pool.saturating_sub(self.outbox_bytes());
-        Some(self.store_max_bytes.min(left)).filter(|&bytes| bytes >= Self::LEAST_STORE_BYTES)
+        let pool = self.maxpoolsize_mb.map(|mb| mb.saturating_mul(1 << 20));
+        let left = pool.map(|pool| pool.saturating_sub(self.outbox_bytes()));
+        let bytes = match (self.store_max_bytes, left) {
+            (Some(bytes), Some(left)) => bytes.min(left),
+            (Some(bytes), None) | (None, Some(bytes)) => bytes,
+            (None, None) => Self::USUAL_STORE_BYTES,
+        };
+        Some(bytes).filter(|&bytes| bytes >= Self::LEAST_STORE_BYTES)
     }
 }

@@ -43,7 +43,7 @@ reasons! {
     Transport = "transport", "Other transfers",
         "Ringside has one connection, to the cloud, and it has no such options.";
     Manager = "manager", "The manager interface",
-        "The sensor listens on no port; the cloud's pages and `doctor` show its state.";
+        "There is none: the cloud's pages, the status page (status_bind) and `doctor` show its state.";
     Tuning = "tuning", "Threads, queues, memory",
         "Ringside sets its memory at start and analyses in one thread: nothing to tune.";
     Sources = "sources", "Other sources of packets",
@@ -57,7 +57,7 @@ reasons! {
     Planned = "planned", "Choosing packets",
         "Not yet: use filter, a BPF expression, to leave packets out.";
     Detection = "detection", "Listening to the audio",
-        "Not yet: silence, clipping, fax tones and in-band DTMF are not looked for.";
+        "Silence and clipping of G.711 are always looked for; fax tones and in-band DTMF are not.";
     Rules = "rules", "Which calls are recorded",
         "Every call becomes a record; capture rules are set in the cloud.";
     Privacy = "privacy", "Masking of personal data",

@@ -22,7 +22,6 @@ pub use check::{check_json, check_table};
 pub use docs::reference;
 pub use effective::{Config, Server, Timeouts};
 pub use ignored::Reason;
-pub use setting::MAX_INTERFACES;
 pub use value::Ports;
 
 use setting::Setting;

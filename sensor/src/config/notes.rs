@@ -65,8 +65,8 @@ fn about(config: &Config) -> Vec<(&'static str, String)> {
     if !destination.is_empty() && !config.uplink_on() {
         note(
             "server_destination",
-            "the uplink is off until `ringside-sensor enrol` joins a customer: that, a cloud_token \
-             or packetbuffer_sender = yes switches it on",
+            "this alone sends nothing: `ringside-sensor enrol`, a cloud_token or \
+             packetbuffer_sender = yes switches the uplink on",
         );
     }
     if config.server_destination_port.is_none()
@@ -100,8 +100,8 @@ fn about(config: &Config) -> Vec<(&'static str, String)> {
     }
     match config.store_bytes() {
         None => note("maxpoolsize", "leaves no room for packets: capture rules keep none"),
-        Some(bytes) if bytes < config.store_max_bytes => {
-            note("maxpoolsize", &format!("packets that rules keep get {bytes} bytes"));
+        Some(bytes) if config.maxpoolsize_mb.is_some() && config.store_max_bytes != Some(bytes) => {
+            note("maxpoolsize", &format!("packets that rules keep get up to {bytes} bytes of it"));
         }
         Some(_) => {}
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::value::{self, Ports};
 use super::{Config, Server};
+use crate::limits::MAX_INTERFACES;
 
 /// One setting.
 pub(super) struct Setting {
@@ -93,9 +94,6 @@ pub(super) enum Kind {
     /// How much is logged.
     Level(Field<LevelFilter>),
 }
-
-/// Interfaces that are captured on at once; each has a ring of its own.
-pub const MAX_INTERFACES: usize = 16;
 
 pub(super) const MEBIBYTE: u64 = 1 << 20;
 

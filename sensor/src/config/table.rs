@@ -322,7 +322,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         area: Area::Storage,
         sentence: "An upper bound for everything that is kept in `data_dir`: records that wait get \
                    `outbox_max_bytes` of it, packets that rules keep what is left, up to \
-                   `store_max_bytes`.",
+                   `store_max_bytes` where that is set.",
         kind: Kind::Number {
             range: 1..=1 << 30,
             unit: "MB",
@@ -339,9 +339,9 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::Number {
             range: Config::LEAST_STORE_BYTES..=1 << 44,
             unit: "bytes",
-            off: None,
-            set: |config, n| config.store_max_bytes = n.unwrap_or_default(),
-            get: |config| Some(config.store_max_bytes),
+            off: Some(("0", "what maxpoolsize leaves, or 4 GiB")),
+            set: |config, n| config.store_max_bytes = n,
+            get: |config| config.store_max_bytes,
         },
     },
     Setting {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use ringside_protocol::token::Token;
 
 use super::*;
+use crate::limits::MAX_INTERFACES;
 
 const FULL: &str = include_str!("../../tests/config/voipmonitor.conf");
 
@@ -149,7 +150,7 @@ fn more_interfaces_than_can_be_captured_on_are_refused() {
 #[test]
 fn the_uplink_is_on_with_packetbuffer_sender_or_a_token() {
     assert!(!config("server_destination = a").uplink_on());
-    assert!(notes("server_destination = a").contains("the uplink is off"));
+    assert!(notes("server_destination = a").contains("switches the uplink on"));
     assert!(config("packetbuffer_sender = yes").uplink_on());
     let text = format!("cloud_token = {}", token());
     assert!(config(&text).uplink_on());
@@ -212,6 +213,18 @@ fn the_smaller_of_pool_and_outbox_holds() {
     assert_eq!(config("maxpoolsize = 10").outbox_bytes(), 10 << 20);
     assert!(notes("maxpoolsize = 10").contains("10485760 bytes"));
     assert_eq!(config("outbox_max_bytes = 1048576\nmaxpoolsize = 10").outbox_bytes(), 1 << 20);
+}
+
+#[test]
+fn packets_get_what_the_pool_leaves_unless_less_is_said() {
+    let bytes = |text: &str| config(text).store_bytes();
+    assert_eq!(bytes(""), Some(4 << 30));
+    let outbox = Config::default().outbox_bytes();
+    assert_eq!(bytes("maxpoolsize = 102400"), Some((102_400 << 20) - outbox));
+    assert!(notes("maxpoolsize = 102400").contains("packets that rules keep get up to"));
+    assert_eq!(bytes("maxpoolsize = 102400\nstore_max_bytes = 1073741824"), Some(1 << 30));
+    assert_eq!(bytes("store_max_bytes = 1073741824"), Some(1 << 30));
+    assert_eq!(bytes("maxpoolsize = 10"), None);
 }
 
 #[test]

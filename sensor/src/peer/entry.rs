@@ -3,7 +3,8 @@
 use core::net::SocketAddr;
 
 use ringside_protocol::cdr::{Method, Status, flags};
-use ringside_protocol::peer::{Change, MAX_CHANGES, Peer, RoundTrip, State};
+use ringside_protocol::limits::MAX_PEER_CHANGES;
+use ringside_protocol::peer::{Change, Peer, RoundTrip, State};
 use ringside_protocol::record::{Cause, Transport};
 use ringside_protocol::time::UnixMicros;
 
@@ -90,7 +91,7 @@ struct Since {
     unanswered: u32,
     answers: [u32; 5],
     round_trips: RoundTrips,
-    changes: heapless::Vec<(u64, State), MAX_CHANGES>,
+    changes: heapless::Vec<(u64, State), MAX_PEER_CHANGES>,
     changes_omitted: u32,
     /// Capture losses that had been noted by then.
     losses: u64,

@@ -3,7 +3,8 @@
 use embassy_time::Instant;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::diagnosis;
-use ringside_protocol::peer::{MAX_CHANGES, Peer, State};
+use ringside_protocol::limits::MAX_PEER_CHANGES;
+use ringside_protocol::peer::{Peer, State};
 use ringside_protocol::record::{Cause, Transport};
 
 use super::PeerTable;
@@ -296,7 +297,7 @@ fn one_that_comes_and_goes_is_told_ever_less_often() {
         .map(|record| u32::try_from(record.changes.len()).unwrap() + record.changes_omitted)
         .sum();
     assert!(seen >= 100, "no change is lost: {seen}");
-    assert!(records.iter().all(|record| record.changes.len() <= MAX_CHANGES));
+    assert!(records.iter().all(|record| record.changes.len() <= MAX_PEER_CHANGES));
     assert!(records.iter().any(|record| record.changes_omitted > 0));
     // Nothing happens for a while: the next silence is told at once.
     lab.pass(2 * OTHER_GAP).ask("").answer("200 OK", "").pass(2 * OTHER_GAP + SILENCE_GAP);

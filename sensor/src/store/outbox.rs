@@ -26,6 +26,8 @@ use std::time::Instant;
 
 use ringside_protocol::cdr::{Boot, Fingerprint};
 use ringside_protocol::counters::Counter;
+use ringside_protocol::envelope;
+use ringside_protocol::limits::MAX_RECORD_BYTES;
 use ringside_protocol::record::Record;
 
 use crate::clock::WallClock;
@@ -57,12 +59,13 @@ pub const MAX_WAITING_BYTES: usize = 4 << 20;
 /// record goes.
 pub const PUSH_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Postcard bytes of one batch: below the envelope's limit even if nothing compresses.
+/// Postcard bytes of one batch: below the envelope's limits even if nothing compresses.
 pub const MAX_BATCH_BYTES: usize = 512 << 10;
 
-/// Bytes of one record, at most: below the envelope's limit even if nothing compresses. The
-/// limits of a call's record keep it far smaller.
-pub const MAX_RECORD_BYTES: usize = 768 << 10;
+/// One record is a batch at least, and columns add to a batch little more than their places.
+const _: () = assert!(MAX_RECORD_BYTES < MAX_BATCH_BYTES);
+const _: () = assert!(MAX_BATCH_BYTES < envelope::MAX_BATCH_BYTES * 3 / 4);
+const _: () = assert!(envelope::MAX_BATCH_BYTES <= envelope::MAX_WIRE_BYTES);
 
 /// What an outbox needs to know.
 #[derive(Clone, Debug)]
@@ -127,6 +130,8 @@ pub struct Figures {
     pub stored: u64,
     /// Records that the cloud acknowledged.
     pub acknowledged: u64,
+    /// Records that it refused.
+    pub refused: u64,
     /// Records that went at a bound.
     pub dropped: u64,
     /// Records shifted after the clock was set.
@@ -144,10 +149,11 @@ impl Figures {
 
     /// The figures that travel with the heartbeat.
     #[must_use]
-    pub const fn counters(&self) -> [(Counter, u64); 5] {
+    pub const fn counters(&self) -> [(Counter, u64); 6] {
         [
             (Counter::CdrsStored, self.stored),
             (Counter::CdrsAcknowledged, self.acknowledged),
+            (Counter::CdrsRefused, self.refused),
             (Counter::CdrsDropped, self.dropped),
             (Counter::CdrsRebased, self.rebased),
             (Counter::OutboxErrors, self.errors),
@@ -209,7 +215,7 @@ struct State {
 
 enum Request {
     NextBatch { limit: usize, answer: SyncSender<Option<OutboxBatch>> },
-    Acknowledge { keys: (u64, u64), answer: SyncSender<()> },
+    Acknowledge { keys: (u64, u64), refused: u64, answer: SyncSender<()> },
     Flush { answer: SyncSender<()> },
 }
 
@@ -294,7 +300,13 @@ impl Outbox {
 
     /// The cloud has all of them: they are removed.
     pub fn acknowledge(&self, batch: &OutboxBatch) {
-        self.ask(|answer| Request::Acknowledge { keys: batch.keys, answer });
+        self.acknowledge_but(batch, 0);
+    }
+
+    /// The same, but so many of them the cloud has refused, and always would.
+    pub fn acknowledge_but(&self, batch: &OutboxBatch, refused: u64) {
+        let keys = batch.keys;
+        self.ask(|answer| Request::Acknowledge { keys, refused, answer });
     }
 
     /// Writes and flushes what was pushed before, now. Returns at once when the disk refuses.

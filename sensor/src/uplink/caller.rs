@@ -92,6 +92,9 @@ impl Caller {
     }
 
     pub(crate) fn hello(&self, last_failure: Option<(UnixMicros, Failure)>) -> Hello {
+        // An older cloud knows no such failure, and would not be able to read this.
+        let last_failure =
+            last_failure.filter(|(_, failure)| !matches!(failure, Failure::MessageRefused { .. }));
         Hello {
             device_key: self.identity.device_key(),
             boot: self.identity.boot(),

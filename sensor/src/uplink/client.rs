@@ -148,7 +148,8 @@ impl Client {
         session: Option<&[u8; 32]>,
         patience: Duration,
     ) -> Result<R::Answer, Refused> {
-        let body = seal(request).map_err(|error| own(self.not_ringside(error.to_string())))?;
+        let body = seal(request)
+            .map_err(|error| own(Failure::MessageRefused { detail: error.to_string() }))?;
         let dialled = self.dialled.load(Ordering::Relaxed);
         let answer = self.post(R::PATH, &body, session, patience).or_else(|refused| {
             // The server may close an idle connection just when it is used again. Every request
@@ -208,6 +209,10 @@ impl Client {
         match kind(bytes) {
             Ok(found) if found == Refused::KIND => Err(match open::<Refused>(bytes) {
                 Ok(refused) => refused,
+                // A newer cloud has more ways to say no.
+                Err(EnvelopeError::Body) => own(Failure::CloudFault {
+                    detail: "it refuses in words that this sensor does not know".to_owned(),
+                }),
                 Err(error) => own(self.envelope_failure(error, bytes)),
             }),
             _ => open(bytes).map_err(|error| own(self.envelope_failure(error, bytes))),
@@ -232,7 +237,8 @@ impl Client {
         let text = shown(body);
         match status {
             429 | 503 => Failure::Busy { limit: text },
-            408 | 413 | 500..=599 => Failure::CloudFault { detail: format!("{status}: {text}") },
+            413 => Failure::MessageRefused { detail: format!("{status}: {text}") },
+            408 | 500..=599 => Failure::CloudFault { detail: format!("{status}: {text}") },
             _ => self.not_ringside(format!("HTTP status {status}: {text}")),
         }
     }

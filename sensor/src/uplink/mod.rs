@@ -27,6 +27,7 @@ use ringside_protocol::live::Live;
 use ringside_protocol::message::{
     Heartbeat, InterfaceHealth, Lease, Refused, RuleSet, UpgradeReport,
 };
+use ringside_protocol::plausible;
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
 
@@ -405,7 +406,7 @@ impl Shared {
         let own = figures.counters();
         let others = health.counters.into_iter().filter(|(c, _)| own.iter().all(|(o, _)| o != c));
         let counters = others.chain(own).filter(|&(_, count)| count > 0).collect();
-        Heartbeat {
+        let mut heartbeat = Heartbeat {
             sensor_time: self.now().wall,
             uptime_seconds: self.started.elapsed().as_secs(),
             counters,
@@ -419,7 +420,11 @@ impl Shared {
             upgrade: health.upgrade,
             is_leaving,
             live: health.live,
+        };
+        if let Some(cut) = plausible::cut(&mut heartbeat) {
+            log::debug!("the heartbeat was cut: {cut}");
         }
+        heartbeat
     }
 
     /// Makes `client` end when the uplink stops.

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use ringside_protocol::message::{Batch, Challenge, Hello, MAX_BATCH_RECORDS, Refused};
+use ringside_protocol::message::{Batch, BatchAck, Challenge, Hello, MAX_BATCH_RECORDS, Refused};
 use ringside_protocol::step::Failure;
 
 use super::caller::Called;
@@ -13,10 +13,11 @@ use super::session::{Action, Event};
 use super::tls::Roots;
 use super::{LEAVE_PATIENCE, OpenLink, Role, Shared, lock};
 use crate::identity::{Server, Trust};
+use crate::store::outbox::OutboxBatch;
 
 /// Runs until the uplink stops.
 pub(super) fn run(shared: &Arc<Shared>) {
-    let mut sender = Sender { shared, link: None };
+    let mut sender = Sender { shared, link: None, portion: MAX_BATCH_RECORDS };
     while let Some(action) = next_action(shared) {
         let event = sender.carry_out(action).unwrap_or_else(Event::Failed);
         sender.shared.handle(event);
@@ -53,6 +54,10 @@ fn next_action(shared: &Shared) -> Option<Action> {
 struct Sender<'a> {
     shared: &'a Arc<Shared>,
     link: Option<Link>,
+    /// Records of the next batch, at most: halved when one fails, doubled when one is acknowledged.
+    /// So what is too large for the cloud, or for a slow line, becomes small enough, and what
+    /// cannot be read is alone in the end.
+    portion: usize,
 }
 
 /// The connection that a handshake has begun.
@@ -137,23 +142,66 @@ impl Sender<'_> {
         }
     }
 
-    fn send_batch(&self, session: &[u8; 32]) -> Result<Event, Refused> {
+    fn send_batch(&mut self, session: &[u8; 32]) -> Result<Event, Refused> {
         let link = self.link.as_ref().ok_or_else(no_link)?;
         let outbox = &self.shared.outbox;
-        let Some(mut waiting) = outbox.next_batch(MAX_BATCH_RECORDS) else {
+        let Some(mut waiting) = outbox.next_batch(self.portion) else {
             return Ok(Event::NoRecords);
         };
         let batch = Batch { boot: waiting.boot, records: core::mem::take(&mut waiting.records) };
-        let answer = link.client.ask(&batch, Some(session))?;
-        outbox.acknowledge(&waiting);
-        log::debug!(
-            "{} records acknowledged: {} new, {} known, {} expired",
-            batch.records.len(),
-            answer.stored,
-            answer.known,
-            answer.expired
+        match link.client.ask(&batch, Some(session)) {
+            Ok(answer) => {
+                outbox.acknowledge_but(&waiting, answer.refused.into());
+                self.portion = (self.portion * 2).min(MAX_BATCH_RECORDS);
+                tell(&batch, &answer);
+                Ok(Event::Acknowledged)
+            }
+            Err(refused) => self.batch_failed(&batch, &waiting, refused),
+        }
+    }
+
+    /// What the cloud cannot take would be refused each time, and hold up all that comes after it:
+    /// it goes in halves, down to the record that it is about, which is let go. The wait after that
+    /// grows, so that a cloud which can read nothing costs few.
+    fn batch_failed(
+        &mut self,
+        batch: &Batch,
+        waiting: &OutboxBatch,
+        refused: Refused,
+    ) -> Result<Event, Refused> {
+        let records = batch.records.as_slice();
+        match (&refused.failure, records) {
+            (Failure::MessageRefused { detail }, [record]) => {
+                log::error!("record {} is let go, the cloud refuses it: {detail}", record.number());
+                self.shared.outbox.acknowledge_but(waiting, 1);
+            }
+            (Failure::MessageRefused { .. }, _) => {
+                self.portion = records.len() / 2;
+                return Ok(Event::BatchRefused);
+            }
+            // The line, or the cloud, may be too slow for so many.
+            (Failure::Interrupted { .. } | Failure::CloudFault { .. }, _) => {
+                self.portion = (records.len() / 2).max(1);
+            }
+            _ => {}
+        }
+        Err(refused)
+    }
+}
+
+fn tell(batch: &Batch, answer: &BatchAck) {
+    let BatchAck { stored, known, expired, refused } = answer;
+    let many = batch.records.len();
+    log::debug!(
+        "{many} records acknowledged: {stored} new, {known} known, {expired} expired, {refused} \
+         refused"
+    );
+    if *refused > 0 {
+        log::error!(
+            "the cloud has refused {refused} of {many} records, as larger than any that a sensor \
+             of its version makes: upgrade the cloud if it is the older one, else report it as a \
+             fault of this sensor"
         );
-        Ok(Event::Acknowledged)
     }
 }
 

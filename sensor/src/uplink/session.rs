@@ -51,6 +51,8 @@ pub enum Event {
     HeartbeatAnswered(HeartbeatAnswer),
     /// A batch was acknowledged.
     Acknowledged,
+    /// A batch was refused, and goes again in smaller ones.
+    BatchRefused,
     /// There was nothing to send.
     NoRecords,
     /// What was under way has failed.
@@ -137,6 +139,9 @@ pub struct Session {
     backoff: Backoff,
     /// Between attempts at one request within a session.
     busy_backoff: Backoff,
+    /// After a message that the cloud cannot take: each costs a record, and only one that it takes
+    /// makes the next wait the first again.
+    refused_backoff: Backoff,
     /// No round begins before that: the cloud has asked so.
     not_before: Instant,
     status: Status,
@@ -149,6 +154,7 @@ impl Session {
         Self {
             backoff: Backoff::new(config.seed),
             busy_backoff: Backoff::new(config.seed.rotate_left(32)),
+            refused_backoff: Backoff::new(config.seed.rotate_left(16)),
             config,
             state: State::Waiting { until: now },
             server: 0,
@@ -274,6 +280,7 @@ impl Session {
             (State::Proving(_), Event::Accepted(accepted)) => self.accepted(&accepted, now),
             (State::Open(open), Event::HeartbeatAnswered(answer)) => {
                 self.status.acknowledged_at = Some(now.wall);
+                self.busy_backoff.reset();
                 open.heartbeat_at = now.instant + open.heartbeat_every;
                 // Records that were held back may be ready now.
                 open.batch_at.get_or_insert(now.instant);
@@ -285,7 +292,9 @@ impl Session {
             (State::Open(open), Event::Acknowledged) => {
                 open.batch_at = Some(now.instant);
                 self.busy_backoff.reset();
+                self.refused_backoff.reset();
             }
+            (State::Open(open), Event::BatchRefused) => open.batch_at = Some(now.instant),
             (State::Open(open), Event::NoRecords) => {
                 open.batch_at = open.has_new.then_some(now.instant);
             }
@@ -354,7 +363,11 @@ impl Session {
             && is_passing(&failure)
         {
             // The session stands: the same request again, later.
-            let at = now.instant + self.busy_backoff.next().max(asked);
+            let backoff = match failure {
+                Failure::MessageRefused { .. } => &mut self.refused_backoff,
+                _ => &mut self.busy_backoff,
+            };
+            let at = now.instant + backoff.next().max(asked);
             open.postpone(at);
             self.status.note(failure, now.wall);
             return;
@@ -389,7 +402,10 @@ impl Session {
 
 /// Whether a failed request may succeed in the same session.
 const fn is_passing(failure: &Failure) -> bool {
-    matches!(failure, Failure::Busy { .. } | Failure::CloudFault { .. })
+    matches!(
+        failure,
+        Failure::Busy { .. } | Failure::CloudFault { .. } | Failure::MessageRefused { .. }
+    )
 }
 
 impl Open {

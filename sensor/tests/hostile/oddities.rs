@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 use ringside_protocol::counters::Counter;
+use ringside_protocol::limits::MAX_TEXT;
+use ringside_protocol::plausible;
 
 use crate::network::{Call, Segment, Tap, address, sip, tcp, udp};
 
@@ -68,6 +70,26 @@ fn every_frame_may_be_cut_at_every_byte() {
         tap.finish();
         assert_eq!((tap.records.len(), tap.others), (1, 0));
     }
+}
+
+/// Each such byte becomes three in a record: the longest texts that there are, and the cloud takes
+/// them.
+#[test]
+fn texts_of_nothing_but_bad_bytes_make_a_record_that_the_cloud_takes() {
+    let mut tap = Tap::new("bad");
+    let (src, dst) = (address([10, 9, 0, 1], 5060), address([10, 9, 0, 2], 5060));
+    let bad = "~".repeat(400);
+    let invite = sip(&format!("INVITE sip:{bad} SIP/2.0"), "bad", "1 INVITE", "", "")
+        .replace("\"Ann\" <sip:ann@", &format!("\"{bad}\" <sip:{bad}@"))
+        .replace("Content-Length", &format!("User-Agent: {bad}\r\nX-CID: {bad}\r\nContent-Length"));
+    let bytes: Vec<u8> =
+        invite.bytes().map(|byte| if byte == b'~' { 0xff } else { byte }).collect();
+    tap.udp(src, dst, &bytes);
+    tap.finish();
+    let record = tap.records.remove(0);
+    assert_eq!(record.caller.user, "\u{fffd}".repeat(MAX_TEXT / 3));
+    assert_eq!(record.caller.display.as_ref().map(String::len), Some(MAX_TEXT));
+    assert_eq!(plausible::check(&record.into()), Ok(()));
 }
 
 proptest! {

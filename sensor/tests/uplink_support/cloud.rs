@@ -54,6 +54,10 @@ pub(crate) struct State {
     /// The primary key, and how often it was delivered with which bytes.
     pub(crate) rows: BTreeMap<(Boot, u64), Vec<Vec<u8>>>,
     pub(crate) faults: HashMap<&'static str, VecDeque<Fault>>,
+    /// Records that make a batch unreadable.
+    pub(crate) unreadable: HashSet<u64>,
+    /// Records that are refused one by one.
+    pub(crate) implausible: HashSet<u64>,
     /// Refusals that stay.
     pub(crate) refuse: HashMap<&'static str, (Failure, u16)>,
     pub(crate) clock_ahead_micros: i64,
@@ -99,6 +103,8 @@ impl TestCloud {
             sessions: HashMap::new(),
             rows: BTreeMap::new(),
             faults: HashMap::new(),
+            unreadable: HashSet::new(),
+            implausible: HashSet::new(),
             refuse: HashMap::new(),
             clock_ahead_micros: 0,
             version: PROTOCOL_VERSION,
@@ -333,8 +339,15 @@ impl State {
     }
 
     fn batch(&mut self, batch: Batch) -> Vec<u8> {
-        let mut answer = BatchAck { stored: 0, known: 0, expired: 0 };
+        if batch.records.iter().any(|record| self.unreadable.contains(&record.number())) {
+            return refuse(Failure::MessageRefused { detail: "it is damaged".to_owned() }, 0);
+        }
+        let mut answer = BatchAck { stored: 0, known: 0, expired: 0, refused: 0 };
         for record in batch.records {
+            if self.implausible.contains(&record.number()) {
+                answer.refused += 1;
+                continue;
+            }
             let bytes = postcard::to_stdvec(&record).expect("a record");
             let row = self.rows.entry((batch.boot, record.number())).or_default();
             if row.is_empty() {

@@ -72,8 +72,15 @@ pub(crate) struct Sensor {
 
 /// Starts outbox and uplink on `settings.directory`.
 pub(crate) fn start(settings: Settings) -> Sensor {
+    start_with(settings, 0)
+}
+
+/// The same, with so many records in the outbox: the first batch has all of them.
+pub(crate) fn start_with(settings: Settings, records: u64) -> Sensor {
     let identity = Identity::load_or_create(&settings.directory).expect("identity");
     let outbox = open_outbox(&settings, &identity);
+    (1..=records).for_each(|number| outbox.push(cdr(number)));
+    outbox.flush();
     let host = TestHost::default();
     let leases = host.leases.clone();
     let uplink = Uplink::start(settings, identity, outbox.clone(), host).expect("start");

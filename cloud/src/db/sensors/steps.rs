@@ -7,6 +7,7 @@ use ringside_protocol::time::UnixMicros;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Standing, clip, encode};
+use crate::db::intake::forget_notices;
 use crate::db::{Customer, Result, stored_time};
 
 /// How a device stands.
@@ -45,7 +46,7 @@ pub(crate) fn join(
         params![device.0, customer.0, hello.device_key, clip(&hello.name), stored_time(now)],
     )?;
     tx.execute("DELETE FROM stranger WHERE device = ?1", [device.0])?;
-    Ok(())
+    forget_notices(tx, device)
 }
 
 /// The number for a device of `customer`: the one it asks for, else its own, else the lowest free.

@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 use super::reply::json_response;
 use super::{Answer, ApiError, Context};
 use crate::auth::{Admin, Scope};
-use crate::db::fleet;
+use crate::db::intake::Notice;
 use crate::db::sensors::Sensor;
+use crate::db::{DbError, fleet};
 use crate::events::Kind;
 use crate::filter::fingerprint;
 
@@ -102,14 +103,15 @@ impl Line {
 
 pub(super) fn list(context: &Context<'_>, scope: &Scope) -> Answer {
     let sensors = fleet::sensors(&context.app.db, scope)?;
-    let sensors: Vec<_> = sensors.iter().map(|sensor| object(sensor, context.now)).collect();
+    let objects = sensors.iter().map(|sensor| object(context, sensor));
+    let sensors = objects.collect::<Result<Vec<_>, _>>()?;
     Ok(json_response(200, &json!({ "sensors": sensors })))
 }
 
 pub(super) fn one(context: &Context<'_>, scope: &Scope) -> Answer {
     let device = fingerprint(&context.item).ok_or_else(no_such_sensor)?;
     let sensor = fleet::sensor(&context.app.db, scope, device)?.ok_or_else(no_such_sensor)?;
-    Ok(json_response(200, &object(&sensor, context.now)))
+    Ok(json_response(200, &object(context, &sensor)?))
 }
 
 pub(super) fn revoke(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
@@ -125,7 +127,9 @@ fn no_such_sensor() -> ApiError {
     ApiError::not_found("You have no sensor with this id: /api/v1/sensors lists those you have.")
 }
 
-fn object(sensor: &Sensor, now: UnixMicros) -> Value {
+fn object(context: &Context<'_>, sensor: &Sensor) -> Result<Value, DbError> {
+    let now = context.now;
+    let notices = context.app.db.notices(sensor.device, now)?;
     let state = State::of(sensor, now);
     let time = |at: Option<UnixMicros>| at.map(UnixMicros::to_rfc3339);
     let text = |text: &str| if text.is_empty() { None } else { Some(text.to_owned()) };
@@ -150,6 +154,7 @@ fn object(sensor: &Sensor, now: UnixMicros) -> Value {
         },
         "failure": failure.map(failure_object),
         "reported": sensor.reported.as_ref().map(failure_object),
+        "notices": notices.iter().map(notice_object).collect::<Vec<_>>(),
         "steps": steps::steps(sensor, state, failure)
             .into_iter().map(Line::object).collect::<Vec<_>>(),
         "ticks": ticks::ticks(sensor, state, failure, now)
@@ -158,7 +163,16 @@ fn object(sensor: &Sensor, now: UnixMicros) -> Value {
     if let Value::Object(fields) = &mut object {
         fields.extend(health(sensor, state));
     }
-    object
+    Ok(object)
+}
+
+fn notice_object(notice: &Notice) -> Value {
+    json!({
+        "at": notice.at.to_rfc3339(),
+        "code": notice.kind.counter(),
+        "count": notice.count,
+        "sentence": notice.sentence(),
+    })
 }
 
 /// The last failure, as the cloud saw it or as the sensor told of it afterwards. One before the

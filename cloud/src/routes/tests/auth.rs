@@ -1,10 +1,13 @@
 use super::*;
 use crate::auth::{
-    ABSOLUTE_SECONDS, IDLE_SECONDS, LOGIN_WINDOW_SECONDS, MAX_ATTEMPTS_PER_ADDRESS,
-    MAX_ATTEMPTS_PER_LOGIN, MAX_FAILURES_NOTED_A_MINUTE, MAX_LOGIN_BYTES, MAX_SESSIONS_PER_USER,
-    TOUCH_SECONDS, sha256,
+    ABSOLUTE_SECONDS, Attempt, DEVICE_COOKIE, DEVICE_SECONDS, IDLE_SECONDS, LOGIN_WINDOW_SECONDS,
+    MAX_ATTEMPTS_PER_ADDRESS, MAX_ATTEMPTS_PER_LOGIN_AND_ADDRESS, MAX_FAILURES_NOTED_A_MINUTE,
+    MAX_LOGIN_BYTES, MAX_SESSIONS_PER_USER, TOUCH_SECONDS, sha256,
 };
-use crate::routes::{MAX_API_TOKENS, MAX_DAYS, MAX_ENTRIES, MAX_NAME_CHARS};
+use crate::routes::{
+    MAX_API_TOKENS, MAX_DAYS, MAX_ENTRIES, MAX_NAME_CHARS, MAX_WAITING_AT_THE_DOOR,
+};
+use crate::server::Woken;
 
 #[test]
 fn login_opens_a_session_and_logout_ends_it() {
@@ -67,9 +70,9 @@ fn logins_are_the_same_in_any_case_of_letters() {
 }
 
 #[test]
-fn too_many_attempts_with_one_login_must_wait() {
+fn too_many_attempts_with_one_login_from_one_address_must_wait() {
     let bench = Bench::new();
-    for _ in 0..MAX_ATTEMPTS_PER_LOGIN {
+    for _ in 0..MAX_ATTEMPTS_PER_LOGIN_AND_ADDRESS {
         assert_eq!(bench.try_login("nobody", "wrong").status, 401);
     }
     let response = bench.try_login("NOBODY", "wrong");
@@ -102,15 +105,118 @@ fn good_logins_are_not_limited() {
     }
 }
 
+/// A login from this address, with this cookie.
+fn login_from(bench: &Bench, address: &str, cookie: &str, password: &str) -> Response {
+    let body = serde_json::json!({ "login": bench.ours.admin, "password": password });
+    let headers = vec![
+        ("content-type".to_owned(), "application/json".to_owned()),
+        ("cookie".to_owned(), cookie.to_owned()),
+    ];
+    let mut request = request("POST", "/api/v1/login", headers, &body.to_string());
+    request.peer = format!("{address}:4711").parse().expect("an address");
+    handle(&bench.app, &request)
+}
+
+/// The cookie by which the browser is known after a login.
+fn device_cookie(response: &Response) -> String {
+    let cookies = response.headers.iter().filter(|(name, _)| name == "Set-Cookie");
+    let mut values = cookies.map(|(_, value)| value.split(';').next().expect("a pair"));
+    values.find(|value| value.starts_with(DEVICE_COOKIE)).expect("a device's cookie").to_owned()
+}
+
+#[test]
+fn an_attacker_locks_nobody_out_but_himself() {
+    let bench = Bench::new();
+    let right = &PASSWORD.0;
+    let cookie = device_cookie(&login_from(&bench, "192.0.2.1", "", right));
+    for _ in 0..MAX_ATTEMPTS_PER_LOGIN_AND_ADDRESS {
+        assert_eq!(login_from(&bench, "203.0.113.1", "", "wrong").status, 401);
+    }
+    let (status, _, sentence) = error(login_from(&bench, "203.0.113.1", "", right));
+    assert_eq!(status, 429);
+    assert_eq!(
+        sentence,
+        "Too many wrong passwords for this login from your network: wait 900 seconds and try \
+         again, or use a browser in which you have logged in before."
+    );
+    // The owner: from elsewhere, and even from the attacker's network with a known browser.
+    assert_eq!(login_from(&bench, "192.0.2.1", "", right).status, 200);
+    assert_eq!(login_from(&bench, "203.0.113.1", &cookie, right).status, 200);
+    // Many addresses together slow the login down for browsers that are not known.
+    let mut network = 0;
+    let (status, _, sentence) = loop {
+        network += 1;
+        let address = format!("198.51.100.{}", network % 250);
+        let response = login_from(&bench, &address, "", "wrong");
+        if response.status != 401 {
+            break error(response);
+        }
+    };
+    assert_eq!(status, 429);
+    assert!(sentence.starts_with("Somebody tries passwords for this login"), "{sentence}");
+    assert_eq!(login_from(&bench, "192.0.2.1", "", right).status, 429);
+    assert_eq!(login_from(&bench, "192.0.2.1", &cookie, right).status, 200);
+    let metrics = {
+        let mut request = request("GET", "/metrics", vec![], "");
+        request.peer = "127.0.0.1:1".parse().expect("an address");
+        text(handle(&bench.app, &request))
+    };
+    assert!(metrics.contains("\nringside_logins_limited_total 3\n"), "{metrics}");
+}
+
+#[test]
+fn a_known_browsers_cookie_opens_nothing_and_ends() {
+    let bench = Bench::new();
+    let response = login_from(&bench, "192.0.2.1", "", &PASSWORD.0);
+    let cookie = device_cookie(&response);
+    let set = response.headers.iter().find(|(_, value)| value.starts_with(DEVICE_COOKIE));
+    let set = &set.expect("set").1;
+    for part in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict"] {
+        assert!(set.contains(part), "{set}");
+    }
+    let browser = Browser { cookie: cookie.clone(), csrf: String::new() };
+    assert_eq!(error(bench.get(&browser, "/api/v1/me")).1, "not_logged_in");
+    assert_eq!(login_from(&bench, "192.0.2.1", &cookie, "wrong").status, 401);
+    bench.pass(DEVICE_SECONDS * SECOND);
+    for _ in 0..MAX_ATTEMPTS_PER_LOGIN_AND_ADDRESS {
+        assert_eq!(login_from(&bench, "192.0.2.1", &cookie, "wrong").status, 401);
+    }
+    assert_eq!(login_from(&bench, "192.0.2.1", &cookie, "wrong").status, 429);
+}
+
+#[test]
+fn a_crowd_waits_at_the_door_without_a_worker_and_known_browsers_pass() {
+    let bench = Bench::new();
+    let cookie = device_cookie(&login_from(&bench, "192.0.2.1", "", &PASSWORD.0));
+    let crowd = bench.app.logins.crowd();
+    let park = login_from(&bench, "192.0.2.1", "", &PASSWORD.0).park.expect("waits");
+    assert_eq!(park.share.expect("within a share").most, MAX_WAITING_AT_THE_DOOR);
+    assert_eq!(login_from(&bench, "192.0.2.1", &cookie, &PASSWORD.0).status, 200);
+    let body = serde_json::json!({ "login": bench.ours.admin, "password": PASSWORD.0 });
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    let mut again = request("POST", "/api/v1/login", headers, &body.to_string());
+    for woken in [Woken::Timeout, Woken::Superseded] {
+        again.woken = Some(woken);
+        let response = handle(&bench.app, &again);
+        assert_eq!((response.status, header(&response, "Retry-After")), (503, Some("5")));
+        assert_eq!(error(response).1, "crowd");
+    }
+    drop(crowd);
+    bench.notebook.take();
+    again.woken = Some(Woken::Yes);
+    assert_eq!(handle(&bench.app, &again).status, 200);
+    assert_eq!(bench.notebook.take(), [park.key], "the next one is called");
+}
+
 #[test]
 fn failures_in_the_audit_log_are_limited() {
     let bench = Bench::new();
     let logins = Logins::new(NOBODY);
     for attempt in 0..=MAX_FAILURES_NOTED_A_MINUTE {
         let address = core::net::Ipv4Addr::from_bits(attempt).into();
-        let credentials = (format!("nobody {attempt}"), "wrong");
-        let credentials = (credentials.0.as_str(), credentials.1);
-        assert!(logins.log_in(&bench.app.db, credentials, address, bench.now()).is_err());
+        let login = format!("nobody {attempt}");
+        let attempt = Attempt { login: &login, password: "wrong", device: None, address };
+        assert!(logins.log_in(&bench.app.db, attempt, bench.now()).is_err());
     }
     assert_eq!(logins.failed(), u64::from(MAX_FAILURES_NOTED_A_MINUTE) + 1);
     let noted = bench.audit().into_iter().filter(|entry| entry.2 == "login_failed").count();

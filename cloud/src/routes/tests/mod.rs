@@ -13,6 +13,7 @@ mod site;
 mod stats;
 mod synthetic;
 mod tenants;
+mod turns;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -242,6 +243,7 @@ pub(crate) fn request(
         query: query.to_owned(),
         headers,
         peer: "192.0.2.1:4711".parse().expect("an address"),
+        is_forwarded: false,
         body: body.as_bytes().to_vec(),
         woken: None,
         waited: core::time::Duration::ZERO,

@@ -4,6 +4,7 @@ use ringside_protocol::step::Failure;
 use ringside_protocol::token::Token;
 
 use super::*;
+use crate::db::intake::Kind;
 use crate::routes::MAX_OUTSTANDING_TOKENS;
 
 fn heartbeat(bench: &Bench, counters: &[(Counter, u64)]) -> Heartbeat {
@@ -66,6 +67,36 @@ fn a_sensor_that_never_came_says_what_to_do_first() {
     }
     assert_eq!(tick(&sensor, "enrolment").0, "ok");
     assert!(tick(&sensor, "link").1.contains("plug in its network cable"));
+}
+
+#[test]
+fn what_was_not_kept_is_said_on_the_page_and_counted() {
+    let bench = Bench::new();
+    let us = bench.log_in(&bench.ours.viewer);
+    assert_eq!(sensor(&bench, &us)["notices"], serde_json::json!([]));
+    let (customer, device) = (bench.ours.customer, bench.ours.device);
+    let note = |kind, detail: &str| {
+        let noted = bench.app.db.note_intake(customer, device, (kind, 2), detail, bench.now());
+        noted.expect("noted");
+    };
+    note(Kind::Records, "streams of a call: 17, and a sensor makes at most 16");
+    note(Kind::OverQuota, "20 records or 30 MiB a day");
+    let sensor = sensor(&bench, &us);
+    let notices = sensor["notices"].as_array().expect("notices");
+    let codes: Vec<_> = notices.iter().map(|notice| &notice["code"]).collect();
+    assert_eq!(codes, ["cdrs_refused", "batches_over_quota"]);
+    assert_eq!((&notices[0]["count"], &notices[0]["at"]), (&2.into(), &sensor["notices"][1]["at"]));
+    let said = notices[0]["sentence"].as_str().expect("a sentence");
+    assert!(said.starts_with("2 records of this sensor were refused (streams of a call"), "{said}");
+    let them = bench.log_in(&bench.theirs.viewer);
+    let theirs = bench.json(&them, "/api/v1/sensors");
+    assert_eq!(theirs["sensors"][0]["notices"], serde_json::json!([]));
+    let metrics = request("GET", "/metrics", vec![("cookie".to_owned(), us.cookie)], "");
+    let metrics = text(handle(&bench.app, &metrics));
+    for counted in ["cdrs_refused_total", "batches_over_quota_total"] {
+        let line = format!("ringside_{counted}{{customer=\"Ours\"}} 2");
+        assert!(metrics.lines().any(|there| there == line), "{metrics}");
+    }
 }
 
 #[test]

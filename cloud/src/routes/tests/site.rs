@@ -1,4 +1,5 @@
 use super::*;
+use crate::front::SHORT_BODY_BYTES;
 use crate::web::Site;
 
 const SCRIPT: &[u8] = &[b'x'; 4000];
@@ -76,6 +77,29 @@ fn large_texts_are_compressed_for_those_who_ask() {
 }
 
 #[test]
+fn no_answer_to_a_stranger_is_long() {
+    let mut bench = Bench::new();
+    let long = "function f() {}\n".repeat(10_000);
+    bench.app.site = Site::new(&[("/assets/long-3F2A9C1B.js", long.as_bytes())]);
+    let length = |response: Response| match response.body {
+        Body::Bytes(bytes) => bytes.len(),
+        Body::Stream(_) => usize::MAX,
+    };
+    for accepted in ["identity", "gzip;q=0", "gzip"] {
+        let response = get(&bench, "/assets/long-3F2A9C1B.js", &[("accept-encoding", accepted)]);
+        assert_eq!(header(&response, "Content-Encoding"), Some("gzip"), "{accepted}");
+        assert!(length(response) <= SHORT_BODY_BYTES);
+    }
+    let description = get(&bench, "/api/v1/openapi.json", &[]);
+    assert!(length(description) <= SHORT_BODY_BYTES, "send it compressed");
+    // The pages of this build, if it has them.
+    bench.app.site = Site::embedded();
+    for path in Site::embedded_paths() {
+        assert!(length(get(&bench, path, &[])) <= SHORT_BODY_BYTES, "{path}: split it");
+    }
+}
+
+#[test]
 fn a_build_without_pages_says_what_to_do() {
     let mut bench = Bench::new();
     bench.app.site = Site::new(&[]);
@@ -114,18 +138,21 @@ fn a_method_that_a_path_does_not_know_is_refused_with_those_it_knows() {
 #[test]
 fn health_and_metrics_are_for_this_machine_and_for_tokens() {
     let bench = bench();
-    let from = |peer: &str, target: &str, headers: &[(&str, &str)]| {
+    let ask = |peer: &str, is_forwarded, target: &str, headers: &[(&str, &str)]| {
         let headers = headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect();
         let mut request = request("GET", target, headers, "");
         request.peer = peer.parse().expect("an address");
+        request.is_forwarded = is_forwarded;
         handle(&bench.app, &request)
     };
+    let from =
+        |peer: &str, target: &str, headers: &[(&str, &str)]| ask(peer, false, target, headers);
     for target in ["/healthz", "/metrics"] {
         for local in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
             assert_eq!(from(local, target, &[]).status, 200, "{local}");
         }
         assert_eq!(error(from("192.0.2.1:1", target, &[])).0, 403);
-        assert_eq!(error(from("127.0.0.1:1", target, &[("via", "1.1 proxy")])).0, 403);
+        assert_eq!(error(ask("127.0.0.1:1", true, target, &[])).0, 403);
         let us = bench.log_in(&bench.ours.viewer);
         assert_eq!(from("192.0.2.1:1", target, &[("cookie", &us.cookie)]).status, 200);
     }

@@ -19,9 +19,18 @@ fn no_route_shows_or_changes_another_customers_things() {
     let message = super::peers::refusing(4, NOON - HOUR, "their-caller", 404);
     bench.store(&bench.theirs, vec![message]);
     let us = bench.log_in(&bench.ours.admin);
+    let them = bench.log_in(&bench.theirs.admin);
     let device = bench.theirs.device.to_string();
+    let rule = serde_json::json!({ "text": "keep sip when caller = their-caller" });
+    let rule_id = body(bench.post_json(&them, "/api/v1/rules", &rule))["id"].to_string();
+    let wanted = serde_json::json!({ "name": "their-token" });
+    let token = body(bench.post_json(&them, "/api/v1/api_tokens", &wanted));
+    let token_id = token["id"].as_str().expect("an id").to_owned();
+    let before = things(&bench, &them);
     for route in ROUTES {
         let item = match route.path {
+            path if path.contains("/rules/{id}") => rule_id.clone(),
+            path if path.contains("/api_tokens/") => token_id.clone(),
             path if path.contains("/calls/") => bench.theirs.id(2),
             path if path.contains("/registrations/") => bench.theirs.id(3),
             path if path.contains("/peers/") => bench.theirs.id(4),
@@ -34,6 +43,11 @@ fn no_route_shows_or_changes_another_customers_things() {
         }
         let response = match route.method {
             "GET" => bench.get(&us, &target),
+            // What a rule must be and nothing else must not be: so nobody is refused for the body.
+            _ if route.path.contains("/rules") => {
+                let ours = serde_json::json!({ "text": "keep sip when caller = ours" });
+                bench.post_json(&us, &target, &ours)
+            }
             _ => bench.post(&us, &target),
         };
         let status = response.status;
@@ -44,7 +58,7 @@ fn no_route_shows_or_changes_another_customers_things() {
             continue;
         }
         let text = text(response);
-        for theirs in ["Theirs", "their-caller", device.as_str()] {
+        for theirs in ["Theirs", "their-caller", "their-token", &device, &token_id] {
             assert!(!text.contains(theirs), "{} {target}: {text}", route.method);
         }
     }
@@ -59,9 +73,39 @@ fn no_route_shows_or_changes_another_customers_things() {
         let csv = text(bench.get(&us, &format!("/api/v1/{list}?format=csv")));
         assert!(!csv.contains("their-caller") && csv.lines().count() == lines, "{csv}");
     }
-    let them = bench.log_in(&bench.theirs.admin);
     let sensor = bench.json(&them, &format!("/api/v1/sensors/{device}"));
     assert_ne!(sensor["state"], "revoked");
+    assert_eq!(things(&bench, &them), before);
+    let theirs = serde_json::json!({ "text": "keep sip", "sensors": [device] });
+    assert_eq!(bench.post_json(&us, "/api/v1/rules", &theirs).status, 400);
+}
+
+/// What an administrator has, as lists show it.
+fn things(bench: &Bench, who: &Browser) -> Vec<Value> {
+    let lists = ["sensors", "rules", "api_tokens", "calls", "registrations", "peers", "tokens"];
+    lists.iter().map(|list| bench.json(who, &format!("/api/v1/{list}"))).collect()
+}
+
+/// The other side of the table: without a session or a token every route that is about a customer
+/// refuses, and says nothing of whether the thing is there.
+#[test]
+fn no_route_tells_a_stranger_anything() {
+    let bench = Bench::new();
+    let nobody = Browser { cookie: String::new(), csrf: String::new() };
+    for route in ROUTES {
+        let open = ["/api/v1/login", "/api/v1/openapi.json"].contains(&route.path);
+        let device = bench.ours.device.to_string();
+        for item in [device.as_str(), "none"] {
+            let target = route.path.replace("{device}", item).replace("{id}", item);
+            let response = match route.method {
+                "GET" => bench.get(&nobody, &target),
+                _ => bench.post(&nobody, &target),
+            };
+            let is_local = ["/healthz", "/metrics"].contains(&route.path);
+            let refused = if is_local { 403 } else { 401 };
+            assert!(open || response.status == refused, "{} {target}", route.method);
+        }
+    }
 }
 
 /// The same call at the same place of another customer does not end our paging.

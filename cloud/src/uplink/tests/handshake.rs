@@ -343,19 +343,6 @@ fn a_flood_of_made_up_devices_hides_no_sensors_failure() {
 }
 
 #[test]
-fn a_heartbeat_that_inflates_beyond_the_limit_is_not_kept() {
-    let cloud = Cloud::new();
-    let device = Device::connected(&cloud, "gate-1");
-    let interface =
-        InterfaceHealth { name: "x".repeat(1 << 20), frames: 0, kernel_dropped: 0, fault: None };
-    let heartbeat = Heartbeat { interfaces: vec![interface], ..heartbeat(&cloud, 0, 0) };
-    let body = envelope::seal(&heartbeat).expect("seals");
-    assert!(body.len() < 64 << 10, "it is small on the wire");
-    let refused = cloud.ask("/uplink/heartbeat", device.session.as_deref(), &body, device.peer);
-    assert!(matches!(refused, Answer::Status(413, _)), "{refused:?}");
-}
-
-#[test]
 fn what_is_no_message_gets_a_status_and_a_sentence() {
     let cloud = Cloud::new();
     let device = Device::connected(&cloud, "gate-1");
@@ -365,12 +352,11 @@ fn what_is_no_message_gets_a_status_and_a_sentence() {
             other => panic!("{other:?}"),
         };
     assert_eq!(ask("/uplink/nothing", b""), 404);
-    for path in ["/uplink/hello", "/uplink/enrol", "/uplink/session", "/uplink/heartbeat"] {
+    for path in ["/uplink/hello", "/uplink/enrol", "/uplink/session"] {
         assert_eq!(ask(path, b"GET / HTTP/1.1"), 400, "{path}");
         assert_eq!(ask(path, b"RS\x01\xff\x00"), 400, "{path}");
         assert_eq!(ask(path, &[0; 65 << 10]), 413, "{path}");
     }
-    assert_eq!(ask("/uplink/cdrs", b"RS\x01\x08\x00\xff\xff"), 400);
 }
 
 #[test]

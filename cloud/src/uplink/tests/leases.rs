@@ -89,6 +89,31 @@ fn an_offline_sensor_keeps_its_channels_until_it_is_removed() {
 }
 
 #[test]
+fn a_sensor_that_leaves_gives_its_channels_back_and_gets_some_when_it_returns() {
+    let mut cloud = Cloud::new();
+    let mut first = Sensor::new(&cloud, "gate-1");
+    first.beat(&cloud, 0);
+    let mut second = Sensor::new(&cloud, "gate-2");
+    assert_eq!(second.lease.channels, 0);
+    let leaving = Heartbeat { is_leaving: true, ..heartbeat(&cloud, 0, first.lease.serial) };
+    let answered: Result<HeartbeatAnswer, _> =
+        first.device.ask(&cloud, "/uplink/heartbeat", &leaving);
+    answered.expect("noted");
+    second.poll(&cloud, 0);
+    assert_eq!(second.lease.channels, 2000);
+    // It was heard of a moment ago, and still nobody shares with it.
+    cloud.wait(1);
+    second.beat(&cloud, 0);
+    assert_eq!(second.lease.channels, 2000);
+
+    first.lease = first.device.connect(&cloud).expect("accepted").lease;
+    assert_eq!(first.lease.channels, 0, "the second believes in all");
+    second.poll(&cloud, 0);
+    first.poll(&cloud, 0);
+    assert_eq!((first.lease.channels, second.lease.channels), (1000, 1000));
+}
+
+#[test]
 fn a_restarted_cloud_still_knows_what_sensors_believe() {
     let cloud = Cloud::new();
     let mut first = Sensor::new(&cloud, "gate-1");
@@ -127,6 +152,25 @@ fn a_poll_is_parked_with_the_generation_of_before_and_for_the_time_that_is_left(
     assert_eq!(cloud.ask("/uplink/poll", session, &body, sensor.device.peer), parked(50, 1));
     let polled = answer(sensor.device.poll(&cloud, 0, Some(Woken::Timeout)));
     assert_eq!(polled, Ok(Commands::default()));
+}
+
+#[test]
+fn a_poll_that_a_newer_one_supersedes_says_nothing_and_one_of_a_sensor_waits() {
+    let cloud = Cloud::new();
+    let mut sensor = Sensor::new(&cloud, "gate-1");
+    let superseded = answer(sensor.device.poll(&cloud, 0, Some(Woken::Superseded)));
+    assert_eq!(superseded, Ok(Commands::default()));
+    let told: Commands = answer(sensor.device.poll(&cloud, 0, None)).expect("commands");
+    assert_eq!(told.commands.len(), 1, "what there was to say was left for the newer one");
+    sensor.beat(&cloud, 0);
+    let poll = Poll { wait_seconds: 50, done: 0, rules: 0, refused_rules: Vec::new() };
+    let session = sensor.device.session.as_deref().expect("connected");
+    let headers = vec![("authorization".to_owned(), format!("Bearer {session}"))];
+    let mut request = crate::routes::tests::request("POST", "/uplink/poll", headers, "");
+    request.body = envelope::seal(&poll).expect("seals");
+    let park = cloud.uplink.respond(&request, cloud.now).park.expect("it waits");
+    let share = park.share.expect("within a share");
+    assert_eq!((share.of, share.most), (park.key, 1));
 }
 
 #[test]

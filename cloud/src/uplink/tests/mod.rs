@@ -21,6 +21,7 @@ use crate::events::{Events, Waker};
 use crate::server::Woken;
 
 mod handshake;
+mod hostile;
 mod ingest;
 mod leases;
 mod rules;

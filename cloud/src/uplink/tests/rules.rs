@@ -70,3 +70,28 @@ fn a_sensor_that_brings_rules_of_another_customer_gets_its_own() {
     let rules = told(device.poll_with(&cloud, &poll(foreign), None)).expect("an empty list");
     assert_eq!(rules, RuleSet { version: 0, rules: Vec::new() });
 }
+
+#[test]
+fn what_a_sensor_says_of_its_rules_is_short_and_not_written_without_end() {
+    let mut cloud = Cloud::new();
+    let device = Device::connected(&cloud, "gate-1");
+    let kept = |cloud: &Cloud| cloud.db.rules_of(device.fingerprint()).expect("asked");
+    let refusing = |rules: u64, count: u64| Poll {
+        refused_rules: (0..count).map(|rule| (rule, "a\nb".repeat(400))).collect(),
+        ..poll(rules)
+    };
+    device.poll_with(&cloud, &refusing(1, 150), None);
+    let refused = kept(&cloud).expect("noted").refused;
+    assert_eq!(refused.len(), 100);
+    assert!(refused.iter().all(|(_, why)| why.len() == 300 && why.starts_with("a ba b")));
+    for version in 2..=20 {
+        device.poll_with(&cloud, &poll(version), None);
+    }
+    assert_eq!(kept(&cloud).expect("noted").version, 10, "ten notes");
+    cloud.wait(10);
+    device.poll_with(&cloud, &poll(21), None);
+    assert_eq!(kept(&cloud).expect("noted").version, 21);
+    let noise = random::<70_000>();
+    let answered = cloud.ask("/uplink/poll", device.session.as_deref(), &noise, device.peer);
+    assert!(matches!(answered, Answer::Status(413, _)), "{answered:?}");
+}

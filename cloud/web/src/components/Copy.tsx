@@ -1,6 +1,7 @@
 // A button that copies a text and says that it did.
 
 import { useEffect, useState } from "preact/hooks";
+import { onOneLine } from "../format.js";
 import { announce } from "../store.js";
 import { Icon } from "./Icon.js";
 
@@ -12,7 +13,7 @@ export function Copy({ text, label }: { text: string; label: string }) {
     return () => clearTimeout(timer);
   }, [done]);
   const copy = async () => {
-    await copyText(text);
+    await copyText(onOneLine(text));
     setDone(true);
     announce("Copied");
   };

@@ -69,6 +69,7 @@ function Shown({ sensor, reload }: { sensor: SensorData; reload: () => void }) {
       </header>
       <Failure sensor={sensor} />
       <FailedUpgrade sensor={sensor} />
+      <Notices sensor={sensor} />
       <div class="two-columns">
         <div>
           <section class="card" aria-label="Ticks">
@@ -129,6 +130,21 @@ function FailedUpgrade({ sensor: { upgrade } }: { sensor: SensorData }) {
       </span>
     </p>
   );
+}
+
+/** What it sent and was not kept as it came. */
+function Notices({ sensor: { notices } }: { sensor: SensorData }) {
+  return notices.map((notice) => (
+    <p class="failure past" key={notice.code}>
+      <strong>{notice.code === "batches_over_quota" ? "Waiting" : "Refused"}</strong>{" "}
+      <span class="muted">
+        <Ago at={notice.at} />
+      </span>
+      <span class="failure-sentence" dir="auto">
+        {notice.sentence}
+      </span>
+    </p>
+  ));
 }
 
 function Facts({ sensor }: { sensor: SensorData }) {

@@ -32,7 +32,7 @@ export const COUNTERS: Record<string, Counter> = {
     means: "Frames that the network interface dropped before the kernel saw them.",
     loss: true,
   },
-  rtp_shed: { group: "Capture", means: "RTP frames shed between capture and analysis.", loss: true },
+  rtp_shed: { group: "Capture", means: "Frames other than SIP, media as a rule, shed between capture and analysis.", loss: true },
   sip_shed: { group: "Capture", means: "SIP frames shed between capture and analysis.", loss: true },
   unknown_link_type: { group: "Decoding", means: "Frames of a link type that is not read." },
   not_ip: { group: "Decoding", means: "Frames that are neither IPv4 nor IPv6." },
@@ -155,6 +155,12 @@ export const COUNTERS: Record<string, Counter> = {
     means: "Operations of the store's disk that failed.",
     loss: true,
   },
+  media_claims_evicted: {
+    group: "Media",
+    means:
+      "Calls that share a media address with so many others that its packets cannot be told theirs.",
+    loss: true,
+  },
   register_messages: { group: "SIP", means: "REGISTER requests and their responses." },
   registration_records: { group: "Records", means: "Records of registrations made." },
   registrations_refused: {
@@ -184,6 +190,11 @@ export const COUNTERS: Record<string, Counter> = {
   hep_refused: {
     group: "Capture",
     means: "HEP agents refused because too many were connected.",
+    loss: true,
+  },
+  cdrs_refused: {
+    group: "Records",
+    means: "Records that the cloud refused or could not read, and that were let go.",
     loss: true,
   },
   quality_reports_unclaimed: {

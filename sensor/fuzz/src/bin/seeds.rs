@@ -5,11 +5,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use ringside_protocol::rule::Rule;
 use ringside_protocol::token::Token;
 use ringside_sensor::capture::Frame;
 use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::counters::Counters;
 use ringside_sensor::decode::{Datagram, Decoder, DecoderSettings, Options, PortSet, Transport};
+use ringside_sensor::store::ring::facts::Facts;
+use ringside_sensor::store::ring::packet::Packet;
 use ringside_sensor::wire::sip::Message;
 use ringside_sensor::wire::{rtcp, rtp, sip};
 
@@ -37,6 +40,11 @@ fn main() -> io::Result<()> {
         let file = file?;
         seeds.put("envelope", &file.file_name().to_string_lossy(), &fs::read(file.path())?)?;
     }
+    for (number, rule) in RULES.iter().enumerate() {
+        Rule::parse(rule).map_err(io::Error::other)?;
+        seeds.put("rule", &number.to_string(), rule.as_bytes())?;
+    }
+    seeds.put("segment", "one", &stored()?)?;
     let token = Token {
         ca_key_sha256: [1; 32],
         secret: [2; 16],
@@ -44,6 +52,30 @@ fn main() -> io::Result<()> {
         host: "cloud.example".to_owned(),
     };
     seeds.put("token", "one", token.to_string().as_bytes())
+}
+
+/// Rules that use what the grammar has.
+const RULES: [&str; 4] = [
+    "keep sip, rtp, rtcp when loss > 2%",
+    "\"a name\": keep sip masking dtmf at most 9 a day priority 3 when caller = 49* and not (callee = \"112\" \
+     or header X-Test ~ /a+b/)",
+    "skip until 2027-01-01 when media address = 192.0.2.0/24 or domain = *.example.net or status = 4xx",
+    "keep rtp headers when mos < 3.50 or one_way or agent contains \"x\" or method = INVITE",
+];
+
+/// The parts of a segment with one call and one packet.
+fn stored() -> io::Result<Vec<u8>> {
+    let facts = Facts { call_id: "a@example.net".to_owned(), packets: 1, ..Facts::default() };
+    let facts = postcard::to_allocvec(&facts).map_err(io::Error::other)?;
+    let mut packet = Vec::new();
+    let bytes = [0x45; 40];
+    Packet { number: 1, at: 2, link_type: 101, interface: 0, original_len: 40, bytes: &bytes }
+        .emit(&mut packet);
+    let part = |kind, bytes: &[u8]| {
+        let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes();
+        [&[kind, 0, 0], &len[..], bytes].concat()
+    };
+    Ok([part(1, &facts), part(0, &packet)].concat())
 }
 
 struct Seeds(std::path::PathBuf);
@@ -71,7 +103,8 @@ fn capture(seeds: &Seeds, case: &str, path: &Path) -> io::Result<()> {
     let (mut count, mut before) = (0, None);
     while let Ok(Some(frame)) = source.next_frame() {
         count += 1;
-        decoder.handle_frame(&frame, &mut counters, &mut |datagram, _| note(datagram, &mut datagrams));
+        decoder
+            .handle_frame(&frame, &mut counters, &mut |datagram, _| note(datagram, &mut datagrams));
         // Everything of the signalling, and some of the media.
         if count <= FRAMES || frame.bytes.len() > 250 {
             let at = frame.at.as_micros();
@@ -132,7 +165,8 @@ fn note(datagram: &Datagram<'_>, datagrams: &mut Vec<(&str, Vec<u8>)>) {
             datagrams.push(("vq", message.body.to_vec()));
         }
         if datagram.transport == Transport::Tcp {
-            let segment = |part: &[u8]| [&[0, 0x10, u8::try_from(part.len()).unwrap_or(0)], part].concat();
+            let segment =
+                |part: &[u8]| [&[0, 0x10, u8::try_from(part.len()).unwrap_or(0)], part].concat();
             datagrams.push(("tcp", payload.chunks(200).flat_map(segment).collect()));
         }
     } else if rtcp::is_rtcp(payload) {

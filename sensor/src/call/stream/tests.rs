@@ -493,7 +493,7 @@ fn silence_is_heard_in_g711_only() {
     assert_eq!(with(codec, &[0xd5; 160]), Some(true));
     assert_eq!(with(codec, &[0x34; 160]), Some(false));
     assert_eq!(with(|_| Codec::from_name("G722"), &[0xd5; 160]), None);
-    assert_eq!(with(|_| Codec::from_name("PCMA").encrypted(), &[0xd5; 170]), None);
+    assert_eq!(with(|_| Codec::from_name("PCMA").inside_srtp(true), &[0xd5; 170]), None);
 }
 
 #[test]

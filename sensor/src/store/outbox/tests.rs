@@ -112,13 +112,23 @@ fn a_batch_stays_below_the_message_limit() {
     outbox.flush();
     assert_eq!(numbers(&outbox.next_batch(500).expect("a batch")), [1, 2]);
     assert_eq!(drain(&outbox), [1, 2, 3, 4, 5]);
-    outbox.push(Cdr { dtmf: "7".repeat(MAX_BATCH_BYTES + 1), ..cdr(6) });
-    outbox.push(Cdr { dtmf: "7".repeat(MAX_RECORD_BYTES), ..cdr(7) });
-    outbox.push(cdr(8));
+    outbox.push(Cdr { dtmf: "7".repeat(MAX_RECORD_BYTES), ..cdr(6) });
+    outbox.push(cdr(7));
     outbox.flush();
-    assert_eq!(numbers(&outbox.next_batch(500).expect("a batch")), [6], "it travels alone");
-    assert_eq!(drain(&outbox), [6, 8]);
+    assert_eq!(drain(&outbox), [7]);
     assert_eq!(outbox.figures().dropped, 1, "one that could never be sent");
+}
+
+#[test]
+fn what_the_cloud_refuses_is_gone_and_counted_apart() {
+    let dir = TestDir::new();
+    let outbox = Outbox::open(dir.path(), settings()).expect("open");
+    (1..=5).for_each(|number| outbox.push(cdr(number)));
+    outbox.flush();
+    outbox.acknowledge_but(&outbox.next_batch(3).expect("a batch"), 2);
+    assert_eq!(drain(&outbox), [4, 5]);
+    let figures = outbox.figures();
+    assert_eq!((figures.acknowledged, figures.refused, figures.outstanding()), (3, 2, 0));
 }
 
 #[test]
@@ -164,24 +174,24 @@ fn when_the_waiting_room_is_full_its_oldest_go_and_are_counted() {
     let path = dir.path().join("outbox");
     fs::write(&path, b"in the way").expect("write");
     let outbox = Outbox::open(dir.path(), settings()).expect("open");
-    let large = |number| Cdr { dtmf: "7".repeat(MAX_WAITING_BYTES / 8), ..cdr(number) };
-    (1..=10).for_each(|number| outbox.push(large(number)));
+    let large = |number| Cdr { dtmf: "7".repeat(MAX_WAITING_BYTES / 32), ..cdr(number) };
+    (1..=40).for_each(|number| outbox.push(large(number)));
     let figures = outbox.figures();
-    assert_eq!((figures.waiting, figures.dropped), (7, 3));
+    assert_eq!((figures.waiting, figures.dropped), (31, 9));
     fs::remove_file(&path).expect("remove");
-    assert!(outbox.wait_until(SOON, |figures| figures.stored == 7));
-    assert_eq!(drain(&outbox), [4, 5, 6, 7, 8, 9, 10]);
+    assert!(outbox.wait_until(SOON, |figures| figures.stored == 31));
+    assert_eq!(drain(&outbox), (10..=40).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_burst_larger_than_the_waiting_room_waits_for_the_disk_and_loses_nothing() {
     let dir = TestDir::new();
     let outbox = Outbox::open(dir.path(), settings()).expect("open");
-    let large = |number| Cdr { dtmf: "7".repeat(MAX_WAITING_BYTES / 8), ..cdr(number) };
-    (1..=30).for_each(|number| outbox.push(large(number)));
+    let large = |number| Cdr { dtmf: "7".repeat(MAX_WAITING_BYTES / 32), ..cdr(number) };
+    (1..=120).for_each(|number| outbox.push(large(number)));
     outbox.flush();
     assert_eq!(outbox.figures().dropped, 0);
-    assert_eq!(drain(&outbox), (1..=30).collect::<Vec<_>>());
+    assert_eq!(drain(&outbox), (1..=120).collect::<Vec<_>>());
 }
 
 #[test]

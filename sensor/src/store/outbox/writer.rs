@@ -246,8 +246,8 @@ impl Writer {
                 self.handed_out = batch.as_ref().map(|batch| batch.keys);
                 _ = answer.send(batch);
             }
-            Request::Acknowledge { keys, answer } => {
-                if let Err(error) = self.acknowledge(keys) {
+            Request::Acknowledge { keys, refused, answer } => {
+                if let Err(error) = self.acknowledge(keys, refused) {
                     self.refused("written", &error);
                 }
                 self.publish();
@@ -333,12 +333,22 @@ impl Writer {
         Ok(found)
     }
 
-    fn acknowledge(&mut self, (first, last): (u64, u64)) -> Result<(), DiskError> {
+    fn acknowledge(
+        &mut self,
+        (first, last): (u64, u64),
+        mut refused: u64,
+    ) -> Result<(), DiskError> {
         self.handed_out = None;
         let Some(disk) = &mut self.disk else { return Ok(()) };
         for key in first..=last {
             if disk.remove(key)? {
-                self.shared.lock().figures.acknowledged += 1;
+                let figures = &mut self.shared.lock().figures;
+                if refused > 0 {
+                    refused -= 1;
+                    figures.refused += 1;
+                } else {
+                    figures.acknowledged += 1;
+                }
                 // The removal is flushed with the next record, or within the usual time.
                 self.unflushed_since.get_or_insert_with(Instant::now);
             }

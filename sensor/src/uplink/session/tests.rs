@@ -314,6 +314,45 @@ fn a_heartbeat_that_is_asked_for_while_one_is_under_way_follows_it() {
 }
 
 #[test]
+fn a_batch_that_was_refused_goes_again_at_once_and_a_single_record_later() {
+    let mut session = open();
+    session.handle(Event::RecordsStored, at(1));
+    assert_eq!(session.poll_action(at(1).instant), Some(Action::SendBatch([5; 32])));
+    session.handle(Event::BatchRefused, at(1));
+    assert_eq!(session.poll_action(at(1).instant), Some(Action::SendBatch([5; 32])));
+    session.handle(refused(Failure::MessageRefused { detail: "damaged".to_owned() }, 0), at(1));
+    assert_eq!(session.open_session(), Some([5; 32]), "the session stands");
+    assert_eq!(session.poll_action(at(1).instant), None);
+    assert_eq!(session.poll_action(at(2).instant), Some(Action::SendBatch([5; 32])));
+}
+
+/// Each refusal costs a record: heartbeats that go well must not make them come faster.
+#[test]
+fn the_wait_after_a_refused_record_grows_until_one_is_acknowledged() {
+    let mut session = open();
+    let refuse = || refused(Failure::MessageRefused { detail: "damaged".to_owned() }, 0);
+    let mut sent = 0;
+    let mut second = 1;
+    session.handle(Event::RecordsStored, at(second));
+    while second < 3600 {
+        match session.poll_action(at(second).instant) {
+            Some(Action::SendBatch(_)) => {
+                sent += 1;
+                session.handle(refuse(), at(second));
+            }
+            Some(Action::Heartbeat(_)) => session.handle(heartbeat_answer(1), at(second)),
+            Some(other) => panic!("{other:?}"),
+            None => second += 1,
+        }
+    }
+    assert!((60..160).contains(&sent), "{sent} in an hour, at most one in half a minute");
+    session.handle(Event::Acknowledged, at(second));
+    let _ = session.poll_action(at(second).instant);
+    session.handle(refuse(), at(second));
+    assert!(session.poll_timeout().is_some_and(|next| next <= at(second + 1).instant));
+}
+
+#[test]
 fn a_busy_cloud_keeps_the_session_and_is_asked_again_later() {
     let mut session = open();
     session.handle(Event::RecordsStored, at(1));
@@ -330,6 +369,30 @@ fn a_busy_cloud_keeps_the_session_and_is_asked_again_later() {
     assert_eq!(session.poll_action(at(13).instant), Some(Action::SendBatch([5; 32])));
     session.handle(Event::NoRecords, at(13));
     assert_eq!(session.poll_timeout(), Some(at(33).instant));
+}
+
+#[test]
+fn a_heartbeat_that_is_answered_ends_the_growth_of_waits() {
+    let mut session = open();
+    let mut at_second = 1;
+    let mut busy_heartbeat = |session: &mut Session| {
+        session.handle(Event::HeartbeatWanted, at(at_second));
+        session.poll_action(at(at_second).instant);
+        session.handle(refused(busy(), 0), at(at_second));
+        session.poll_action(at(at_second).instant);
+        session.handle(Event::NoRecords, at(at_second));
+        let due = session.poll_timeout().expect("a wait");
+        let waited = due.saturating_duration_since(at(at_second).instant);
+        at_second += 120;
+        waited
+    };
+    let waits: Vec<_> = (0..8).map(|_| busy_heartbeat(&mut session)).collect();
+    assert!(waits[7] > waits[0] * 4, "{waits:?}");
+    session.handle(Event::HeartbeatWanted, at(5000));
+    session.poll_action(at(5000).instant);
+    session.handle(heartbeat_answer(1), at(5000));
+    let again = busy_heartbeat(&mut session);
+    assert!(again * 2 <= waits[7], "{again:?} after {waits:?}");
 }
 
 #[test]
