@@ -26,7 +26,7 @@ pub fn peer(peer: &Peer) -> Vec<Finding> {
         }
         State::Silent => silent(it),
         State::Refusing => refusing(it),
-        State::Answering => finding(Severity::Ok, answering(it), vec![]),
+        State::Answering => answering(it),
     }];
     if it.state != State::Silent {
         found.extend(was_silent(it));
@@ -50,11 +50,15 @@ pub fn peer(peer: &Peer) -> Vec<Finding> {
     found
 }
 
-fn answering(it: &Peer) -> String {
-    match it.method {
+fn answering(it: &Peer) -> Finding {
+    let sentence = match it.method {
         Method::Message => format!("{} was accepted.", asked(it)),
         _ => format!("{} answers {} of {}.", host(it.dst), asked(it), host(it.src)),
-    }
+    };
+    // Whoever refuses OPTIONS is there all the same.
+    let refusal = it.status.as_ref().filter(|status| status.code >= 300);
+    let evidence = refusal.map(|status| format!("with {} {}", status.code, status.phrase()));
+    finding(Severity::Ok, sentence, evidence.into_iter().collect())
 }
 
 fn silent(it: &Peer) -> Finding {
@@ -369,6 +373,8 @@ mod tests {
             first(&it),
             (Severity::Ok, "192.0.2.5 answers OPTIONS of 192.0.2.1.".to_owned())
         );
+        it.status = Some(Status { code: 404, reason_phrase: String::new() });
+        assert_eq!(super::peer(&it)[0].evidence, ["with 404 Not Found"]);
         it.state_since = 30 * SECOND;
         it.unanswered = 1;
         it.changes = vec![

@@ -58,7 +58,7 @@ impl<'a> Relation<'a> {
     }
 }
 
-/// The event package; without one in SUBSCRIBE it is an older program's (RFC 3265 had none for PINT).
+/// The event package (RFC 6665 §8.2.1, compact `o`); empty where none is named.
 fn event<'a>(message: &Message<'a>) -> &'a [u8] {
     let value = message.custom_header(b"event").or_else(|| message.custom_header(b"o"));
     value.unwrap_or_default().split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
