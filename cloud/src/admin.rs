@@ -14,6 +14,7 @@ use ringside_protocol::token::Token;
 use crate::cli::Admin;
 use crate::config::dial;
 use crate::db::customers::Role;
+use crate::db::rights::{self, Rights};
 use crate::db::sensors::Sensor;
 use crate::db::{Customer, Db};
 use crate::{identity, password};
@@ -53,6 +54,11 @@ pub fn run(
             add_user(&db, customer, &login, role, &password, now)?
         }
         Admin::UserList { customer } => list_users(&db, customer.as_deref())?,
+        Admin::UserRights { login, rights } => set_rights(&db, &login, rights, now)?,
+        Admin::CustomerRetrieval { customer, asks_reason, relay } => {
+            let customer = find_customer(&db, &customer)?;
+            set_terms(&db, customer, asks_reason, relay, now)?
+        }
         Admin::UserPasswd { login, from_stdin } => {
             let password = choose_password(from_stdin, input)?;
             set_password(&db, &login, &password, now)?
@@ -115,6 +121,32 @@ fn list_users(db: &Db, customer: Option<&str>) -> Result<String, String> {
         .into_iter()
         .map(|row| [row.login, row.customer, row.role, row.created_at.to_date()]);
     Ok(table(["LOGIN", "CUSTOMER", "ROLE", "SINCE"], rows))
+}
+
+fn set_rights(db: &Db, login: &str, rights: Rights, now: UnixMicros) -> Result<String, String> {
+    if !db.set_rights(login, rights, WHO, now).map_err(words)? {
+        return Err(format!("there is no user {login}: `admin user list` shows them"));
+    }
+    let names = rights.names();
+    let names = if names.is_empty() { "nothing".to_owned() } else { names.join(" and ") };
+    Ok(format!("{login} may have of a kept call: {names}\n"))
+}
+
+fn set_terms(
+    db: &Db,
+    customer: Customer,
+    asks_reason: Option<bool>,
+    relay: Option<bool>,
+    now: UnixMicros,
+) -> Result<String, String> {
+    let mut terms = rights::terms(db, customer).map_err(words)?;
+    terms.asks_reason = asks_reason.unwrap_or(terms.asks_reason);
+    terms.relay = relay.unwrap_or(terms.relay);
+    db.set_terms(customer, terms, WHO, now).map_err(words)?;
+    let reason =
+        if terms.asks_reason { "each use needs a reason" } else { "no reason is asked for" };
+    let relay = if terms.relay { "allowed" } else { "forbidden" };
+    Ok(format!("packets and sound by the encrypted relay: {relay}; {reason}\n"))
 }
 
 fn set_password(

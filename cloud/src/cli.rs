@@ -7,6 +7,7 @@ use lexopt::prelude::*;
 
 use crate::config::{self, DEFAULT_DATA, Given, Settings, dialled};
 use crate::db::customers::Role;
+use crate::db::rights::Rights;
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,22 @@ pub enum Admin {
         /// `--server`.
         server: Option<(String, u16)>,
     },
+    /// `user rights LOGIN RIGHTS`.
+    UserRights {
+        /// Whose.
+        login: String,
+        /// What they may have from now on.
+        rights: Rights,
+    },
+    /// `customer retrieval NAME`.
+    CustomerRetrieval {
+        /// Whose.
+        customer: String,
+        /// `--reason`.
+        asks_reason: Option<bool>,
+        /// `--relay`.
+        relay: Option<bool>,
+    },
     /// `sensor list`.
     SensorList {
         /// `--customer`.
@@ -80,8 +97,10 @@ usage:
   ringside-cloud serve [SETTING]...
   ringside-cloud admin customer add NAME
   ringside-cloud admin customer list
+  ringside-cloud admin customer retrieval NAME [--reason asked|free] [--relay on|off]
   ringside-cloud admin user add --customer NAME LOGIN [--role admin|viewer] [--password-stdin]
   ringside-cloud admin user list [--customer NAME]
+  ringside-cloud admin user rights LOGIN packets,audio,live|none
   ringside-cloud admin user passwd LOGIN [--password-stdin]
   ringside-cloud admin token new --customer NAME [--server HOST[:PORT]]
   ringside-cloud admin sensor list [--customer NAME]
@@ -131,6 +150,8 @@ struct Words {
     role: Option<Role>,
     server: Option<(String, u16)>,
     from_stdin: bool,
+    asks_reason: Option<bool>,
+    relay: Option<bool>,
     /// The options that came, to find those that do not belong.
     options: Vec<String>,
 }
@@ -153,6 +174,20 @@ impl Words {
             "tls-cert" => self.given.tls_cert = Some(value()?.into()),
             "tls-key" => self.given.tls_key = Some(value()?.into()),
             "customer" => self.customer = Some(text(value()?)?),
+            "reason" => {
+                self.asks_reason = Some(match text(value()?)?.as_str() {
+                    "asked" => true,
+                    "free" => false,
+                    other => return Err(format!("--reason {other:?}: write asked or free")),
+                });
+            }
+            "relay" => {
+                self.relay = Some(match text(value()?)?.as_str() {
+                    "on" => true,
+                    "off" => false,
+                    other => return Err(format!("--relay {other:?}: write on or off")),
+                });
+            }
             "server" => self.server = Some(dialled(&text(value()?)?)?),
             "role" => {
                 let role = text(value()?)?;
@@ -204,6 +239,17 @@ impl Words {
         let (allowed, admin): (&[&str], Admin) = match *words {
             ["customer", "add", name] => (&[], Admin::CustomerAdd(label("customer", name)?)),
             ["customer", "list"] => (&[], Admin::CustomerList),
+            ["customer", "retrieval", name] => (
+                &["reason", "relay"],
+                Admin::CustomerRetrieval {
+                    customer: label("customer", name)?,
+                    asks_reason: self.asks_reason,
+                    relay: self.relay,
+                },
+            ),
+            ["user", "rights", login, rights] => {
+                (&[], Admin::UserRights { login: login.to_owned(), rights: rights_named(rights)? })
+            }
             ["user", "add", login] => (
                 &["customer", "role", "password-stdin"],
                 Admin::UserAdd {
@@ -254,6 +300,12 @@ impl Words {
             }
         }
     }
+}
+
+/// What a person may have of calls; `none` for nothing.
+fn rights_named(names: &str) -> Result<Rights, String> {
+    let rights = if names == "none" { Some(Rights::default()) } else { Rights::named(names) };
+    rights.ok_or_else(|| format!("{names:?}: write packets, audio, live, or none"))
 }
 
 /// A name that fits on one line.

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod logger;
 pub mod network;
 pub mod password;
+pub mod relay;
 pub mod retention;
 pub mod routes;
 pub mod server;

@@ -70,6 +70,17 @@ pub struct Response {
     pub body: Body,
     /// "Not now": everything else is ignored then.
     pub park: Option<Park>,
+    /// Its own body, or the request's, goes through a pipe ([`Pipes`](crate::front::Pipes)).
+    pub pipe: Option<PipeEnd>,
+}
+
+/// Which end of a pipe a request is at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PipeEnd {
+    /// Its body is poured into the pipe of this key; status and headers here are ignored.
+    Pour(String),
+    /// The answer's body is drawn from the pipe of this key.
+    Draw(String),
 }
 
 /// An answer's body.
@@ -110,7 +121,7 @@ impl Response {
     /// A status and nothing else.
     #[must_use]
     pub const fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Bytes(Vec::new()), park: None }
+        Self { status, headers: Vec::new(), body: Body::Bytes(Vec::new()), park: None, pipe: None }
     }
 
     /// One sentence of plain text.
@@ -146,6 +157,19 @@ impl Response {
             park.share = Some(Share { of, most });
         }
         self
+    }
+
+    /// "Pour the body": the client is answered when everything is drawn, or nobody draws any more.
+    #[must_use]
+    pub fn poured(key: String) -> Self {
+        Self { pipe: Some(PipeEnd::Pour(key)), ..Self::new(204) }
+    }
+
+    /// An answer whose body is drawn from a pipe.
+    #[must_use]
+    pub fn drawn(status: u16, content_type: &str, key: String) -> Self {
+        let response = Self { pipe: Some(PipeEnd::Draw(key)), ..Self::new(status) };
+        response.with_header("Content-Type", content_type)
     }
 
     /// The same with one more header.

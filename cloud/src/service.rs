@@ -14,11 +14,12 @@ use crate::config::Settings;
 use crate::db::Db;
 use crate::events::{Events, Waker};
 use crate::front::{
-    Front, FrontCounters, FrontHandle, FrontSettings, Limits, Wakes, raise_fd_limit,
+    Front, FrontCounters, FrontHandle, FrontSettings, Limits, Pipes, Wakes, raise_fd_limit,
 };
 use crate::identity::{self, Identity};
 use crate::logger::now;
 use crate::network::Network;
+use crate::relay::Relay;
 use crate::retention::{self, EXPIRE_EVERY_SECONDS};
 use crate::routes::{self, App};
 use crate::server::Handler;
@@ -63,17 +64,21 @@ impl Service {
 
         let counters = ["sensors", "people"].map(|port| (port, FrontCounters::default()));
         let (sensor_wakes, page_wakes) = (Wakes::new(), Wakes::new());
+        let pipes = Pipes::default();
         let pages: Arc<dyn Waker> = Arc::new(page_wakes.clone());
         let events = Arc::new(Events::new(now().0 / 1000, Arc::clone(&pages)));
         let waker: Arc<dyn Waker> = Arc::new(sensor_wakes.clone());
         let polls = Arc::clone(&waker);
+        let relay = Relay::new(&db, pipes.clone(), Arc::clone(&pages), Arc::clone(&polls));
+        let relay = Arc::new(relay.map_err(words)?);
         let uplink = Uplink::new(Arc::clone(&db), Arc::clone(&events), waker).map_err(words)?;
+        let uplink = uplink.with_relay(Arc::clone(&relay));
         let handler: Arc<Handler> = Arc::new(move |request| uplink.respond(request, now()));
         let sensors = listen(
             (settings.sensors, SENSOR_WORKERS),
             &tls,
             (Limits::sensors(), Vec::new()),
-            (sensor_wakes, counters[0].1.clone()),
+            (sensor_wakes, &pipes, counters[0].1.clone()),
             handler,
         )?;
 
@@ -81,6 +86,7 @@ impl Service {
         identity::remember(&db, &identity).map_err(words)?;
         let mut app = App::new(Arc::clone(&db), events, pages, identity.clone(), Box::new(now));
         app.sensors = polls;
+        app.relay = Some(relay);
         app.fronts = counters.to_vec();
         if app.site.is_empty() {
             log::warn!("this build has no pages, only the API: run ci/web and build it again");
@@ -90,7 +96,7 @@ impl Service {
             (settings.web, PEOPLE_WORKERS),
             &tls,
             (Limits::people(), settings.web_proxies.clone()),
-            (page_wakes, counters[1].1.clone()),
+            (page_wakes, &pipes, counters[1].1.clone()),
             handler,
         )?;
         let is_new = db.customers().map_err(words)?.is_empty();
@@ -153,7 +159,7 @@ fn listen(
     (listen, workers): (SocketAddr, usize),
     tls: &ServerTls,
     (limits, proxies): (Limits, Vec<Network>),
-    (wakes, counters): (Wakes, FrontCounters),
+    (wakes, pipes, counters): (Wakes, &Pipes, FrontCounters),
     handler: Arc<Handler>,
 ) -> Result<FrontHandle, String> {
     let settings = FrontSettings {
@@ -163,6 +169,7 @@ fn listen(
         proxies,
         workers,
         wakes,
+        pipes: pipes.clone(),
         counters,
         socket_directory: None,
     };

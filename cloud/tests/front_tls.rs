@@ -103,6 +103,7 @@ fn a_certificate_given_anew_is_served_without_a_restart() {
         proxies: Vec::new(),
         workers: 1,
         wakes: ringside_cloud::front::Wakes::new(),
+        pipes: ringside_cloud::front::Pipes::default(),
         counters: ringside_cloud::front::FrontCounters::default(),
         socket_directory: Some(directory.path().to_path_buf()),
     };

@@ -94,6 +94,8 @@ kinds! {
     m::HeartbeatAnswer = 11, MAX_SMALL_BYTES;
     m::Poll = 12, MAX_POLL_BYTES;
     m::Commands = 13, MAX_MESSAGE_BYTES;
+    crate::retrieval::Refuse = 14, MAX_SMALL_BYTES;
+    crate::retrieval::RefuseNoted = 15, MAX_SMALL_BYTES;
 }
 
 impl Message for m::Batch {

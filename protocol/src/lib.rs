@@ -8,7 +8,7 @@
 //! * [`message`]: what the two say to each other, and [`envelope`]: how it is framed;
 //! * [`limits`]: how large a record and a heartbeat can be, and [`plausible`]: whether they are;
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
-//! * [`rule`]: which calls' packets are kept;
+//! * [`rule`]: which calls' packets are kept, and [`retrieval`]: how somebody gets them;
 //! * [`token`]: the enrolment token, one line that configures a box;
 //! * [`counters`]: everything a sensor counts;
 //! * [`slot`]: the two slots of an upgrade, and when a new one has proved itself;
@@ -30,6 +30,7 @@ pub mod peer;
 pub mod plausible;
 pub mod record;
 pub mod registration;
+pub mod retrieval;
 pub mod rule;
 pub mod slot;
 pub mod step;

@@ -8,8 +8,10 @@
 //! | [`Batch`] | `/uplink/cdrs` | [`BatchAck`] or [`Refused`] |
 //! | [`Heartbeat`] | `/uplink/heartbeat` | [`HeartbeatAnswer`] or [`Refused`] |
 //! | [`Poll`] | `/uplink/poll` | [`Commands`] or [`Refused`] |
+//! | [`Refuse`](crate::retrieval::Refuse) | `/uplink/refuse` | [`RefuseNoted`](crate::retrieval::RefuseNoted) or [`Refused`] |
+//! | [a transfer](crate::retrieval) | `/uplink/transfer/NUMBER` | none: status 204 when the browser has all of it |
 //!
-//! The last three carry the session as `Authorization: Bearer SESSION` (64 hex digits). Every
+//! The last five carry the session as `Authorization: Bearer SESSION` (64 hex digits). Every
 //! request is a POST, every answer has status 200 (a refusal too), and both bodies are
 //! [envelopes](crate::envelope). A status other than 200 comes from the front, with one sentence
 //! of text.
@@ -20,6 +22,7 @@ use crate::cdr::Boot;
 use crate::counters::Counter;
 use crate::live::Live;
 use crate::record::Record;
+use crate::retrieval::Retrieve;
 use crate::step::Failure;
 use crate::time::UnixMicros;
 
@@ -118,6 +121,8 @@ pub struct Accepted {
     pub heartbeat_seconds: u16,
     /// The cloud's clock.
     pub cloud_time: UnixMicros,
+    /// Ed25519 keys with which the cloud signs tickets, the present one first.
+    pub ticket_keys: Vec<[u8; 32]>,
 }
 
 /// A sensor's share of its customer's channels.
@@ -288,6 +293,8 @@ pub enum Command {
     HeartbeatNow,
     /// Apply these capture rules. Its serial is 0: the next poll acknowledges its version.
     Rules(RuleSet),
+    /// Send what a ticket allows. Its serial is 0: the transfer, or a refusal, answers it.
+    Retrieve(Box<Retrieve>),
 }
 
 /// The capture rules of a sensor, in place of those before.
@@ -309,10 +316,10 @@ pub struct RuleText {
 }
 
 /// Ed25519 signatures, which serde's arrays are too short for.
-mod signature {
+pub(crate) mod signature {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 64], to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 64], to: S) -> Result<S::Ok, S::Error> {
         let (head, tail) = bytes.split_at(32);
         let halves: ([u8; 32], [u8; 32]) = (
             head.try_into().map_err(serde::ser::Error::custom)?,
@@ -321,7 +328,7 @@ mod signature {
         halves.serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 64], D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 64], D::Error> {
         let (head, tail) = <([u8; 32], [u8; 32])>::deserialize(from)?;
         let mut bytes = [0; 64];
         bytes[..32].copy_from_slice(&head);

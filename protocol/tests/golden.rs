@@ -18,6 +18,7 @@ use ringside_protocol::message::*;
 use ringside_protocol::peer::{self, Peer};
 use ringside_protocol::record::{Cause, Record, Transport};
 use ringside_protocol::registration::{Registration, State};
+use ringside_protocol::retrieval::*;
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 use serde::Serialize;
@@ -367,10 +368,12 @@ fn handshake() {
         lease,
         heartbeat_seconds: seconds,
         cloud_time: at,
+        ticket_keys: Vec::new(),
     };
+    let rich = accepted(count(3), "Acme GmbH", 4711, Lease { serial: 9, channels: 2000 }, 30, AT);
     pin_both(
         "accepted",
-        &accepted(count(3), "Acme GmbH", 4711, Lease { serial: 9, channels: 2000 }, 30, AT),
+        &Accepted { ticket_keys: vec![count(5), count(70)], ..rich },
         &accepted([0; 32], "", 0, Lease::default(), 0, UnixMicros(0)),
     );
     pin_both(
@@ -508,8 +511,53 @@ fn health_and_commands() {
         (20, Command::Lease(Lease { serial: 10, channels: 1000 })),
         (21, Command::HeartbeatNow),
         (0, Command::Rules(RuleSet { version: 1 << 32 | 6, rules: rule_texts() })),
+        (0, Command::Retrieve(Box::new(retrieve()))),
     ];
     pin_both("commands", &Commands { commands }, &Commands::default());
+}
+
+fn ticket() -> Ticket {
+    Ticket {
+        number: count(1),
+        user: "anna@example.com".to_owned(),
+        customer: "Acme GmbH".to_owned(),
+        call: CallId { device: Fingerprint(count(20)), boot: Boot(count(40)), number: 300 },
+        action: Action::Packets,
+        way: Way::Relay,
+        issued_at: AT,
+        expires_at: AT.plus(REDEEM_WITHIN_SECONDS * 1_000_000),
+    }
+}
+
+fn retrieve() -> Retrieve {
+    let ticket = postcard::to_stdvec(&ticket()).expect("encodes");
+    Retrieve {
+        transfer: count(60),
+        ticket: SignedTicket { ticket, signature: count(100) },
+        browser_key: count(4),
+        resume: Some(Resume { offset: 70_000, proof: count(9) }),
+    }
+}
+
+#[test]
+fn a_transfer_s_bytes() {
+    let Retrieve { transfer, ticket: signed, browser_key, resume } = retrieve();
+    assert_eq!(golden("ticket", &signed.ticket), signed.ticket);
+    assert_eq!(signed.read(), Some(ticket()));
+    let message = SignedTicket::message(&signed.ticket);
+    assert_eq!(golden("ticket_signed", &message), message);
+    let said = transcript(&signed, &transfer, 70_000, &browser_key, &count(8));
+    assert_eq!(golden("transcript", &said), said);
+    let opening = opening(&count(8), &count(11), &count(12));
+    assert_eq!(opening.len(), OPENING_BYTES);
+    assert_eq!(golden("opening", &opening), opening);
+    let proof = resume_proof_message(&browser_key, resume.expect("it resumes").offset);
+    assert_eq!(golden("resume_proof", &proof), proof);
+    pin_both(
+        "refuse",
+        &Refuse { transfer, refusal: Refusal::LetGo },
+        &Refuse { transfer: [0; 16], refusal: Refusal::Forged },
+    );
 }
 
 fn rule_texts() -> Vec<RuleText> {
@@ -648,6 +696,9 @@ fn variants() {
         Method::Update,
     ];
     pin_variants("methods", &methods);
+    pin_variants("refusals", &Refusal::ALL);
+    pin_variants("actions", &Action::ALL);
+    pin_variants("ways", &[Way::Relay, Way::Direct]);
 }
 
 /// Every failure's sentence names something to do or to expect, and its code is its own.

@@ -27,7 +27,7 @@ usage:
   ringside-sensor upgrade --forget [--config FILE]
   ringside-sensor config check [FILE] [--format table|json]
   ringside-sensor store list [--format table|json] [--store DIR] [--config FILE]
-  ringside-sensor store export CALL [--format pcapng|pcap] [--output FILE] [--store DIR] [--config FILE]
+  ringside-sensor store export CALL [--format pcapng|pcap|wav|overview] [--output FILE] [--store DIR] [--config FILE]
   ringside-sensor store verify [--store DIR] [--config FILE]
   ringside-sensor version
 on a box, for its start scripts:
@@ -168,6 +168,34 @@ pub enum Command {
     Help,
 }
 
+/// What a call is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// A capture file.
+    Packets(FileFormat),
+    /// WAV: the caller left, the callee right.
+    Wav,
+    /// What a player shows before it plays: see docs/audio.md.
+    Overview,
+}
+
+/// By its name.
+fn export_format(name: &str) -> Option<ExportFormat> {
+    Some(match name {
+        "pcapng" => ExportFormat::Packets(FileFormat::Pcapng),
+        "pcap" => ExportFormat::Packets(FileFormat::Pcap),
+        "wav" => ExportFormat::Wav,
+        "overview" => ExportFormat::Overview,
+        _ => return None,
+    })
+}
+
+impl Default for ExportFormat {
+    fn default() -> Self {
+        Self::Packets(FileFormat::default())
+    }
+}
+
 /// What is asked of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreCommand {
@@ -176,12 +204,12 @@ pub enum StoreCommand {
         /// `--format`.
         format: Format,
     },
-    /// The packets of a call.
+    /// The packets of a call, or its sound.
     Export {
         /// Its id, or its SIP Call-ID.
         call: String,
         /// `--format`.
-        format: FileFormat,
+        format: ExportFormat,
         /// `--output`; standard output without it.
         output: Option<PathBuf>,
     },
@@ -300,7 +328,7 @@ struct Options {
     read: Option<PathBuf>,
     speed: Option<Speed>,
     format: Option<Format>,
-    file_format: Option<FileFormat>,
+    export_format: Option<ExportFormat>,
     rules: Option<PathBuf>,
     store: Option<PathBuf>,
     output: Option<PathBuf>,
@@ -341,12 +369,8 @@ impl Options {
                         Some("table") => Format::Table,
                         Some("json") => Format::Json,
                         Some("csv") => Format::Csv,
-                        Some("pcapng") => {
-                            options.file_format = Some(FileFormat::Pcapng);
-                            continue;
-                        }
-                        Some("pcap") => {
-                            options.file_format = Some(FileFormat::Pcap);
+                        Some(other) if export_format(other).is_some() => {
+                            options.export_format = export_format(other);
                             continue;
                         }
                         _ => return Err("--format is table, json or csv".to_owned()),
@@ -430,7 +454,7 @@ impl Options {
                     .next()
                     .and_then(|call| call.to_str().map(str::to_owned))
                     .ok_or("name the call: `store export CALL`")?,
-                format: self.file_format.take().unwrap_or_default(),
+                format: self.export_format.take().unwrap_or_default(),
                 output: self.output.take(),
             },
             _ => return Err("the commands are `store list|export CALL|verify`".to_owned()),
@@ -444,7 +468,7 @@ impl Options {
             ("--config", self.config.is_some()),
             ("--read", self.read.is_some()),
             ("--speed", self.speed.is_some()),
-            ("--format", self.format.is_some() || self.file_format.is_some()),
+            ("--format", self.format.is_some() || self.export_format.is_some()),
             ("--rules", self.rules.is_some()),
             ("--store without --rules", self.store.is_some()),
             ("--output", self.output.is_some()),
@@ -518,13 +542,23 @@ mod tests {
             Ok(Command::Store {
                 command: StoreCommand::Export {
                     call: "a@b".to_owned(),
-                    format: FileFormat::Pcap,
+                    format: ExportFormat::Packets(FileFormat::Pcap),
                     output: Some("x.pcap".into())
                 },
                 directory: None,
                 config: None
             })
         );
+        let exported_as =
+            |format: &str| match parse_words(&format!("store export x --format {format}")) {
+                Ok(Command::Store { command: StoreCommand::Export { format, .. }, .. }) => {
+                    Some(format)
+                }
+                _ => None,
+            };
+        assert_eq!(exported_as("wav"), Some(ExportFormat::Wav));
+        assert_eq!(exported_as("overview"), Some(ExportFormat::Overview));
+        assert_eq!(exported_as("mp3"), None);
         assert_eq!(
             parse_words("store verify --store d --config a.conf"),
             Ok(Command::Store {

@@ -1,18 +1,34 @@
 //! What analysis and capture tell the uplink, and the lease that it hands back.
 
 use core::time::Duration;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use ringside_protocol::counters::Counter;
 use ringside_protocol::live::Live;
 use ringside_protocol::message::{InterfaceHealth, Lease, RuleSet, UpgradeReport};
 use ringside_protocol::record::Record;
+use ringside_protocol::retrieval::Retrieve;
 
 use crate::counters::Counters;
+use crate::retrieval::Retrieval;
+use crate::store::ring::reader::Finder;
+use crate::uplink::line::Line;
 use crate::uplink::{Health, Host};
 
 /// How long the uplink waits for the analysis to apply rules before it asks the cloud again.
 const APPLY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Packets that should have been analysed or stored, and were not.
+const LOSSES: [Counter; 6] = [
+    Counter::KernelDropped,
+    Counter::InterfaceDropped,
+    Counter::RtpShed,
+    Counter::SipShed,
+    Counter::HepDropped,
+    Counter::StoreChunksDropped,
+];
 
 /// Capture rules between the uplink, which brings them, and the analysis, which applies them.
 #[derive(Debug, Default)]
@@ -32,11 +48,17 @@ pub struct SensorHost {
     lease: Mutex<Option<Lease>>,
     rules: Mutex<Rules>,
     rules_applied: Condvar,
+    /// Packets lost up to the last figures, and whether that was more than before.
+    lost: AtomicU64,
+    is_losing: AtomicBool,
+    retrieval: OnceLock<Arc<Retrieval>>,
 }
 
 impl SensorHost {
     /// Replaces the analysis's figures.
     pub fn publish(&self, counters: &Counters, channels: u16) {
+        let lost = LOSSES.into_iter().map(|counter| counters.of(counter)).sum();
+        self.is_losing.store(lost > self.lost.swap(lost, Ordering::Relaxed), Ordering::Relaxed);
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.counters.clear();
         health.counters.extend(counters.non_zero());
@@ -91,6 +113,25 @@ impl SensorHost {
         self.rules_applied.notify_all();
     }
 
+    /// Whether packets were lost in the last second.
+    #[must_use]
+    pub fn is_losing(&self) -> bool {
+        self.is_losing.load(Ordering::Relaxed)
+    }
+
+    /// Calls can be asked for from now on.
+    pub fn serve_calls(&self, retrieval: Arc<Retrieval>) {
+        // There is one store, and one who reads from it.
+        let _ = self.retrieval.set(retrieval);
+    }
+
+    /// The store is open.
+    pub fn use_finder(&self, finder: Option<Finder>) {
+        if let Some(retrieval) = self.retrieval.get() {
+            retrieval.use_finder(finder);
+        }
+    }
+
     /// Channels that may be tracked; `None` as long as nobody has granted any.
     #[must_use]
     pub fn allowance(&self) -> Option<u16> {
@@ -122,6 +163,12 @@ impl Host for Arc<SensorHost> {
     fn rules(&self) -> (u64, Vec<(u64, String)>) {
         let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         (rules.applied, rules.refused.clone())
+    }
+
+    fn retrieve(&self, order: Retrieve, line: Line) {
+        if let Some(retrieval) = self.retrieval.get() {
+            retrieval.take(order, line);
+        }
     }
 }
 

@@ -168,6 +168,15 @@ impl Identity {
 }
 
 impl Identity {
+    /// Ed25519 over a transfer's transcript
+    /// ([`transcript`](ringside_protocol::retrieval::transcript)).
+    #[must_use]
+    pub fn sign_transcript(&self, transcript: &[u8]) -> [u8; 64] {
+        let mut signature = [0; 64];
+        signature.copy_from_slice(self.key.sign(transcript).as_ref());
+        signature
+    }
+
     /// A secret for what is kept on this device alone: only the holder of its key can make it
     /// (Ed25519 signatures of the same text are equal, RFC 8032 §5.1.6).
     #[must_use]

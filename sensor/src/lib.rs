@@ -10,6 +10,7 @@
 //! takes time as an argument, so a capture file gives the same records every time.
 
 pub mod analysis;
+pub mod audio;
 pub mod call;
 pub mod capture;
 pub mod cli;
@@ -28,6 +29,7 @@ pub mod peer;
 pub mod provision;
 pub mod registration;
 pub mod report;
+pub mod retrieval;
 pub mod rules;
 pub mod status;
 pub mod store;

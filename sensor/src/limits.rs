@@ -5,15 +5,26 @@
 
 use ringside_protocol::limits;
 
+/// How many times larger the tables of calls are than 2000 at once need: 7 with the feature
+/// `large-tables`, which is for 20,000 calls at once with two streams each.
+const SCALE: usize = if cfg!(feature = "large-tables") { 7 } else { 1 };
+
+/// Slots are numbered with 16 bits, and one number means none.
+const MOST_SLOTS: usize = 65_535;
+
+const fn at_most(slots: usize, most: usize) -> usize {
+    if slots < most { slots } else { most }
+}
+
 /// Calls held at once: 2000 in progress, those that linger half a second after their end, and
 /// those that were challenged and may be tried again. When full, the ended leave first, then the
 /// unanswered, then those idle longest.
-pub const MAX_CALLS: usize = 3072;
+pub const MAX_CALLS: usize = 3072 * SCALE;
 
 /// Call-IDs remembered after their record was made, so that a late repetition of a message begins
 /// no second call: 30-second calls at 2000 concurrent end 67 times a second, for 32 s. The oldest
 /// leave first.
-pub const MAX_TOMBSTONES: usize = 4096;
+pub const MAX_TOMBSTONES: usize = 4096 * SCALE;
 
 /// Streams of one call in its record; further ones are counted.
 pub const MAX_STREAMS_PER_CALL: usize = limits::MAX_STREAMS;
@@ -29,11 +40,11 @@ pub const MAX_STRAYS: usize = 128;
 pub const MAX_STRAY_PACKETS: usize = 1024;
 
 /// Streams of all calls together; when full, one of a single packet leaves that is silent.
-pub const MAX_STREAMS: usize = 16_384;
+pub const MAX_STREAMS: usize = at_most(16_384 * SCALE, MOST_SLOTS);
 
 /// Media addresses (from SDP) of all calls together; when full, the oldest unanswered call gives up
 /// its own.
-pub const MAX_MEDIA: usize = 16_384;
+pub const MAX_MEDIA: usize = at_most(16_384 * SCALE, MOST_SLOTS);
 
 /// Media addresses of one call (offers, answers, and their changes at every hop); further ones
 /// are counted.
@@ -66,7 +77,7 @@ pub const MAX_INTERVALS: usize = limits::MAX_CLOSED_INTERVALS;
 
 /// Blocks of 32 intervals for all streams together, 258 bytes each (4.2 MB, touched as used): 20
 /// minutes for each of 4000 streams. When they are used up, long streams merge theirs pairwise.
-pub const INTERVAL_BLOCKS: usize = 16_384;
+pub const INTERVAL_BLOCKS: usize = at_most(16_384 * SCALE, MOST_SLOTS - 1);
 
 /// Bytes of a SIP message that is read; a larger one is counted and passed over.
 pub const MAX_SIP_BYTES: usize = 65_535;
@@ -150,11 +161,11 @@ pub const CAPTURE_BLOCKS_FOR_SIP: usize = 4;
 
 /// Calls whose packets are followed for capture rules: as many as there can be, and those whose
 /// records are being made.
-pub const MAX_TRACKS: usize = 4096;
+pub const MAX_TRACKS: usize = 4096 * SCALE;
 
 /// Bytes of SIP that is held for rules which match late (a header of the 200, a REFER): 8 MiB. The
 /// last quarter is for the first messages of calls. What finds no room is counted.
-pub const HELD_SIP_BYTES: usize = 8 << 20;
+pub const HELD_SIP_BYTES: usize = (8 << 20) * at_most(SCALE, 3);
 /// Registrations followed at once, by registrar, address-of-record and contact address (3.8 MiB,
 /// touched as used). When full, one that never was granted leaves; those that were stay, and a new
 /// one is counted and not followed.

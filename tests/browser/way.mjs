@@ -6,7 +6,7 @@
 // RINGSIDE_SHOTS names a folder for pictures of every page; CHROMIUM another browser.
 
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { analyzed, captureOf, cleanUp, folder, run, sensorConfig, startCloud, startSensor } from "./product.mjs";
@@ -106,16 +106,72 @@ async function way() {
     await picture("sensor-page");
   });
 
+  await step("a capture rule is made, and the sensor applies it", async () => {
+    await page.getByRole("link", { name: "Rules", exact: true }).click();
+    await page.getByRole("button", { name: "New rule" }).first().click();
+    await page.getByRole("button", { name: "Text", exact: true }).click();
+    await page.locator(".rule-text textarea").fill(`"Everything": keep sip, rtp when caller = ${longCall.caller.user}`);
+    await picture("rule");
+    await page.getByRole("button", { name: "Save" }).click();
+    // Rules are applied between two frames: some have to come.
+    const frames = setInterval(() => sensor.child.stdin.write(arp(now / 1000 - 95)), 200);
+    await page.getByText("Applied on 1 of 1 sensor").waitFor();
+    clearInterval(frames);
+    await picture("rules");
+  });
+
   const rows = page.locator(".calls tbody tr");
   await step("calls appear by themselves while one watches", async () => {
     await page.getByRole("link", { name: "Calls", exact: true }).click();
     await page.getByText("No calls in this range").waitFor();
     await page.evaluate(() => (globalThis.isSamePage = true));
-    sensor.child.stdin.end(pcap.subarray(PCAP_HEAD));
-    await rows.nth(1).waitFor();
+    // The second call is not over for as long as something may follow it.
+    sensor.child.stdin.write(pcap.subarray(PCAP_HEAD));
+    await rows.first().waitFor();
     assert.equal(await page.evaluate(() => globalThis.isSamePage), true, "the page was loaded anew");
-    assert.equal(await sensor.ended, 0, "the sensor ended with every record acknowledged");
     await picture("calls");
+  });
+
+  await step("the kept call's packets come from the sensor, sealed, and are the capture's", async () => {
+    await rows.filter({ hasText: longCall.caller.user }).locator("a").first().click();
+    const packets = page.getByRole("region", { name: "Packets" });
+    await packets.getByRole("button", { name: "Download PCAP" }).waitFor();
+    await picture("packets");
+    const begun = page.waitForEvent("download");
+    await packets.getByRole("button", { name: "Download PCAP" }).click();
+    const download = await begun;
+    assert.match(download.suggestedFilename(), /\.pcapng$/);
+    await packets.getByText("the cloud could not read it").waitFor();
+    await packets.getByText("Signed by the device").waitFor();
+    const [again] = analyzed(readFileSync(await download.path()));
+    const figures = ({ call_id, streams }) => [call_id, streams.map(({ packets, lost, bytes }) => [packets, lost, bytes])];
+    assert.deepEqual(figures(again), figures(longCall));
+    await picture("packets-done");
+    await page.emulateMedia({ colorScheme: "dark" });
+    await picture("packets-dark");
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth);
+    await picture("packets-narrow");
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.keyboard.press("Escape");
+  });
+
+  await step("the last call appears when the capture ends", async () => {
+    sensor.child.stdin.end();
+    // A list in which somebody has chosen a call stands still.
+    await page.getByRole("button", { name: "1 new call" }).click();
+    await rows.nth(1).waitFor();
+    assert.equal(await sensor.ended, 0, "the sensor ended with every record acknowledged");
+  });
+
+  await step("a sensor that is gone says so where its packets were", async () => {
+    await rows.filter({ hasText: longCall.caller.user }).locator("a").first().click();
+    await page.getByText("its packets can be had when it is back").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Download PCAP" }).isDisabled(), true);
+    await picture("packets-offline");
+    await page.keyboard.press("Escape");
+    await rows.nth(1).waitFor();
   });
 
   await step("a call opens; its ladder goes from INVITE to BYE with the packets' times", async () => {
@@ -191,6 +247,17 @@ async function way() {
   });
 
   assert.deepEqual(faults, [], "the browser complained");
+}
+
+/** A pcap record of a frame that is no call. */
+function arp(seconds) {
+  const record = Buffer.alloc(16 + 42);
+  record.writeUInt32LE(Math.floor(seconds), 0);
+  record.writeUInt32LE(42, 8);
+  record.writeUInt32LE(42, 12);
+  record.fill(0xff, 16, 22);
+  record.writeUInt16BE(0x0806, 28);
+  return record;
 }
 
 /** The caller's direction stands first. */

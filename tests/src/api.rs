@@ -89,6 +89,34 @@ impl Api {
         read(&text)
     }
 
+    /// `POST /api/v1` and `path`, whatever comes of it.
+    ///
+    /// # Panics
+    /// Where there is no answer.
+    #[must_use]
+    pub fn try_post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let mut answer = self
+            .agent
+            .post(format!("{}/api/v1{path}", self.base))
+            .header("Cookie", &self.cookie)
+            .header("X-CSRF-Token", &self.csrf)
+            .header("Content-Type", "application/json")
+            .send(body.to_string())
+            .expect("the API answers");
+        let text = answer.body_mut().read_to_string().expect("the API answers in text");
+        (answer.status().as_u16(), read(&text))
+    }
+
+    /// `GET /api/v1` and `path`: the answer as it begins, of any status.
+    ///
+    /// # Panics
+    /// Where there is no answer.
+    #[must_use]
+    pub fn open(&self, path: &str) -> ureq::http::Response<ureq::Body> {
+        let request = self.agent.get(format!("{}/api/v1{path}", self.base));
+        request.header("Cookie", &self.cookie).call().expect("the API answers")
+    }
+
     /// Every call, page by page.
     #[must_use]
     pub fn calls(&self) -> Vec<Value> {

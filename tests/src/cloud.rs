@@ -101,6 +101,39 @@ impl Cloud {
         Api::log_in(&base, &self.ca_pem(), LOGIN, PASSWORD)
     }
 
+    /// The API as somebody of the same customer who only looks.
+    #[must_use]
+    pub fn viewer(&self) -> Api {
+        self.person("vera", CUSTOMER, "viewer")
+    }
+
+    /// The API as an administrator of another customer.
+    #[must_use]
+    pub fn other_customer(&self) -> Api {
+        self.admin(&["customer", "add", "Other"]);
+        self.person("otto", "Other", "admin")
+    }
+
+    fn person(&self, login: &str, customer: &str, role: &str) -> Api {
+        let add = ["user", "add", login, "--customer", customer, "--role", role];
+        self.admin_told(&[&add[..], &["--password-stdin"]].concat(), PASSWORD);
+        let base = format!("https://127.0.0.1:{}", self.web.port());
+        Api::log_in(&base, &self.ca_pem(), login, PASSWORD)
+    }
+
+    /// RssAnon of its process, bytes.
+    ///
+    /// # Panics
+    /// Where the system does not tell.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
+        let kibibytes = line.trim().trim_end_matches(" kB").parse::<u64>();
+        kibibytes.expect("a number") * 1024
+    }
+
     /// The CA that signs its certificate.
     ///
     /// # Panics

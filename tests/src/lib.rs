@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod authority;
+pub mod browser;
 pub mod captures;
 pub mod cloud;
 pub mod folder;

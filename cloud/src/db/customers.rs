@@ -3,6 +3,7 @@
 use ringside_protocol::time::UnixMicros;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::rights::Rights;
 use super::{Customer, Db, Result, loaded_time, stored_time};
 
 /// One customer.
@@ -123,11 +124,12 @@ impl Db {
         role: Role,
         now: UnixMicros,
     ) -> Result<bool> {
+        let rights = Rights::of_role(role).names().join(" ");
         self.write(|tx| {
             let made = tx.execute(
-                "INSERT INTO user (customer, login, password, role, created_at) VALUES \
-                 (?1, ?2, ?3, ?4, ?5) ON CONFLICT (login) DO NOTHING",
-                params![customer.0, login, password, role.name(), stored_time(now)],
+                "INSERT INTO user (customer, login, password, role, created_at, rights) VALUES \
+                 (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (login) DO NOTHING",
+                params![customer.0, login, password, role.name(), stored_time(now), rights],
             )?;
             if made == 1 {
                 audit(tx, Some(customer), now, "command line", "user.add", login)?;

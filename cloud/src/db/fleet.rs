@@ -2,6 +2,7 @@
 
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::time::UnixMicros;
+use rusqlite::{OptionalExtension, params};
 
 use super::sensors::{Sensor, Stranger};
 use super::{Db, Result};
@@ -22,6 +23,18 @@ pub fn sensors(db: &Db, scope: &Scope) -> Result<Vec<Sensor>> {
 pub fn sensor(db: &Db, scope: &Scope, device: Fingerprint) -> Result<Option<Sensor>> {
     let found = db.find_sensor(device)?;
     Ok(found.filter(|sensor| sensor.customer == scope.customer()))
+}
+
+/// The Ed25519 key of a sensor of the customer.
+///
+/// # Errors
+/// The database's.
+pub fn device_key(db: &Db, scope: &Scope, device: Fingerprint) -> Result<Option<Vec<u8>>> {
+    let reader = db.reader();
+    let mut statement = reader
+        .prepare_cached("SELECT device_key FROM sensor WHERE customer = ?1 AND device = ?2")?;
+    let found = statement.query_row(params![scope.customer().0, device.0], |row| row.get(0));
+    Ok(found.optional()?)
 }
 
 /// Revokes a sensor of the customer; false where it has no such sensor.

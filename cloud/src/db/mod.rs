@@ -23,6 +23,7 @@ mod newest;
 pub mod peers;
 pub mod people;
 pub mod registrations;
+pub mod rights;
 pub mod rules;
 pub mod search;
 pub mod sensors;
@@ -43,7 +44,7 @@ const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
 /// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -246,6 +247,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
         transaction.execute_batch(include_str!("intake.sql"))?;
     }
     if found < 5 {
+        transaction.execute_batch(include_str!("rights.sql"))?;
+    }
+    if found < 6 {
         transaction.execute_batch(include_str!("peers.sql"))?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;

@@ -1,4 +1,4 @@
--- Schema 5. Where the newest record of each peer relation stands, as for registrations.
+-- Schema 6. Where the newest record of each peer relation stands, as for registrations.
 CREATE TABLE peer_newest (
   customer INTEGER NOT NULL,
   device   BLOB NOT NULL,

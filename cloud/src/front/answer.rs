@@ -8,6 +8,8 @@
 //! | `X-Ringside-Park: KEY` | do not answer, park the request under this key |
 //! | `X-Ringside-Park-Generation: N` | the key's generation that the handler saw |
 //! | `X-Ringside-Park-Millis: N` | for how long |
+//! | `X-Ringside-Pour: KEY` | do not answer, pour the request's body into this pipe |
+//! | `X-Ringside-Draw: KEY` | the answer's body is what this pipe gives |
 //! | `X-Ringside-Park-Share: N WHOSE` | it takes one of the N places that somebody has |
 //! | `X-Ringside-Length: N` | the chunked body is N bytes long: the client gets it with that length |
 
@@ -32,6 +34,15 @@ pub(super) struct Park {
 pub(super) enum Answer {
     /// Wait.
     Park(Park),
+    /// The request's body goes into the pipe of this key.
+    Pour(String),
+    /// The answer's body comes from the pipe of this key.
+    Draw {
+        /// As of [`Answer::Relay`].
+        head: Vec<u8>,
+        /// The pipe's.
+        key: String,
+    },
     /// Relay this.
     Relay {
         /// Status line and headers for the client, without the empty line.
@@ -128,6 +139,12 @@ pub(super) fn parse(bytes: &[u8], is_head: bool) -> Option<Answer> {
         let (generation, share) = (fields.generation, fields.share);
         return Some(Answer::Park(Park { key, generation, wait, share }));
     }
+    if let Some(key) = fields.pour {
+        return Some(Answer::Pour(key));
+    }
+    if let Some(key) = fields.draw {
+        return Some(Answer::Draw { head: head.into_bytes(), key });
+    }
     if let Some(length) = fields.stream_length {
         head.push_str(&format!("content-length: {length}\r\n"));
     } else if fields.chunked {
@@ -149,6 +166,8 @@ struct Fields {
     chunked: bool,
     stream_length: Option<u64>,
     park: Option<String>,
+    pour: Option<String>,
+    draw: Option<String>,
     generation: u64,
     millis: u64,
     share: Option<Share>,
@@ -164,6 +183,8 @@ impl Fields {
             }
             "transfer-encoding" => self.chunked = value == "chunked",
             "x-ringside-length" => self.stream_length = Some(value.parse().ok()?),
+            "x-ringside-pour" => self.pour = Some(value.to_owned()),
+            "x-ringside-draw" => self.draw = Some(value.to_owned()),
             "x-ringside-park" => self.park = Some(value.to_owned()),
             "x-ringside-park-generation" => self.generation = value.parse().ok()?,
             "x-ringside-park-share" => {

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use rustls::ServerConnection;
 
+use super::chunked::Chunked;
+use super::flow::Flow;
 use super::limits::{ANSWER_BUFFER_BYTES, Limits, MAX_LINGER_BYTES, PIECE_BYTES};
 use super::request::{Parser, Request};
 use super::stats::HandshakeFailure;
@@ -38,6 +40,10 @@ pub(super) enum Phase {
     Parked,
     /// Its answer is on the way; from this backend, or whole already.
     Answering(Option<usize>),
+    /// Its request's body goes into a pipe.
+    Pouring,
+    /// Its answer comes from a pipe.
+    Drawing,
     /// Closed on our side; what still comes is passed over, so that the client reads our last
     /// bytes before its system learns of the end.
     Lingering,
@@ -84,6 +90,10 @@ pub(super) struct Client {
     pub(super) parked_at: Option<Instant>,
     /// The answer counts as a stream.
     pub(super) is_stream: bool,
+    /// Its request's body, where that is poured into a pipe.
+    pub(super) body: Option<Chunked>,
+    /// Its end of a pipe.
+    pub(super) flow: Option<Flow>,
     /// Bytes of the answer that it took in the present [`Limits::stall`].
     pub(super) taken: usize,
     /// Bytes that count towards the listener's limit.
@@ -131,6 +141,8 @@ impl Client {
             woken: None,
             parked_at: None,
             is_stream: false,
+            body: None,
+            flow: None,
             taken: 0,
             charged: 0,
             lingered: 0,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answer;
 use super::backend::Relayed;
+use super::chunked::Chunked;
 use super::client::{Client, Gone, Moved, Phase, body_deadline};
 use super::event_loop::Loop;
 use super::refusal::Refusal;
@@ -75,7 +76,7 @@ impl Loop {
 
     /// A client must take its answer in time; a worker need not be as quick.
     fn watch_for_stall(&self, client: &mut Client, wrote: usize) {
-        if !matches!(client.phase, Phase::Answering(_)) {
+        if !matches!(client.phase, Phase::Answering(_) | Phase::Drawing) {
             return;
         }
         client.taken += wrote;
@@ -111,6 +112,8 @@ impl Loop {
             Phase::Reading => self.read_request(slot, client),
             Phase::Answering(Some(backend)) => self.relay(client, backend),
             Phase::Answering(None) => Ok(self.finish(client)),
+            Phase::Pouring => self.pour(client),
+            Phase::Drawing => self.draw(client),
             Phase::Running(_) | Phase::Lingering => Ok(false),
         }
     }
@@ -160,6 +163,17 @@ impl Loop {
                 self.enqueue(slot, client, None);
                 Ok(true)
             }
+            Some(Event::Head { request, expects_continue }) => {
+                add(&self.counters.requests);
+                if expects_continue && client.input.is_empty() {
+                    client.out.extend_from_slice(CONTINUE);
+                }
+                client.close = request.close;
+                client.body = Some(Chunked::new());
+                client.request = Some(Arc::new(request));
+                self.enqueue(slot, client, None);
+                Ok(true)
+            }
             None if client.ended => Err(Gone::Closed),
             None => Ok(false),
         }
@@ -174,6 +188,7 @@ impl Loop {
         client.close = true;
         client.request = None;
         client.input = Vec::new();
+        client.body = None;
         client.parser = Parser::new(&self.limits);
         client.phase = Phase::Answering(None);
         self.give_time(client);
@@ -237,10 +252,11 @@ impl Loop {
                     this.refuse(client, Refusal::HandlerTimeout);
                 }
                 Phase::Parked => this.come_back(slot, client, "timeout"),
-                Phase::Answering(_) if client.taken >= this.limits.stall_bytes => {
+                Phase::Answering(_) | Phase::Drawing if client.taken >= this.limits.stall_bytes => {
                     this.give_time(client);
                 }
-                Phase::Answering(_) => {
+                Phase::Pouring => this.end_pour(client, Refusal::BodyTimeout),
+                Phase::Answering(_) | Phase::Drawing => {
                     add(&this.counters.stalled);
                     return Err(Gone::Closed);
                 }
@@ -258,7 +274,11 @@ impl Loop {
                 Phase::Idle => client.linger(this.now + this.limits.linger),
                 Phase::Reading => this.refuse(client, Refusal::ShuttingDown),
                 Phase::Parked => this.come_back(slot, client, "timeout"),
-                Phase::Queued | Phase::Running(_) | Phase::Answering(_) => {}
+                Phase::Queued
+                | Phase::Running(_)
+                | Phase::Answering(_)
+                | Phase::Pouring
+                | Phase::Drawing => {}
             }
             client.close = true;
             this.converse(slot, client)

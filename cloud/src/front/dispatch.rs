@@ -195,13 +195,22 @@ impl Loop {
                     this.release_backend(index);
                     this.park(slot, client, park);
                 }
+                Answer::Pour(key) => {
+                    this.release_backend(index);
+                    this.begin_pour(slot, client, &key);
+                }
+                Answer::Draw { head, key } => {
+                    this.release_backend(index);
+                    this.begin_draw(slot, client, &head, &key);
+                }
                 Answer::Relay { body, .. } if body.is_long() && this.has_enough_streams(client) => {
                     this.backends[index] = None;
                     this.refuse(client, Refusal::Streams);
                 }
                 Answer::Relay { head, body } => {
                     client.request = None;
-                    client.close |= this.stopping.is_some();
+                    // A body that nobody has read may be long: the connection ends with the answer.
+                    client.close |= this.stopping.is_some() || client.body.take().is_some();
                     client.out.extend(head);
                     if client.close {
                         client.out.extend_from_slice(b"connection: close\r\n");
@@ -349,6 +358,7 @@ impl Loop {
                 }
             }
             Phase::Answering(Some(index)) => self.backends[index] = None,
+            Phase::Pouring | Phase::Drawing => self.end_flow(client),
             _ => {}
         }
     }

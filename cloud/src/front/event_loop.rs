@@ -18,6 +18,7 @@ use rustls::{ServerConfig, ServerConnection};
 use super::backend::Backend;
 use super::client::{self, Client};
 use super::limits::{Limits, PIECE_BYTES};
+use super::pipes::Pipes;
 use super::proxies::is_proxy;
 use super::refusal::Refusal;
 use super::stats::{Counters, add, set};
@@ -54,6 +55,7 @@ pub(super) struct Setup {
     pub(super) workers: Workers,
     pub(super) worker_count: usize,
     pub(super) wakes: Wakes,
+    pub(super) pipes: Pipes,
     pub(super) counters: Arc<Counters>,
     pub(super) stop: Arc<Mutex<Option<Instant>>>,
 }
@@ -79,6 +81,7 @@ pub(super) struct Loop {
     pub(super) workers: Workers,
     pub(super) worker_count: usize,
     pub(super) wakes: Wakes,
+    pub(super) pipes: Pipes,
     pub(super) counters: Arc<Counters>,
     stop: Arc<Mutex<Option<Instant>>>,
 
@@ -96,6 +99,8 @@ pub(super) struct Loop {
     /// Slots of parked requests by key.
     pub(super) parked: HashMap<String, Vec<usize>>,
     pub(super) parked_count: usize,
+    /// Slots at the ends of pipes, by what they are woken with.
+    pub(super) flows: HashMap<String, usize>,
     /// Slots of parked requests by whose share they take, the oldest first.
     pub(super) shares: HashMap<String, VecDeque<usize>>,
     pub(super) buffered: usize,
@@ -124,6 +129,7 @@ impl Loop {
             workers: setup.workers,
             worker_count: setup.worker_count,
             wakes: setup.wakes,
+            pipes: setup.pipes,
             counters: setup.counters,
             stop: setup.stop,
             now: Instant::now(),
@@ -136,6 +142,7 @@ impl Loop {
             queue: VecDeque::new(),
             parked: HashMap::new(),
             parked_count: 0,
+            flows: HashMap::new(),
             shares: HashMap::new(),
             buffered: 0,
             timers: Timers::default(),
@@ -324,7 +331,10 @@ impl Loop {
 
     fn handle_waker(&mut self) {
         for key in self.wakes.take() {
-            self.wake(&key);
+            match self.flows.get(&key) {
+                Some(&slot) => self.drive(slot),
+                None => self.wake(&key),
+            }
         }
         let stop = *self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(deadline) = stop

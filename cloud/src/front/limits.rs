@@ -80,6 +80,9 @@ pub struct Limits {
     pub streams_per_address: usize,
     /// How long running requests may take once the service ends.
     pub shutdown: Duration,
+    /// POST requests to paths that begin with this are answered on their heads; a chunked body goes
+    /// into the pipe that the handler names.
+    pub poured: Option<&'static str>,
 }
 
 impl Limits {
@@ -117,6 +120,7 @@ impl Limits {
             streams: 64,
             streams_per_address: 16,
             shutdown: Duration::from_secs(10),
+            poured: Some("/uplink/transfer/"),
         }
     }
 
@@ -135,6 +139,7 @@ impl Limits {
             queue: 256,
             queue_per_address: 64,
             parked: 512,
+            poured: None,
             ..Self::sensors()
         }
     }

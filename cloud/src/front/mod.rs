@@ -14,6 +14,9 @@
 //! A long poll costs a connection too and no thread: its handler says [`Park`](crate::server::Park)
 //! and the front keeps the request until [`Wakes::wake`] or its time is up. See [`Wakes`] for why no
 //! wake is lost.
+//!
+//! The body of one request may be the answer to another, on another listener ([`Pipes`]): no worker
+//! sees it, and no more than [`TRANSFER_BYTES`] of it are held.
 
 mod answer;
 mod backend;
@@ -22,8 +25,10 @@ mod client;
 mod conversation;
 mod dispatch;
 mod event_loop;
+mod flow;
 mod head;
 mod limits;
+mod pipes;
 mod proxies;
 mod refusal;
 mod request;
@@ -46,6 +51,7 @@ pub use self::limits::{
     ANSWER_BUFFER_BYTES, Limits, MAX_ANSWER_HEAD_BYTES, MAX_LINGER_BYTES, PIECE_BYTES,
     SHORT_BODY_BYTES,
 };
+pub use self::pipes::{PIPE_BYTES, PipeState, Pipes, TRANSFER_BYTES};
 pub use self::refusal::{Refusal, reason_phrase};
 pub use self::stats::{FrontCounters, FrontStats, HandshakeFailure};
 pub use self::wakes::Wakes;
@@ -68,6 +74,8 @@ pub struct FrontSettings {
     pub workers: usize,
     /// Wakes what this listener has parked; made before it, since handlers need it.
     pub wakes: Wakes,
+    /// The service's pipes, shared by its listeners.
+    pub pipes: Pipes,
     /// Counts what this listener does.
     pub counters: FrontCounters,
     /// Where the private directory for the workers' socket is made; the system's directory for
@@ -92,6 +100,7 @@ impl Front {
             proxies,
             workers: worker_count,
             wakes,
+            pipes,
             counters,
             socket_directory,
         } = settings;
@@ -118,6 +127,7 @@ impl Front {
             workers,
             worker_count,
             wakes: wakes.clone(),
+            pipes,
             counters: Arc::clone(&counters.0),
             stop: Arc::clone(&stop),
         })?;

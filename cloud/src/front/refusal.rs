@@ -69,11 +69,13 @@ pub enum Refusal {
     HandlerTimeout,
     /// Not HTTP/1.1.
     Version,
+    /// Nobody is at the other end of the transfer any more.
+    TransferOver,
 }
 
 impl Refusal {
     /// Every refusal, in the order of the counters.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Connections,
         Self::ConnectionsPerAddress,
         Self::BareLineEnd,
@@ -106,6 +108,7 @@ impl Refusal {
         Self::ShuttingDown,
         Self::HandlerTimeout,
         Self::Version,
+        Self::TransferOver,
     ];
 
     /// The HTTP status; for the two refusals of a connection nobody gets to see it.
@@ -161,6 +164,7 @@ impl Refusal {
             Self::ShuttingDown => (503, "shutting_down", "the service is ending: try again later"),
             Self::HandlerTimeout => (504, "handler_timeout", "the request took too long inside the service"),
             Self::Version => (505, "version", "this service speaks HTTP/1.1"),
+            Self::TransferOver => (410, "transfer_over", "nobody is at the other end of this transfer any more"),
         }
     }
 }

@@ -34,6 +34,13 @@ pub(super) enum Event {
     Continue,
     /// A request is complete.
     Complete(Request),
+    /// A request's head is complete, and its chunked body is not read here: it is to be poured.
+    Head {
+        /// The request, without its body.
+        request: Request,
+        /// The client waits for `100 Continue`.
+        expects_continue: bool,
+    },
 }
 
 /// Reads the requests of one connection, one after the other.
@@ -41,6 +48,8 @@ pub(super) enum Event {
 pub(super) struct Parser {
     state: State,
     max: RequestLimits,
+    /// See [`Limits::poured`].
+    poured: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -66,7 +75,7 @@ impl State {
 
 impl Parser {
     pub(super) const fn new(limits: &Limits) -> Self {
-        Self { state: State::new(), max: limits.of_request() }
+        Self { state: State::new(), max: limits.of_request(), poured: limits.poured }
     }
 
     /// Bytes of memory held.
@@ -98,6 +107,12 @@ impl Parser {
             };
             used = count;
             let head = head::parse(bytes, self.max)?;
+            if self.poured.is_some_and(|path| is_poured(&head, path)) {
+                self.state = State::new();
+                let expects_continue = head.expects_continue;
+                let request = whole(head, Vec::new());
+                return Ok((used, Some(Event::Head { request, expects_continue })));
+            }
             let expects = head.expects_continue && head.body != BodyLength::Bytes(0);
             let chunked = matches!(head.body, BodyLength::Chunked).then(Chunked::new);
             self.state = State::Body { head, body: Vec::new(), chunked };
@@ -114,22 +129,32 @@ impl Parser {
         if !is_complete {
             return Ok((used, None));
         }
-        let State::Body { head, mut body, .. } = core::mem::replace(&mut self.state, State::new())
+        let State::Body { head, body, .. } = core::mem::replace(&mut self.state, State::new())
         else {
             return Ok((used, None));
         };
-        let mut text = head.text;
-        text.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
-        text.shrink_to_fit();
-        body.shrink_to_fit();
-        let request = Request {
-            head: text,
-            body,
-            is_head: head.is_head,
-            close: head.close,
-            forwarding: head.forwarding,
-        };
-        Ok((used, Some(Event::Complete(request))))
+        Ok((used, Some(Event::Complete(whole(head, body)))))
+    }
+}
+
+/// Whether the body of such a request goes into a pipe.
+fn is_poured(head: &Head, path: &str) -> bool {
+    let target = head.text.strip_prefix(b"POST ");
+    head.body == BodyLength::Chunked
+        && target.is_some_and(|target| target.starts_with(path.as_bytes()))
+}
+
+fn whole(head: Head, mut body: Vec<u8>) -> Request {
+    let mut text = head.text;
+    text.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+    text.shrink_to_fit();
+    body.shrink_to_fit();
+    Request {
+        head: text,
+        body,
+        is_head: head.is_head,
+        close: head.close,
+        forwarding: head.forwarding,
     }
 }
 
@@ -231,7 +256,7 @@ mod tests {
         assert_eq!(refusal, None);
         let complete = |event| match event {
             Event::Complete(request) => Some(request.body),
-            Event::Continue => None,
+            Event::Continue | Event::Head { .. } => None,
         };
         events.into_iter().filter_map(complete).collect()
     }

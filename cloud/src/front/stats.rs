@@ -126,13 +126,22 @@ pub(super) struct Counters {
     pub(super) superseded: AtomicU64,
     pub(super) stalled: AtomicU64,
     pub(super) broken_answers: AtomicU64,
-    refused: [AtomicU64; Refusal::ALL.len()],
+    refused: Each<{ Refusal::ALL.len() }>,
     handshakes_failed: [AtomicU64; HandshakeFailure::ALL.len()],
+}
+
+/// A counter for each of several things.
+struct Each<const N: usize>([AtomicU64; N]);
+
+impl<const N: usize> Default for Each<N> {
+    fn default() -> Self {
+        Self(core::array::from_fn(|_| AtomicU64::new(0)))
+    }
 }
 
 impl Counters {
     pub(super) fn refused(&self, refusal: Refusal) {
-        add(&self.refused[refusal as usize]);
+        add(&self.refused.0[refusal as usize]);
     }
 
     pub(super) fn handshake_failed(&self, failure: HandshakeFailure) {
@@ -154,7 +163,7 @@ impl Counters {
             superseded: load(&self.superseded),
             stalled: load(&self.stalled),
             broken_answers: load(&self.broken_answers),
-            refused: self.refused.each_ref().map(load),
+            refused: self.refused.0.each_ref().map(load),
             handshakes_failed: self.handshakes_failed.each_ref().map(load),
         }
     }

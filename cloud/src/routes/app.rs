@@ -12,6 +12,7 @@ use crate::db::stats::HourCache;
 use crate::events::{Events, Waker};
 use crate::front::FrontCounters;
 use crate::identity::Identity;
+use crate::relay::Relay;
 use crate::web::Site;
 
 /// Tells the time.
@@ -27,6 +28,8 @@ pub struct App {
     pub waker: Arc<dyn Waker>,
     /// Who holds the polls of sensors, where that is another listener.
     pub sensors: Arc<dyn Waker>,
+    /// Through which calls' packets can be asked for; `None` where there is no listener for sensors.
+    pub relay: Option<Arc<Relay>>,
     /// Where sensors find us; enrolment tokens carry it.
     pub identity: Identity,
     /// What listeners count, by the name of their port.
@@ -81,6 +84,7 @@ impl App {
             db,
             events,
             sensors: Arc::clone(&waker),
+            relay: None,
             waker,
             identity,
             fronts: Vec::new(),

@@ -7,6 +7,7 @@ mod api_tokens;
 mod app;
 mod audit;
 mod calls;
+mod captures;
 mod changes;
 mod csv;
 mod cursor;
@@ -36,6 +37,7 @@ use ringside_protocol::time::UnixMicros;
 pub use self::api_tokens::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
 pub use self::app::{App, Clock};
 pub use self::audit::MAX_ENTRIES;
+pub use self::captures::MAX_REASON_CHARS;
 pub use self::changes::{MAX_WAIT_SECONDS, MAX_WAITING};
 pub use self::listing::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use self::login::MAX_WAITING_AT_THE_DOOR;
@@ -67,7 +69,7 @@ enum Handler {
     Admin(fn(&Context<'_>, &Admin<'_>) -> Answer),
 }
 
-/// One route. A segment in braces stands for any one segment.
+/// One route. A segment in braces stands for any one segment; the last one is handed on.
 struct Route {
     method: &'static str,
     path: &'static str,
@@ -95,6 +97,10 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/audit", Handler::Admin(audit::list)),
     route("GET", "/api/v1/calls", Handler::Scope(listing::list::<Calls>)),
     route("GET", "/api/v1/calls/{id}", Handler::Scope(calls::one)),
+    route("GET", "/api/v1/captures/{call}", Handler::Caller(captures::about)),
+    route("POST", "/api/v1/captures/{call}", Handler::Caller(captures::ask)),
+    route("GET", "/api/v1/captures/{call}/{transfer}", Handler::Caller(captures::bytes)),
+    route("POST", "/api/v1/captures/{call}/{transfer}/cancel", Handler::Caller(captures::cancel)),
     route("GET", "/api/v1/rules", Handler::Scope(rules::list)),
     route("POST", "/api/v1/rules", Handler::Admin(rules::make)),
     // Before those with a number, which would match it.

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ringside_protocol::time::UnixMicros;
 
-use super::{Body, Park, Response};
+use super::{Body, Park, PipeEnd, Response};
 use crate::front::reason_phrase;
 
 /// Bytes of a stream that are read, and sent as one chunk, at a time.
@@ -36,6 +36,15 @@ pub(super) fn write(to: &mut dyn Write, response: Response, is_head: bool) -> io
         return to.flush();
     }
     let mut head = head(&response);
+    if let Some(end) = &response.pipe {
+        // Keys are the service's own: hexadecimal.
+        head.push_str(&match end {
+            PipeEnd::Pour(key) => format!("x-ringside-pour: {key}\r\n\r\n"),
+            PipeEnd::Draw(key) => format!("x-ringside-draw: {key}\r\n\r\n"),
+        });
+        to.write_all(head.as_bytes())?;
+        return to.flush();
+    }
     let has_no_body = is_head || matches!(response.status, 100..=199 | 204 | 304);
     match response.body {
         Body::Bytes(bytes) => {

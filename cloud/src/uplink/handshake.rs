@@ -126,6 +126,7 @@ impl Uplink {
             lease: admitted.lease,
             heartbeat_seconds: HEARTBEAT_SECONDS,
             cloud_time: request.now,
+            ticket_keys: self.relay.as_ref().map_or_else(Vec::new, |relay| relay.ticket_keys()),
         })
     }
 

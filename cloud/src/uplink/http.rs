@@ -39,6 +39,7 @@ impl Uplink {
         });
         match answer {
             Answer::Message(envelope) => Response::bytes(200, "application/octet-stream", envelope),
+            Answer::Pour(key) => Response::poured(key),
             Answer::Park { key, wait, generation } => {
                 Response::parked(key.clone(), generation, wait).within_share(key, POLLS_PER_SENSOR)
             }

@@ -20,6 +20,7 @@ use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 use crate::db::intake::Kind as NoticeKind;
 use crate::db::{Db, DbError};
 use crate::events::{Events, Kind, Waker};
+use crate::relay::Relay;
 use crate::server::Woken;
 
 pub mod handshake;
@@ -28,12 +29,14 @@ pub mod ingest;
 pub mod lease;
 pub mod poll;
 pub mod session;
+mod transfer;
 
 #[cfg(test)]
 mod tests;
 
 use handshake::{Nonces, Throttle};
 use session::{Session, Sessions, Token};
+use transfer::TRANSFERS;
 
 /// Bytes of a handshake's envelope, at most.
 const MAX_HANDSHAKE_BYTES: usize = 16 << 10;
@@ -81,6 +84,8 @@ pub enum Answer {
     },
     /// Another status, with one sentence.
     Status(u16, String),
+    /// The body goes into the pipe of this key.
+    Pour(String),
 }
 
 /// Why a request is not answered with what it asked for.
@@ -124,6 +129,7 @@ pub struct Uplink {
     known: Mutex<Throttle>,
     /// Unproven refusals that name nobody.
     strangers: Mutex<Throttle>,
+    relay: Option<Arc<Relay>>,
     random: SystemRandom,
 }
 
@@ -146,8 +152,16 @@ impl Uplink {
             nonces: Nonces::new(&key),
             known: Mutex::default(),
             strangers: Mutex::default(),
+            relay: None,
             random,
         })
+    }
+
+    /// The same, through which packets can be asked for.
+    #[must_use]
+    pub fn with_relay(mut self, relay: Arc<Relay>) -> Self {
+        self.relay = Some(relay);
+        self
     }
 
     /// Answers one request.
@@ -160,6 +174,8 @@ impl Uplink {
             "/uplink/cdrs" => self.ingest(request).and_then(|ack| seal(&ack)),
             "/uplink/heartbeat" => self.heartbeat(request).and_then(|answer| seal(&answer)),
             "/uplink/poll" => self.poll(request),
+            "/uplink/refuse" => self.take_refusal(request).and_then(|noted| seal(&noted)),
+            path if path.starts_with(TRANSFERS) => self.transfer(request),
             path => Err(Refusal::Status(404, format!("sensors have nothing to ask at {path}"))),
         };
         answer.unwrap_or_else(|refusal| match refusal {

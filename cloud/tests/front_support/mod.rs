@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ringside_cloud::ca::{ServerTls, TlsSettings};
 use ringside_cloud::front::{
-    Front, FrontCounters, FrontHandle, FrontSettings, FrontStats, Limits, Wakes,
+    Front, FrontCounters, FrontHandle, FrontSettings, FrontStats, Limits, Pipes, Wakes,
 };
 use ringside_cloud::network::Network;
 use ringside_cloud::server::{Request, Response};
@@ -91,6 +91,18 @@ pub(crate) fn start_behind(
     wakes: Wakes,
     handler: impl Fn(&mut Request) -> Response + Send + Sync + 'static,
 ) -> Service {
+    start_piped(proxies, listen, limits, workers, (wakes, Pipes::default()), handler)
+}
+
+/// With pipes that another front may share.
+pub(crate) fn start_piped(
+    proxies: &[&str],
+    listen: SocketAddr,
+    limits: Limits,
+    workers: usize,
+    (wakes, pipes): (Wakes, Pipes),
+    handler: impl Fn(&mut Request) -> Response + Send + Sync + 'static,
+) -> Service {
     let directory = TempDir::new();
     let settings =
         TlsSettings { directory: directory.path().join("tls"), names: Vec::new(), given: None };
@@ -102,6 +114,7 @@ pub(crate) fn start_behind(
         proxies: proxies.iter().map(|text| Network::parse(text).unwrap()).collect(),
         workers,
         wakes,
+        pipes,
         counters: FrontCounters::default(),
         socket_directory: Some(directory.path().to_path_buf()),
     };

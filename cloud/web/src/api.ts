@@ -3,6 +3,7 @@
 import type {
   Call,
   CallPage,
+  Captures,
   DryRun,
   LiveCalls,
   Me,
@@ -59,6 +60,12 @@ interface Options {
 }
 
 async function request<T>(path: string, { method = "GET", body, signal }: Options = {}): Promise<T> {
+  const response = await ask(path, { method, body, signal });
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+/** The answer as it begins; one that is not of the 200s is thrown as what it says. */
+async function ask(path: string, { method = "GET", body, signal }: Options): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -73,9 +80,7 @@ async function request<T>(path: string, { method = "GET", body, signal }: Option
     if (signal?.aborted) throw error;
     throw new ApiError(0, "no_answer", "The server does not answer. Check the network connection.");
   }
-  if (response.ok) {
-    return (response.status === 204 ? undefined : await response.json()) as T;
-  }
+  if (response.ok) return response;
   const failed = await failure(response);
   if (failed.status === 401 && path !== "/login") onLoggedOut();
   throw failed;
@@ -130,6 +135,14 @@ export const api = {
   strangers: (signal?: AbortSignal) =>
     request<{ strangers: Stranger[] }>("/strangers", { signal }).then((body) => body.strangers),
   newToken: () => request<NewToken>("/tokens", { method: "POST", body: {} }),
+
+  captures: (call: string, signal?: AbortSignal) => request<Captures>(`/captures/${item(call)}`, { signal }),
+  askCapture: (call: string, body: unknown) =>
+    request<{ transfer: string }>(`/captures/${item(call)}`, { method: "POST", body }),
+  fetchCapture: (call: string, transfer: string, signal?: AbortSignal) =>
+    ask(`/captures/${item(call)}/${item(transfer)}`, { signal }),
+  cancelCapture: (call: string, transfer: string) =>
+    request<unknown>(`/captures/${item(call)}/${item(transfer)}/cancel`, { method: "POST", body: {} }),
 
   rules: (signal?: AbortSignal) => request<RuleList>("/rules", { signal }),
   saveRule: (id: number | null, body: Pick<Rule, "text" | "sensors" | "is_enabled">) =>

@@ -175,6 +175,36 @@ export interface Call extends Omit<CallSummary, "verdict"> {
   /** What its phones reported (RFC 6035). */
   quality_reports?: QualityReport[];
   findings: Finding[];
+  /** What a capture rule has kept of it. */
+  stored?: Stored | null;
+}
+
+/** What a capture rule has kept of a call, on its sensor. */
+export interface Stored {
+  rule_id: number;
+  rule: string;
+  packets: number;
+  bytes: number;
+  first_at: string;
+  last_at: string;
+  dropped: number;
+}
+
+/** What whoever asks may have of a call. */
+export interface Captures {
+  rights: ("packets" | "audio" | "live")[];
+  asks_reason: boolean;
+  ways: "relay"[];
+  sensor: { device: string; name: string; state: SensorState; last_seen_at: string | null } | null;
+  transfers: {
+    transfer: string;
+    who: string;
+    action: string;
+    made_at: string;
+    state: "queued" | "told" | "begun" | "refused" | "done" | "broken";
+    ahead: number;
+    bytes: number;
+  }[];
 }
 
 /** A phone's own report about the stream that it received. */

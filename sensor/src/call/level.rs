@@ -141,14 +141,14 @@ const A_LARGEST: u32 = 32_256;
 
 /// Mu-law: all bits are inverted; segment and step on a scale that is shifted by 33 (of 14 bits,
 /// here of 16).
-const fn mu_magnitude(code: u8) -> u32 {
+pub(crate) const fn mu_magnitude(code: u8) -> u32 {
     let code = !code & 0x7f;
     let (segment, step) = (code >> 4, (code & 0x0f) as u32);
     (((step << 3) + 0x84) << segment) - 0x84
 }
 
 /// A-law: every second bit is inverted; segments 0 and 1 share their step.
-const fn a_magnitude(code: u8) -> u32 {
+pub(crate) const fn a_magnitude(code: u8) -> u32 {
     let code = (code ^ 0x55) & 0x7f;
     let (segment, step) = (code >> 4, (code & 0x0f) as u32);
     match segment {

@@ -37,6 +37,7 @@ use crate::host::SensorHost;
 use crate::identity::{Identity, Trust};
 use crate::keep::Keeper;
 use crate::logging;
+use crate::retrieval::Retrieval;
 use crate::rules::{RuleBook, pushed};
 use crate::status::{Sources, StatusPage};
 use crate::store::outbox::{Outbox, OutboxSettings};
@@ -242,6 +243,7 @@ impl Sensor {
         let has_joined = matches!(Trust::load(&directory), Ok(Some(_)));
         let is_on = config.uplink_on() || has_joined;
         let uplink = if is_on || !is_file {
+            serve_calls(&host, &directory)?;
             let mut settings = uplink_settings(config, directory);
             if !is_on {
                 // Servers of a file that switches the uplink off are not dialled; one that `enrol`
@@ -273,10 +275,17 @@ impl Sensor {
             teller: Teller::new(&config.data_dir),
             watchdog: None,
         };
+        sensor.publish_finder();
         if let Some(set) = remembered {
             sensor.apply_rules(&set);
         }
         Ok(sensor)
+    }
+
+    /// Lets calls be found in the store, where one is open.
+    fn publish_finder(&mut self) {
+        let ring = self.analysis.keeper().and_then(Keeper::ring);
+        self.host.use_finder(ring.and_then(|ring| ring.finder()));
     }
 
     /// Puts the cloud's rules in force, for calls in progress, too.
@@ -293,7 +302,10 @@ impl Sensor {
         } else if !book.is_empty() {
             let directory = &self.config.data_dir;
             match keeper_of(book, &self.config, directory, &self.device, self.is_file) {
-                Ok(keeper) => self.analysis.set_keeper(keeper),
+                Ok(keeper) => {
+                    self.analysis.set_keeper(keeper);
+                    self.publish_finder();
+                }
                 Err(stop) => {
                     log::error!("capture rules are not applied: {}", stop.sentence);
                     self.host.note_rules(set.version, vec![(0, stop.sentence)]);
@@ -493,6 +505,16 @@ impl Sensor {
             self.analysis.table().set_allowance(self.host.allowance());
         }
     }
+}
+
+/// Answers whoever asks for a call's packets.
+fn serve_calls(host: &Arc<SensorHost>, directory: &Path) -> Result<(), Stop> {
+    let Some(identity) = Identity::load(directory).map_err(Stop::failed)? else { return Ok(()) };
+    let told = Arc::downgrade(host);
+    let pressure = Arc::new(move || told.upgrade().is_some_and(|host| host.is_losing()));
+    let retrieval = Retrieval::new(identity, directory.to_owned(), pressure);
+    host.serve_calls(Arc::new(retrieval));
+    Ok(())
 }
 
 /// Where the status page will be, while this process may still use a port below 1024.

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use ringside_protocol::cdr::CallId;
@@ -12,10 +12,11 @@ use ringside_protocol::time::UnixMicros;
 use serde_json::json;
 
 use super::{DONE, FAILED, Stop, load, print};
-use crate::cli::{Format, StoreCommand};
+use crate::audio;
+use crate::cli::{ExportFormat, Format, StoreCommand};
 use crate::config::Config;
 use crate::identity::Identity;
-use crate::store::export::{FileFormat, export};
+use crate::store::export::export;
 use crate::store::ring::FOLDER;
 use crate::store::ring::catalog::Catalog;
 use crate::store::ring::chunk::CallKey;
@@ -113,7 +114,7 @@ fn list(catalog: &Catalog, format: Format) -> Result<u8, Stop> {
 fn export_call(
     catalog: &Catalog,
     call: &str,
-    format: FileFormat,
+    format: ExportFormat,
     output: Option<&PathBuf>,
 ) -> Result<u8, Stop> {
     let Some((key, facts)) = catalog.find(call) else {
@@ -121,33 +122,54 @@ fn export_call(
             "the store has no call {call}: `ringside-sensor store list` shows those that it has"
         )));
     };
-    let packets = catalog.packets(key).map_err(Stop::failed)?;
-    let ordered = packets.in_order();
+    if output.is_none() && io::stdout().is_terminal() {
+        return Err(Stop::wrong(
+            "it would go to the terminal: name a file with --output, or redirect",
+        ));
+    }
     let id = id_of(key, facts);
-    match output {
-        Some(path) => {
-            let failed = |error: &dyn core::fmt::Display| {
-                Stop::failed(format!("{}: {error}", path.display()))
-            };
-            let mut out = BufWriter::new(File::create(path).map_err(|error| failed(&error))?);
-            export(format, &id, facts, &ordered, &mut out).map_err(|error| failed(&error))?;
+    let said = match format {
+        ExportFormat::Packets(format) => {
+            let packets = catalog.packets(key).map_err(Stop::failed)?;
+            let ordered = packets.in_order();
+            write(output, |out| export(format, &id, facts, &ordered, out))?;
+            let mut said = format!("{} packets of call {id}", ordered.len());
+            if packets.missing_chunks > 0 {
+                let _ = write!(said, ", {} damaged pieces left out", packets.missing_chunks);
+            }
+            said
         }
-        None if io::stdout().is_terminal() => {
-            return Err(Stop::wrong(
-                "the packets would go to the terminal: name a file with --output, or redirect",
-            ));
+        ExportFormat::Wav | ExportFormat::Overview => {
+            let mut sound = audio::open(catalog, key).map_err(Stop::failed)?;
+            if format == ExportFormat::Wav {
+                write(output, |out| sound.write_range(0..u64::MAX, out))?;
+            } else {
+                let overview = sound.overview().map_err(Stop::failed)?;
+                write(output, |out| out.write_all(overview.bytes()))?;
+            }
+            let seconds = sound.samples() / u64::from(sound.rate());
+            format!("{seconds} s of call {id} at {} Hz", sound.rate())
         }
-        None => {
-            let mut out = BufWriter::new(io::stdout().lock());
-            export(format, &id, facts, &ordered, &mut out).map_err(Stop::failed)?;
-        }
-    }
-    let mut missing = String::new();
-    if packets.missing_chunks > 0 {
-        let _ = write!(missing, ", {} damaged pieces left out", packets.missing_chunks);
-    }
-    eprintln!("{} packets of call {id}{missing}", ordered.len());
+    };
+    eprintln!("{said}");
     Ok(DONE)
+}
+
+/// Into a file, or to standard output.
+fn write<E: core::fmt::Display>(
+    output: Option<&PathBuf>,
+    content: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), Stop> {
+    let Some(path) = output else {
+        let mut out = BufWriter::new(io::stdout().lock());
+        content(&mut out).map_err(Stop::failed)?;
+        return out.flush().map_err(Stop::failed);
+    };
+    let failed =
+        |error: &dyn core::fmt::Display| Stop::failed(format!("{}: {error}", path.display()));
+    let mut out = BufWriter::new(File::create(path).map_err(|error| failed(&error))?);
+    content(&mut out).map_err(|error| failed(&error))?;
+    out.flush().map_err(|error| failed(&error))
 }
 
 fn verify(catalog: &Catalog) -> Result<u8, Stop> {

@@ -58,7 +58,7 @@ pub fn export(
     id: &str,
     facts: &Facts,
     packets: &[Packet<'_>],
-    out: &mut impl Write,
+    out: &mut (impl Write + ?Sized),
 ) -> Result<(), ExportError> {
     match format {
         FileFormat::Pcapng => pcapng(id, facts, packets, out)?,
@@ -68,45 +68,65 @@ pub fn export(
     Ok(())
 }
 
-fn pcapng(id: &str, facts: &Facts, packets: &[Packet<'_>], out: &mut impl Write) -> io::Result<()> {
-    const COMMENT: u16 = 1;
-    const HARDWARE: u16 = 2;
-    const APPLICATION: u16 = 4;
-    const IF_NAME: u16 = 2;
-    let rule = if facts.rule.is_empty() { "without a name" } else { &facts.rule };
-    let comment = format!(
-        "call {id}\nSIP Call-ID {}\nsensor {} ({})\nrule {} ({rule})",
-        facts.call_id, facts.sensor, facts.device, facts.rule_id
-    );
-    let mut body = Vec::new();
-    body.extend_from_slice(&0x1a2b_3c4d_u32.to_le_bytes());
-    body.extend_from_slice(&[1, 0, 0, 0]);
-    body.extend_from_slice(&u64::MAX.to_le_bytes());
-    option(COMMENT, comment.as_bytes(), &mut body);
-    option(HARDWARE, facts.sensor.as_bytes(), &mut body);
-    let version = concat!("ringside-sensor ", env!("CARGO_PKG_VERSION"));
-    option(APPLICATION, version.as_bytes(), &mut body);
-    end_of_options(&mut body);
-    block(0x0a0d_0d0a, &body, out)?;
-
-    // A link type and an interface of the capture make an interface of the file.
-    let mut interfaces: Vec<(u16, u8)> = Vec::new();
+fn pcapng(
+    id: &str,
+    facts: &Facts,
+    packets: &[Packet<'_>],
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
+    let mut file = Pcapng::begin(id, facts, out)?;
     for packet in packets {
-        let interface = (packet.link_type, packet.interface);
-        let number = match interfaces.iter().position(|known| *known == interface) {
-            Some(number) => number,
-            None => {
-                interfaces.push(interface);
-                body.clear();
-                body.extend_from_slice(&packet.link_type.to_le_bytes());
-                body.extend_from_slice(&[0, 0]);
-                body.extend_from_slice(&snap_len().to_le_bytes());
-                option(IF_NAME, format!("interface {}", packet.interface).as_bytes(), &mut body);
-                end_of_options(&mut body);
-                block(1, &body, out)?;
-                interfaces.len() - 1
-            }
-        };
+        file.packet(packet, out)?;
+    }
+    Ok(())
+}
+
+/// A pcapng file that is written packet by packet.
+#[derive(Debug, Default)]
+pub struct Pcapng {
+    /// A link type and an interface of the capture make an interface of the file.
+    interfaces: Vec<(u16, u8)>,
+    body: Vec<u8>,
+}
+
+impl Pcapng {
+    /// Writes the file's head. `id` is the call's.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn begin(id: &str, facts: &Facts, out: &mut (impl Write + ?Sized)) -> io::Result<Self> {
+        const COMMENT: u16 = 1;
+        const HARDWARE: u16 = 2;
+        const APPLICATION: u16 = 4;
+        let rule = if facts.rule.is_empty() { "without a name" } else { &facts.rule };
+        let comment = format!(
+            "call {id}\nSIP Call-ID {}\nsensor {} ({})\nrule {} ({rule})",
+            facts.call_id, facts.sensor, facts.device, facts.rule_id
+        );
+        let mut body = Vec::new();
+        body.extend_from_slice(&0x1a2b_3c4d_u32.to_le_bytes());
+        body.extend_from_slice(&[1, 0, 0, 0]);
+        body.extend_from_slice(&u64::MAX.to_le_bytes());
+        option(COMMENT, comment.as_bytes(), &mut body);
+        option(HARDWARE, facts.sensor.as_bytes(), &mut body);
+        let version = concat!("ringside-sensor ", env!("CARGO_PKG_VERSION"));
+        option(APPLICATION, version.as_bytes(), &mut body);
+        end_of_options(&mut body);
+        block(0x0a0d_0d0a, &body, out)?;
+        Ok(Self { interfaces: Vec::new(), body })
+    }
+
+    /// Writes the next packet.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        out: &mut (impl Write + ?Sized),
+    ) -> io::Result<()> {
+        let number = self.interface(packet, out)?;
+        let body = &mut self.body;
         body.clear();
         // Without an if_tsresol option, times are microseconds.
         let at = packet.at;
@@ -121,12 +141,34 @@ fn pcapng(id: &str, facts: &Facts, packets: &[Packet<'_>], out: &mut impl Write)
         }
         body.extend_from_slice(packet.bytes);
         body.resize(body.len().next_multiple_of(4), 0);
-        block(6, &body, out)?;
+        block(6, body, out)
     }
-    Ok(())
+
+    /// The number of the packet's interface, which is written before its first.
+    fn interface(
+        &mut self,
+        packet: &Packet<'_>,
+        out: &mut (impl Write + ?Sized),
+    ) -> io::Result<usize> {
+        const IF_NAME: u16 = 2;
+        let interface = (packet.link_type, packet.interface);
+        if let Some(number) = self.interfaces.iter().position(|known| *known == interface) {
+            return Ok(number);
+        }
+        self.interfaces.push(interface);
+        let body = &mut self.body;
+        body.clear();
+        body.extend_from_slice(&packet.link_type.to_le_bytes());
+        body.extend_from_slice(&[0, 0]);
+        body.extend_from_slice(&snap_len().to_le_bytes());
+        option(IF_NAME, format!("interface {}", packet.interface).as_bytes(), body);
+        end_of_options(body);
+        block(1, body, out)?;
+        Ok(self.interfaces.len() - 1)
+    }
 }
 
-fn block(kind: u32, body: &[u8], out: &mut impl Write) -> io::Result<()> {
+fn block(kind: u32, body: &[u8], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     let len = u32::try_from(body.len() + 12).unwrap_or(u32::MAX).to_le_bytes();
     out.write_all(&kind.to_le_bytes())?;
     out.write_all(&len)?;
@@ -149,7 +191,7 @@ fn end_of_options(to: &mut Vec<u8>) {
     to.extend_from_slice(&[0; 4]);
 }
 
-fn pcap(packets: &[Packet<'_>], out: &mut impl Write) -> Result<(), ExportError> {
+fn pcap(packets: &[Packet<'_>], out: &mut (impl Write + ?Sized)) -> Result<(), ExportError> {
     let link_type = packets.first().map_or(1, |packet| packet.link_type);
     if packets.iter().any(|packet| packet.link_type != link_type) {
         return Err(ExportError::SeveralLinkTypes);

@@ -14,6 +14,7 @@ use ringside_protocol::message::{
     Accepted, Batch, BatchAck, Challenge, Commands, Enrol, Enrolled, Heartbeat, HeartbeatAnswer,
     Hello, Poll, Prove, Refused,
 };
+use ringside_protocol::retrieval::{Refuse, RefuseNoted};
 use ringside_protocol::step::Failure;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 use ureq::Agent;
@@ -63,6 +64,7 @@ requests! {
     Batch => "/uplink/cdrs" => BatchAck,
     Heartbeat => "/uplink/heartbeat" => HeartbeatAnswer,
     Poll => "/uplink/poll" => Commands,
+    Refuse => "/uplink/refuse" => RefuseNoted,
 }
 
 /// A client of one server, with at most one connection at a time.
@@ -202,6 +204,43 @@ impl Client {
         }
         let failure = self.status_failure(status, &bytes);
         Err(Refused { failure, retry_after_seconds })
+    }
+
+    /// Sends what `body` gives, as fast as the other side takes it, and waits for its word that it
+    /// has all of it. In each `stall` something must move.
+    ///
+    /// # Errors
+    /// Why it was not taken to its end.
+    pub fn pour(
+        &self,
+        path: &str,
+        session: &[u8; 32],
+        body: &mut dyn Read,
+        stall: Duration,
+    ) -> Result<(), Failure> {
+        let mut response = self
+            .agent
+            .post(format!("https://{}{path}", self.server.authority()))
+            .content_type("application/octet-stream")
+            .header("authorization", format!("Bearer {}", HEXLOWER.encode(session)))
+            .config()
+            .timeout_send_body(None)
+            .timeout_per_write(Some(stall))
+            .timeout_recv_response(Some(stall))
+            .build()
+            .send(ureq::SendBody::from_reader(body))
+            .map_err(|error| self.failure(error, stall))?;
+        let status = response.status().as_u16();
+        if status == 204 {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        // What a refusal says is worth one attempt.
+        drop(response.body_mut().as_reader().take(MAX_WIRE_BYTES as u64).read_to_end(&mut bytes));
+        match self.read::<RefuseNoted>(&bytes) {
+            Err(refused) if status == 200 => Err(refused.failure),
+            _ => Err(Failure::Interrupted { detail: format!("{status}: {}", shown(&bytes)) }),
+        }
     }
 
     /// The message in an answer of status 200.

@@ -5,6 +5,7 @@
 //!   poller.rs    the thread "uplink-poll"      backoff.rs   and when to try again
 //!   caller.rs    who we are, whom we trust     status.rs    what people and `doctor` see
 //!   client.rs    one request, one answer       announce.rs  what the log says
+//!   line.rs      what is sent of a call
 //!   transport.rs ureq's traits over connect    enrol.rs     joins a customer
 //!   connect.rs   lookup, tcp, tls              tls.rs, der.rs  certificates
 //! ```
@@ -28,6 +29,7 @@ use ringside_protocol::message::{
     Heartbeat, InterfaceHealth, Lease, Refused, RuleSet, UpgradeReport,
 };
 use ringside_protocol::plausible;
+use ringside_protocol::retrieval::Retrieve;
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
 
@@ -42,6 +44,7 @@ pub mod client;
 pub mod connect;
 mod der;
 pub mod enrol;
+pub mod line;
 mod poller;
 mod sender;
 pub mod session;
@@ -56,6 +59,7 @@ pub use status::{Running, Status, StepState};
 use announce::Announcer;
 use caller::Caller;
 use client::Client;
+use line::Line;
 use session::{Event, Session};
 use status::RunLock;
 use tls::Roots;
@@ -85,6 +89,11 @@ pub trait Host: Send + Sync + 'static {
     /// The version of the capture rules that are applied (0: none), and those that are not, by id
     /// and reason.
     fn rules(&self) -> (u64, Vec<(u64, String)>);
+
+    /// Somebody wants something of a call. Must not wait: the poll goes on afterwards.
+    fn retrieve(&self, order: Retrieve, line: Line) {
+        log::debug!("transfer {:02x?} is not for this sensor: {line:?}", order.transfer);
+    }
 }
 
 /// The figures that a [`Host`] gives; clock, uptime and outbox are the uplink's own.
@@ -179,6 +188,8 @@ struct Shared {
     open: Mutex<Option<OpenLink>>,
     /// The newest lease that the host has applied.
     lease: Mutex<Lease>,
+    /// The cloud's clock, as it was told at this moment.
+    cloud_clock: Mutex<Option<(UnixMicros, Instant)>>,
     /// To be shut when the uplink stops.
     clients: Mutex<[Option<Arc<Client>>; 2]>,
     publisher: Mutex<Publisher>,
@@ -194,6 +205,9 @@ struct OpenLink {
     session: [u8; 32],
     server: crate::identity::Server,
     roots: Roots,
+    /// The customer's name.
+    customer: String,
+    ticket_keys: Vec<[u8; 32]>,
 }
 
 /// Which thread a client belongs to.
@@ -251,6 +265,7 @@ impl Uplink {
             progress_at: Mutex::new(Instant::now()),
             open: Mutex::new(None),
             lease: Mutex::new(Lease::default()),
+            cloud_clock: Mutex::new(None),
             clients: Mutex::new([None, None]),
             publisher: Mutex::new(Publisher::default()),
             ended: Mutex::new(0),
@@ -352,6 +367,11 @@ impl fmt::Debug for Uplink {
 impl Shared {
     fn now(&self) -> Now {
         self.caller.settings.clock.now()
+    }
+
+    /// The cloud has told its clock.
+    fn note_cloud_time(&self, at: UnixMicros) {
+        *lock(&self.cloud_clock) = Some((at, Instant::now()));
     }
 
     fn is_stopping(&self) -> bool {

@@ -9,6 +9,7 @@ use ringside_protocol::step::{Failure, Step};
 
 use super::backoff::Backoff;
 use super::client::Client;
+use super::line::Line;
 use super::session::Event;
 use super::{OpenLink, Role, Shared, lock};
 
@@ -75,6 +76,8 @@ fn poll_session(shared: &Shared, link: &OpenLink, client: &Client, backoff: &mut
                 for (serial, command) in answer.commands {
                     if let Command::Rules(rules) = command {
                         shared.host.apply_rules(rules);
+                    } else if let Command::Retrieve(order) = command {
+                        shared.host.retrieve(*order, Line::of(shared, link));
                     } else if serial > done {
                         carry_out(shared, command);
                         done = serial;
@@ -97,7 +100,7 @@ fn poll_session(shared: &Shared, link: &OpenLink, client: &Client, backoff: &mut
 fn carry_out(shared: &Shared, command: Command) {
     match command {
         Command::Lease(lease) => shared.apply(lease, false),
-        Command::HeartbeatNow | Command::Rules(_) => {}
+        Command::HeartbeatNow | Command::Rules(_) | Command::Retrieve(_) => {}
     }
     // Both are answered by a heartbeat: it acknowledges the lease.
     shared.handle(Event::HeartbeatWanted);

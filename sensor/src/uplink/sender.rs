@@ -120,7 +120,10 @@ impl Sender<'_> {
         shared.caller.keep(link.pinned.take());
         shared.apply(accepted.lease, true);
         let (server, roots) = (link.server.clone(), link.roots.clone());
-        *lock(&shared.open) = Some(OpenLink { session: accepted.session, server, roots });
+        shared.note_cloud_time(accepted.cloud_time);
+        let (customer, ticket_keys) = (accepted.customer.clone(), accepted.ticket_keys.clone());
+        let session = accepted.session;
+        *lock(&shared.open) = Some(OpenLink { session, server, roots, customer, ticket_keys });
         Ok(Event::Accepted(accepted))
     }
 
@@ -128,6 +131,7 @@ impl Sender<'_> {
         let link = self.link.as_ref().ok_or_else(no_link)?;
         let answer = link.client.ask(&self.shared.heartbeat(false), Some(session))?;
         self.shared.apply(answer.lease, false);
+        self.shared.note_cloud_time(answer.cloud_time);
         Ok(Event::HeartbeatAnswered(answer))
     }
 

@@ -335,6 +335,7 @@ impl State {
             lease: self.lease,
             heartbeat_seconds: self.heartbeat_seconds,
             cloud_time: self.now(),
+            ticket_keys: Vec::new(),
         })
     }
 

@@ -20,7 +20,7 @@ use crate::filter::fingerprint;
 
 /// How a sensor stands, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// Heard of within the last heartbeats.
     Online,
     /// It had a session and is silent.
@@ -36,7 +36,7 @@ enum State {
 }
 
 impl State {
-    fn of(sensor: &Sensor, now: UnixMicros) -> Self {
+    pub(super) fn of(sensor: &Sensor, now: UnixMicros) -> Self {
         if sensor.is_revoked {
             Self::Revoked
         } else if sensor.failure.as_ref().is_some_and(|(at, _)| sensor.seen_at <= Some(*at)) {
@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Online => "online",
             Self::Offline => "offline",

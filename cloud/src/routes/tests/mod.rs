@@ -35,8 +35,10 @@ use crate::db::tests::Folder;
 use crate::db::{Customer, Db};
 use crate::events::tests::Notebook;
 use crate::events::{Events, Waker};
+use crate::front::Pipes;
 use crate::identity::Identity;
 use crate::password;
+use crate::relay::Relay;
 use crate::server::{Body, Request, Response};
 
 /// 2026-11-24T12:00:00Z.
@@ -101,8 +103,11 @@ impl Bench {
         let theirs = Tenant::new(&db, "Theirs", 2);
         let clock = Arc::clone(&now);
         let clock = Box::new(move || UnixMicros(clock.load(Ordering::SeqCst)));
+        let (pages, sensors) = (Arc::clone(&waker), Arc::clone(&waker));
+        let relay = Relay::new(&db, Pipes::default(), pages, sensors).expect("a relay");
         let mut app = App::new(db, events, waker, identity, clock);
         app.logins = Logins::new(NOBODY);
+        app.relay = Some(Arc::new(relay));
         Self { app, now, notebook, ours, theirs, _folder: folder }
     }
 

@@ -31,13 +31,15 @@ fn no_route_shows_or_changes_another_customers_things() {
         let item = match route.path {
             path if path.contains("/rules/{id}") => rule_id.clone(),
             path if path.contains("/api_tokens/") => token_id.clone(),
-            path if path.contains("/calls/") => bench.theirs.id(2),
+            path if path.contains("/calls/") || path.contains("/captures/") => bench.theirs.id(2),
             path if path.contains("/registrations/") => bench.theirs.id(3),
             path if path.contains("/peers/") => bench.theirs.id(4),
             _ => device.clone(),
         };
         let has_item = route.path.contains('{');
-        let target = route.path.replace("{device}", &item).replace("{id}", &item);
+        let target =
+            route.path.replace("{device}", &item).replace("{id}", &item).replace("{call}", &item);
+        let target = target.replace("{transfer}", &"ab".repeat(16));
         if route.path.ends_with("/login") || route.path.ends_with("/logout") {
             continue;
         }

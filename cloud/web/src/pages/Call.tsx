@@ -10,6 +10,7 @@ import { Ladder } from "../components/Ladder.js";
 import { Legs } from "../components/Legs.js";
 import { Mos } from "../components/Mos.js";
 import { Failed, Notice, Waiting } from "../components/Notice.js";
+import { Packets } from "../components/Packets.js";
 import { QualityCharts } from "../components/QualityCharts.js";
 import { QualityReports } from "../components/QualityReports.js";
 import { Streams } from "../components/Streams.js";
@@ -179,6 +180,7 @@ function Shown({ call: given }: { call: CallData }) {
               </p>
             )}
           </section>
+          {call.stored && <Packets call={call} stored={call.stored} />}
           <Legs call={call} />
           {call.streams.length > 0 ? (
             <section class="card" aria-label="Streams">

@@ -11,6 +11,7 @@ use std::path::Path;
 use ringside_protocol::cdr::CallId;
 
 use super::chunk::{CallKey, Head, Kind, Lock};
+use super::chunks::Chunks;
 use super::facts::Facts;
 use super::key::{DeviceKey, KEY_LEN, Key};
 use super::packet::Packet;
@@ -75,7 +76,7 @@ impl Entry {
     }
 
     /// What a chunk with packets holds; `None` where its key is gone.
-    fn open(&self, head: &Head, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    pub(super) fn open(&self, head: &Head, bytes: Vec<u8>) -> Option<Vec<u8>> {
         match head.lock {
             Lock::Clear => Some(bytes),
             Lock::Kept => self.kept.as_ref()?.open(head, &bytes),
@@ -137,6 +138,22 @@ impl Catalog {
         }
         let with_call_id = self.kept().filter(|(_, facts, _)| facts.call_id == wanted);
         with_call_id.max_by_key(|(_, facts, _)| facts.first_at).map(|(key, facts, _)| (key, facts))
+    }
+
+    /// The chunks of a call, to be read one by one.
+    #[must_use]
+    pub fn chunks(&self, call: CallKey) -> Chunks {
+        let Some(entry) = self.calls.get(&call) else { return Chunks::default() };
+        let copy = |key: &Option<Key>| key.as_ref().map(|key| Key::from_bytes(*key.bytes()));
+        let is_used = |serial| entry.extents.iter().any(|extent| extent.serial == serial);
+        let segments = self.segments.iter().map(|(segment, _)| segment);
+        Chunks {
+            segments: segments.filter(|segment| is_used(segment.serial)).cloned().collect(),
+            extents: entry.extents.clone(),
+            kept: copy(&entry.kept),
+            held: copy(&entry.held),
+            open: None,
+        }
     }
 
     /// The packets of a call.

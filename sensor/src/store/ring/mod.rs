@@ -19,10 +19,12 @@
 
 pub mod catalog;
 pub mod chunk;
+pub mod chunks;
 pub mod facts;
 mod index;
 pub mod key;
 pub mod packet;
+pub mod reader;
 pub mod segment;
 mod writer;
 
@@ -168,12 +170,15 @@ pub enum Order {
     Pin((Boot, u64), bool),
     /// Write and sync everything, then answer.
     Sync(SyncSender<()>),
+    /// Write everything, then answer where the chunks of a call stand; `None` where that is not
+    /// known.
+    Find(chunk::CallKey, SyncSender<Option<Vec<reader::Place>>>),
 }
 
 /// The store as the analysis sees it.
 #[derive(Debug)]
 pub struct Ring {
-    orders: Option<SyncSender<Order>>,
+    orders: Option<Arc<SyncSender<Order>>>,
     empty: Receiver<Vec<u8>>,
     /// Orders other than packets that found the channel full.
     waiting: VecDeque<Order>,
@@ -202,7 +207,7 @@ impl Ring {
             Writer::new(settings, inbox, back, Arc::clone(&shared), Arc::clone(&large_bytes));
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(|| writer.run())?;
         Ok(Self {
-            orders: Some(orders),
+            orders: Some(Arc::new(orders)),
             empty,
             waiting: VecDeque::new(),
             made: 0,
@@ -291,6 +296,12 @@ impl Ring {
             // An error means that the thread has ended: there is nothing to wait for.
             let _ = done.recv();
         }
+    }
+
+    /// For somebody who reads calls while they are written, and keeps nothing of this alive.
+    #[must_use]
+    pub fn finder(&self) -> Option<reader::Finder> {
+        self.orders.as_ref().map(|orders| reader::Finder(Arc::downgrade(orders)))
     }
 
     /// The present figures.

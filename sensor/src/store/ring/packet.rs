@@ -54,6 +54,13 @@ impl<'a> Packet<'a> {
         to.extend_from_slice(self.bytes);
     }
 
+    /// The time of the packet that `bytes` begin with, of which [`MAX_PACKET_HEAD`] may be all.
+    #[must_use]
+    pub fn peek_at(mut bytes: &[u8]) -> Option<u64> {
+        read_varint(&mut bytes)?;
+        read_varint(&mut bytes)
+    }
+
     /// Reads the packet that `bytes` begin with, and what follows it.
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {

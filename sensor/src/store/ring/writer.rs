@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +16,7 @@ use super::chunk::{ALIGN, CHUNK_HEAD, CallKey, Head, Kind, Lock};
 use super::facts::Facts;
 use super::index::{Index, Place, Places};
 use super::key::{KEY_LEN, Key, TAG_LEN};
+use super::reader;
 use super::segment::{self, SEGMENT_HEAD};
 use super::{
     BUFFER_BYTES, Chunk, Figures, Order, RETRY_AFTER, RingSettings, SYNC_EVERY, WRITE_BYTES,
@@ -157,7 +158,32 @@ impl Writer {
                 // Who asked may have gone.
                 let _ = answer.send(());
             }
+            Order::Find(call, answer) => {
+                self.write_staged();
+                let _ = answer.send(self.find(call));
+            }
         }
+    }
+
+    /// Where the chunks of a call stand, oldest first; `None` without an index.
+    fn find(&self, call: CallKey) -> Option<Vec<reader::Place>> {
+        let mut paths: HashMap<u64, Arc<Path>> = HashMap::new();
+        let mut at = |path: &Path, serial, Place { at, len }| {
+            let path = Arc::clone(paths.entry(serial).or_insert_with(|| path.into()));
+            reader::Place { path, serial, at, len }
+        };
+        let mut found = Vec::new();
+        for (serial, place) in self.index.as_ref()?.places(call).ok()? {
+            // One whose segment was used again meanwhile is gone.
+            if let Some((path, _)) = self.full.get(&serial) {
+                found.push(at(path, serial, place));
+            }
+        }
+        if let Some(current) = &self.current {
+            let places = current.places.get(&call).into_iter().flatten();
+            found.extend(places.map(|place| at(&current.path, current.serial, *place)));
+        }
+        Some(found)
     }
 
     fn write_packets(&mut self, chunk: Chunk) {

@@ -31,6 +31,7 @@ fn accepted() -> Accepted {
         lease: Lease { serial: 1, channels: 100 },
         heartbeat_seconds: 30,
         cloud_time: at(0).wall,
+        ticket_keys: Vec::new(),
     }
 }
 

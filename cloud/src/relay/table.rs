@@ -1,0 +1,619 @@
+//! Which transfers there are, and what is to happen next: no I/O, and time is passed in.
+//!
+//! ```text
+//!  Queued --the sensor has room, it polls--> Told --it posts--> Begun --the pipe ends--> Over
+//!     |                                       |
+//!     |                                       +--it refuses--> Refused
+//!     |                                       +--SILENCE-----> Over
+//!     +--nobody waits for it any more--> Over
+//! ```
+
+use std::collections::HashMap;
+
+use ringside_protocol::cdr::{CallId, Fingerprint};
+use ringside_protocol::retrieval::{
+    Action, PUBLIC_KEY_BYTES, REDEEM_WITHIN_SECONDS, Refusal, Resume, Retrieve, SESSION_SECONDS,
+    SignedTicket, Ticket, Way,
+};
+use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
+
+use crate::db::Customer;
+use crate::front::PipeState;
+
+/// Names a transfer: random.
+pub type Number = [u8; 16];
+
+/// Transfers that one sensor is asked for at once; the others wait.
+pub const MAX_PER_SENSOR: usize = 2;
+
+/// Transfers of a customer that wait or run, at most.
+pub const MAX_PER_CUSTOMER: usize = 16;
+
+/// Transfers under way in the whole service, at most; the others wait.
+pub const MAX_UNDER_WAY: usize = 64;
+
+/// Transfers that are remembered, so that they can be resumed; the oldest that are over leave.
+pub const MAX_REMEMBERED: usize = 4096;
+
+/// A sensor that was told begins, or refuses, within this time.
+const SILENCE: u64 = 15 * MICROS_PER_SECOND;
+
+/// It is told again after this time, since an answer to its poll may have been lost.
+const TELL_AGAIN: u64 = 3 * MICROS_PER_SECOND;
+
+/// No transfer takes longer; who reads as slowly as the front allows would hold a place for days.
+const LONGEST: u64 = 3600 * MICROS_PER_SECOND;
+
+/// A transfer that nobody has waited for in this time is over before it begins.
+const FORSAKEN: u64 = 30 * MICROS_PER_SECOND;
+
+/// What somebody wants.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Whose.
+    pub customer: Customer,
+    /// By name, for the ticket.
+    pub customer_name: String,
+    /// Who asks.
+    pub who: String,
+    /// Of which call.
+    pub call: CallId,
+    /// What.
+    pub action: Action,
+    /// The browser's key.
+    pub browser_key: [u8; PUBLIC_KEY_BYTES],
+}
+
+/// What a browser that waits is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// No such transfer, or not theirs.
+    Unknown,
+    /// It waits behind so many others.
+    Queued(usize),
+    /// The sensor was told.
+    Told,
+    /// It comes: under this ticket.
+    Begun(SignedTicket),
+    /// The sensor does not send it.
+    Refused(Refusal),
+    /// The sensor says nothing.
+    Silent,
+    /// It has come already, or was broken off.
+    Over,
+}
+
+/// A transfer as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its number.
+    pub number: Number,
+    /// Who asked.
+    pub who: String,
+    /// For what.
+    pub action: Action,
+    /// Of which call.
+    pub call: CallId,
+    /// When.
+    pub made_at: UnixMicros,
+    /// `queued`, `told`, `begun`, `refused`, `done`, `broken`.
+    pub state: &'static str,
+    /// Others that come first.
+    pub ahead: usize,
+    /// Bytes that the browser took, as sealed.
+    pub bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Queued,
+    Told { first_at: UnixMicros, at: UnixMicros },
+    Begun { at: UnixMicros },
+    Refused(Refusal),
+    Silent,
+    Over { whole: bool },
+}
+
+#[derive(Debug)]
+struct Transfer {
+    wanted: Wanted,
+    ticket: Option<SignedTicket>,
+    resume: Option<Resume>,
+    state: State,
+    made_at: UnixMicros,
+    /// The last time that its browser asked for it.
+    seen_at: UnixMicros,
+    /// In the order in which they were made.
+    turn: u64,
+    bytes: u64,
+}
+
+impl Transfer {
+    const fn waits(&self) -> bool {
+        matches!(self.state, State::Queued)
+    }
+
+    const fn is_under_way(&self) -> bool {
+        matches!(self.state, State::Told { .. } | State::Begun { .. })
+    }
+
+    fn is_of(&self, customer: Customer, who: &str) -> bool {
+        self.wanted.customer == customer && self.wanted.who == who
+    }
+}
+
+/// Every transfer that is remembered.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    transfers: HashMap<Number, Transfer>,
+    turns: u64,
+}
+
+impl Table {
+    /// Notes what pipes have come to, and whom nobody waits for any more.
+    ///
+    /// Answers those whose pipes are of no more use.
+    pub(super) fn tidy(
+        &mut self,
+        now: UnixMicros,
+        pipe: &dyn Fn(Number) -> Option<PipeState>,
+    ) -> Vec<Number> {
+        let mut ended = Vec::new();
+        for (number, transfer) in &mut self.transfers {
+            match transfer.state {
+                State::Queued if now.since(transfer.seen_at) > FORSAKEN => {
+                    transfer.state = State::Over { whole: false };
+                }
+                State::Told { first_at, .. } if now.since(first_at) > SILENCE => {
+                    transfer.state = State::Silent;
+                }
+                State::Begun { at } => {
+                    let pipe = pipe(*number).unwrap_or_default();
+                    transfer.bytes = pipe.drawn;
+                    // Its connection may have gone before the front learned what it is for.
+                    let is_lost = !pipe.is_poured && now.since(at) > SILENCE;
+                    let is_late = now.since(at) > LONGEST;
+                    if pipe.ended.is_some() || is_lost || is_late {
+                        transfer.state = State::Over { whole: pipe.ended == Some(true) };
+                        ended.push(*number);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let session = SESSION_SECONDS * MICROS_PER_SECOND;
+        self.transfers.retain(|_, transfer| {
+            transfer.waits() || transfer.is_under_way() || now.since(transfer.made_at) <= session
+        });
+        ended
+    }
+
+    /// False where the customer has as many as may be.
+    pub(super) fn add(
+        &mut self,
+        number: Number,
+        wanted: Wanted,
+        resumed: Option<(SignedTicket, Resume)>,
+        now: UnixMicros,
+    ) -> bool {
+        let is_theirs = |transfer: &&Transfer| {
+            transfer.wanted.customer == wanted.customer
+                && (transfer.waits() || transfer.is_under_way())
+        };
+        if self.transfers.values().filter(is_theirs).count() >= MAX_PER_CUSTOMER {
+            return false;
+        }
+        if self.transfers.len() >= MAX_REMEMBERED {
+            let over = self.transfers.iter().filter(|(_, t)| !t.waits() && !t.is_under_way());
+            let oldest = over.min_by_key(|(_, t)| t.turn).map(|(number, _)| *number);
+            let Some(oldest) = oldest else { return false };
+            self.transfers.remove(&oldest);
+        }
+        self.turns += 1;
+        let (ticket, resume) = resumed.unzip();
+        let transfer = Transfer {
+            wanted,
+            ticket,
+            resume,
+            state: State::Queued,
+            made_at: now,
+            seen_at: now,
+            turn: self.turns,
+            bytes: 0,
+        };
+        self.transfers.insert(number, transfer);
+        true
+    }
+
+    /// The ticket of an earlier transfer of the same person, call and action, while it is of use.
+    pub(super) fn ticket_of(
+        &self,
+        wanted: &Wanted,
+        earlier: Number,
+        now: UnixMicros,
+    ) -> Option<SignedTicket> {
+        let transfer = self.transfers.get(&earlier)?;
+        let is_same = transfer.is_of(wanted.customer, &wanted.who)
+            && transfer.wanted.call == wanted.call
+            && transfer.wanted.action == wanted.action;
+        let is_live = now.since(transfer.made_at) <= SESSION_SECONDS * MICROS_PER_SECOND;
+        transfer.ticket.clone().filter(|_| is_same && is_live)
+    }
+
+    /// What a sensor is told now.
+    pub(super) fn due(
+        &mut self,
+        device: Fingerprint,
+        sign: &dyn Fn(&Ticket) -> Option<SignedTicket>,
+        now: UnixMicros,
+    ) -> Vec<Retrieve> {
+        let mut told = Vec::new();
+        for number in self.of_device(device) {
+            let (of_sensor, of_all) = self.under_way(device);
+            let Some(transfer) = self.transfers.get_mut(&number) else { continue };
+            let first_at = match transfer.state {
+                State::Queued if of_sensor < MAX_PER_SENSOR && of_all < MAX_UNDER_WAY => now,
+                State::Told { first_at, at } if now.since(at) >= TELL_AGAIN => first_at,
+                _ => continue,
+            };
+            if transfer.ticket.is_none() {
+                transfer.ticket = sign(&ticket(&transfer.wanted, now));
+            }
+            let Some(ticket) = transfer.ticket.clone() else { continue };
+            transfer.state = State::Told { first_at, at: now };
+            told.push(Retrieve {
+                transfer: number,
+                ticket,
+                browser_key: transfer.wanted.browser_key,
+                resume: transfer.resume.clone(),
+            });
+        }
+        told
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        customer: Customer,
+        device: Fingerprint,
+        number: Number,
+        now: UnixMicros,
+    ) -> bool {
+        let Some(transfer) = self.told(customer, device, number) else { return false };
+        transfer.state = State::Begun { at: now };
+        transfer.seen_at = now;
+        true
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        customer: Customer,
+        device: Fingerprint,
+        number: Number,
+        refusal: Refusal,
+    ) -> bool {
+        let Some(transfer) = self.told(customer, device, number) else { return false };
+        transfer.state = State::Refused(refusal);
+        true
+    }
+
+    /// What to say, and the sensor that has room for it meanwhile.
+    pub(super) fn look(
+        &mut self,
+        customer: Customer,
+        who: &str,
+        number: Number,
+        now: UnixMicros,
+    ) -> (Look, Option<Fingerprint>) {
+        let ahead = self.ahead(number);
+        let Some(transfer) = self.transfers.get_mut(&number).filter(|it| it.is_of(customer, who))
+        else {
+            return (Look::Unknown, None);
+        };
+        transfer.seen_at = now;
+        let device = transfer.wanted.call.device;
+        match transfer.state {
+            State::Queued => {
+                let (of_sensor, of_all) = self.under_way(device);
+                let has_room = ahead == 0 && of_sensor < MAX_PER_SENSOR && of_all < MAX_UNDER_WAY;
+                (Look::Queued(ahead), has_room.then_some(device))
+            }
+            State::Told { .. } => (Look::Told, None),
+            State::Begun { .. } => (transfer.ticket.clone().map_or(Look::Over, Look::Begun), None),
+            State::Refused(refusal) => (Look::Refused(refusal), None),
+            State::Silent => (Look::Silent, None),
+            State::Over { .. } => (Look::Over, None),
+        }
+    }
+
+    pub(super) fn cancel(&mut self, customer: Customer, who: &str, number: Number) -> bool {
+        let Some(transfer) = self.transfers.get_mut(&number).filter(|it| it.is_of(customer, who))
+        else {
+            return false;
+        };
+        if transfer.waits() || transfer.is_under_way() {
+            transfer.state = State::Over { whole: false };
+        }
+        true
+    }
+
+    pub(super) fn rows(&self, customer: Customer) -> Vec<Row> {
+        let theirs = self.transfers.iter().filter(|(_, it)| it.wanted.customer == customer);
+        let mut rows: Vec<_> = theirs
+            .map(|(number, transfer)| {
+                let row = Row {
+                    number: *number,
+                    who: transfer.wanted.who.clone(),
+                    action: transfer.wanted.action,
+                    call: transfer.wanted.call,
+                    made_at: transfer.made_at,
+                    state: match transfer.state {
+                        State::Queued => "queued",
+                        State::Told { .. } => "told",
+                        State::Begun { .. } => "begun",
+                        State::Refused(_) | State::Silent => "refused",
+                        State::Over { whole: true } => "done",
+                        State::Over { whole: false } => "broken",
+                    },
+                    ahead: self.ahead(*number),
+                    bytes: transfer.bytes,
+                };
+                (transfer.turn, row)
+            })
+            .collect();
+        rows.sort_by_key(|(turn, _)| *turn);
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let waiting = self.transfers.values().filter(|transfer| transfer.waits()).count();
+        let under_way = self.transfers.values().filter(|it| it.is_under_way()).count();
+        (waiting, under_way)
+    }
+
+    /// A device's transfers, oldest first.
+    fn of_device(&self, device: Fingerprint) -> Vec<Number> {
+        let theirs = self.transfers.iter().filter(|(_, it)| it.wanted.call.device == device);
+        let mut theirs: Vec<_> = theirs.map(|(number, it)| (it.turn, *number)).collect();
+        theirs.sort_unstable();
+        theirs.into_iter().map(|(_, number)| number).collect()
+    }
+
+    fn under_way(&self, device: Fingerprint) -> (usize, usize) {
+        let all = self.transfers.values().filter(|transfer| transfer.is_under_way());
+        all.fold((0, 0), |(of_sensor, of_all), transfer| {
+            (of_sensor + usize::from(transfer.wanted.call.device == device), of_all + 1)
+        })
+    }
+
+    /// Others of the same sensor that come first.
+    fn ahead(&self, number: Number) -> usize {
+        let Some(transfer) = self.transfers.get(&number) else { return 0 };
+        let device = transfer.wanted.call.device;
+        let is_first = |other: &&Transfer| {
+            other.wanted.call.device == device && other.waits() && other.turn < transfer.turn
+        };
+        self.transfers.values().filter(is_first).count()
+    }
+
+    fn told(
+        &mut self,
+        customer: Customer,
+        device: Fingerprint,
+        number: Number,
+    ) -> Option<&mut Transfer> {
+        self.transfers.get_mut(&number).filter(|transfer| {
+            let wanted = &transfer.wanted;
+            wanted.customer == customer
+                && wanted.call.device == device
+                && matches!(transfer.state, State::Told { .. })
+        })
+    }
+}
+
+/// What is signed; its number comes from whoever signs.
+fn ticket(wanted: &Wanted, now: UnixMicros) -> Ticket {
+    Ticket {
+        number: [0; 16],
+        user: wanted.who.clone(),
+        customer: wanted.customer_name.clone(),
+        call: wanted.call,
+        action: wanted.action,
+        way: Way::Relay,
+        issued_at: now,
+        expires_at: now.plus(REDEEM_WITHIN_SECONDS * MICROS_PER_SECOND),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringside_protocol::cdr::Boot;
+
+    use super::*;
+
+    const T0: UnixMicros = UnixMicros(1_795_420_859_000_000);
+    const US: Customer = Customer(1);
+    const DEVICE: Fingerprint = Fingerprint([3; 16]);
+
+    fn wanted(customer: Customer, device: u8) -> Wanted {
+        let device = Fingerprint([device; 16]);
+        Wanted {
+            customer,
+            customer_name: "Acme".to_owned(),
+            who: "eva".to_owned(),
+            call: CallId { device, boot: Boot([1; 16]), number: 7 },
+            action: Action::Packets,
+            browser_key: [4; PUBLIC_KEY_BYTES],
+        }
+    }
+
+    fn sign(ticket: &Ticket) -> Option<SignedTicket> {
+        let ticket = postcard::to_stdvec(ticket).ok()?;
+        Some(SignedTicket { ticket, signature: [0; 64] })
+    }
+
+    fn number(n: u8) -> Number {
+        [n; 16]
+    }
+
+    fn after(seconds: u64) -> UnixMicros {
+        T0.plus(seconds * MICROS_PER_SECOND)
+    }
+
+    /// Asks for transfers 1 to `count` of one sensor.
+    fn table(count: u8) -> Table {
+        let mut table = Table::default();
+        for n in 1..=count {
+            assert!(table.add(number(n), wanted(US, 3), None, T0));
+        }
+        table
+    }
+
+    fn due(table: &mut Table, now: UnixMicros) -> Vec<u8> {
+        table.due(DEVICE, &sign, now).iter().map(|retrieve| retrieve.transfer[0]).collect()
+    }
+
+    #[test]
+    fn a_sensor_is_told_as_many_as_it_may_send_and_the_others_wait_in_turn() {
+        let mut table = table(4);
+        assert_eq!(due(&mut table, T0), [1, 2]);
+        assert_eq!(due(&mut table, T0), [0; 0], "said once");
+        assert_eq!(table.look(US, "eva", number(4), T0), (Look::Queued(1), None));
+        assert!(table.begin(US, DEVICE, number(1), T0));
+        assert!(table.refuse(US, DEVICE, number(2), Refusal::LetGo));
+        assert_eq!(table.look(US, "eva", number(2), T0).0, Look::Refused(Refusal::LetGo));
+        let (look, poke) = table.look(US, "eva", number(3), T0);
+        assert_eq!((look, poke), (Look::Queued(0), Some(DEVICE)), "there is room: tell the sensor");
+        assert_eq!(due(&mut table, T0), [3]);
+        assert_eq!(table.counts(), (1, 2));
+    }
+
+    #[test]
+    fn a_lost_answer_is_said_again_and_a_silent_sensor_is_given_up() {
+        let mut table = table(1);
+        let first = table.due(DEVICE, &sign, T0);
+        assert_eq!(table.due(DEVICE, &sign, after(3)), first, "with the same ticket");
+        table.tidy(after(16), &|_| None);
+        assert_eq!(table.look(US, "eva", number(1), after(16)).0, Look::Silent);
+        assert!(!table.begin(US, DEVICE, number(1), after(16)), "it is too late");
+    }
+
+    #[test]
+    fn a_transfer_belongs_to_who_asked_and_to_the_call_s_sensor() {
+        let mut table = table(1);
+        assert_eq!(due(&mut table, T0), [1]);
+        for (customer, who) in [(Customer(2), "eva"), (US, "otto")] {
+            assert_eq!(table.look(customer, who, number(1), T0).0, Look::Unknown);
+            assert!(!table.cancel(customer, who, number(1)));
+        }
+        assert!(!table.begin(Customer(2), DEVICE, number(1), T0));
+        assert!(!table.begin(US, Fingerprint([4; 16]), number(1), T0));
+        assert!(table.begin(US, DEVICE, number(1), T0));
+        assert!(!table.begin(US, DEVICE, number(1), T0), "it begins once");
+        assert!(table.rows(Customer(2)).is_empty());
+    }
+
+    #[test]
+    fn limits_are_reached() {
+        let mut table = Table::default();
+        let most = u8::try_from(MAX_PER_CUSTOMER).expect("few");
+        for n in 0..most {
+            assert!(table.add(number(n), wanted(US, n), None, T0));
+        }
+        assert!(!table.add(number(most), wanted(US, most), None, T0));
+        assert!(table.add(number(most), wanted(Customer(2), most), None, T0));
+        assert!(table.cancel(US, "eva", number(0)));
+        assert!(table.add(number(200), wanted(US, 200), None, T0));
+    }
+
+    #[test]
+    fn many_customers_share_what_the_service_may_have_under_way() {
+        let mut table = Table::default();
+        let most = u8::try_from(MAX_UNDER_WAY).expect("few");
+        for n in 0..=most {
+            assert!(table.add(number(n), wanted(Customer(n.into()), n), None, T0));
+        }
+        let told = (0..=most).filter(|n| !table.due(Fingerprint([*n; 16]), &sign, T0).is_empty());
+        assert_eq!(told.count(), MAX_UNDER_WAY);
+    }
+
+    #[test]
+    fn the_oldest_that_is_over_is_forgotten_first() {
+        let mut table = Table::default();
+        let many = |n: usize| {
+            let mut number = [0; 16];
+            number[..8].copy_from_slice(&n.to_be_bytes());
+            number
+        };
+        for n in 0..=MAX_REMEMBERED {
+            assert!(table.add(many(n), wanted(US, 3), None, T0));
+            assert!(table.cancel(US, "eva", many(n)));
+        }
+        assert_eq!(table.transfers.len(), MAX_REMEMBERED);
+        assert_eq!(table.look(US, "eva", many(0), T0).0, Look::Unknown);
+        assert_eq!(table.look(US, "eva", many(1), T0).0, Look::Over);
+        table.tidy(after(SESSION_SECONDS + 1), &|_| None);
+        assert!(table.transfers.is_empty());
+    }
+
+    #[test]
+    fn the_pipe_says_how_it_ended() {
+        let mut table = table(2);
+        assert_eq!(due(&mut table, T0).len(), 2);
+        for n in [1, 2] {
+            assert!(table.begin(US, DEVICE, number(n), T0));
+        }
+        let pipe = |number: Number| {
+            let ended = Some(number[0] == 1);
+            Some(PipeState { drawn: 9, is_poured: true, ended, ..PipeState::default() })
+        };
+        let mut ended = table.tidy(T0, &pipe);
+        ended.sort_unstable();
+        assert_eq!(ended, [number(1), number(2)]);
+        let states: Vec<_> = table.rows(US).iter().map(|row| (row.state, row.bytes)).collect();
+        assert_eq!(states, [("done", 9), ("broken", 9)]);
+        assert_eq!(table.look(US, "eva", number(1), T0).0, Look::Over, "it comes once");
+    }
+
+    #[test]
+    fn a_connection_that_never_poured_and_a_browser_that_went_are_not_waited_for() {
+        let mut table = table(3);
+        assert_eq!(due(&mut table, T0), [1, 2]);
+        assert!(table.begin(US, DEVICE, number(1), T0));
+        table.tidy(after(31), &|_| Some(PipeState::default()));
+        let states: Vec<_> = table.rows(US).iter().map(|row| row.state).collect();
+        assert_eq!(states, ["broken", "refused", "broken"]);
+    }
+
+    #[test]
+    fn no_transfer_takes_longer_than_an_hour() {
+        let mut table = table(1);
+        assert_eq!(due(&mut table, T0), [1]);
+        assert!(table.begin(US, DEVICE, number(1), T0));
+        let pipe = |_| Some(PipeState { is_poured: true, ..PipeState::default() });
+        assert!(table.tidy(after(3600), &pipe).is_empty());
+        assert_eq!(table.tidy(after(3601), &pipe), [number(1)]);
+        assert_eq!(table.rows(US).len(), 0, "its session is over, too");
+    }
+
+    #[test]
+    fn a_ticket_is_resumed_by_the_same_person_for_the_same_thing_only() {
+        let mut table = table(1);
+        assert_eq!(due(&mut table, T0), [1]);
+        let same = wanted(US, 3);
+        let ticket = table.ticket_of(&same, number(1), after(60)).expect("a ticket");
+        for other in [
+            Wanted { who: "otto".to_owned(), ..same.clone() },
+            Wanted { action: Action::Audio, ..same.clone() },
+            wanted(Customer(2), 3),
+            wanted(US, 4),
+        ] {
+            assert_eq!(table.ticket_of(&other, number(1), after(60)), None);
+        }
+        assert_eq!(table.ticket_of(&same, number(1), after(SESSION_SECONDS + 1)), None);
+        table.cancel(US, "eva", number(1));
+        let resume = Resume { offset: 5, proof: [1; 32] };
+        assert!(table.add(number(2), same, Some((ticket.clone(), resume.clone())), after(60)));
+        let again = table.due(DEVICE, &sign, after(60)).remove(0);
+        assert_eq!((again.ticket, again.resume), (ticket, Some(resume)));
+    }
+}

@@ -1,0 +1,305 @@
+//! A call's packets on demand: from the store to whoever holds a ticket, sealed for them alone.
+//!
+//! ```text
+//!  poll --Retrieve--> ticket.rs   is it ours, signed, in time, unused?
+//!                     used.rs     which were redeemed: survives a restart
+//!                     session.rs  who may resume what
+//!                     content.rs  what an action hands out, from the store
+//!                     seal.rs     ECDH, HKDF, AES-GCM
+//!                     body.rs     opening, frames, end: what is posted
+//!                     mod.rs      a thread for each, at most MAX_TRANSFERS
+//! ```
+//!
+//! The messages and bytes are in [`ringside_protocol::retrieval`]. A transfer yields to the capture:
+//! its thread has a low priority, and is slowed down while packets are lost.
+
+pub mod body;
+pub mod content;
+mod seal;
+mod session;
+mod ticket;
+mod used;
+
+#[cfg(test)]
+mod tests;
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use ringside_protocol::cdr::Fingerprint;
+use ringside_protocol::retrieval::{Refusal, Refuse, Resume, Retrieve, Ticket, transcript};
+use ringside_protocol::time::UnixMicros;
+
+use crate::identity::Identity;
+use crate::store::ring::FOLDER;
+use crate::store::ring::key::DeviceKey;
+use crate::store::ring::reader::{self, Finder, StoredCall};
+use crate::uplink::line::Line;
+use body::{Body, Sealing};
+use seal::Agreement;
+use session::Sessions;
+use used::Used;
+
+/// Transfers at once. The cloud asks for as many and lets the others wait.
+pub const MAX_TRANSFERS: usize = 2;
+
+/// Orders that wait for a transfer to end; beyond that nothing is said, and the cloud's patience ends.
+const MAX_WAITING: usize = 4;
+
+/// How long they wait: the cloud may see the end of a transfer before this side does.
+const WAIT_FOR_A_PLACE: Duration = Duration::from_secs(3);
+
+/// Transfers that are remembered: the cloud repeats itself where an answer may have been lost.
+const MAX_REMEMBERED: usize = 64;
+
+/// The threads' niceness: everything else goes first.
+const NICENESS: i32 = 10;
+
+/// Whether the capture is losing packets just now.
+pub type Pressure = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Answers to what the cloud asks for.
+pub struct Retrieval {
+    identity: Identity,
+    directory: PathBuf,
+    device_key: DeviceKey,
+    pressure: Pressure,
+    finder: Mutex<Option<Finder>>,
+    used: Mutex<Used>,
+    sessions: Mutex<Sessions>,
+    seen: Mutex<VecDeque<[u8; 16]>>,
+    places: Mutex<Places>,
+    freed: Condvar,
+}
+
+/// Threads that send, and that wait until they may.
+#[derive(Debug, Default)]
+struct Places {
+    sending: usize,
+    waiting: usize,
+}
+
+impl Retrieval {
+    /// For the store in a data directory. `identity` signs; its boot says nothing here.
+    #[must_use]
+    pub fn new(identity: Identity, directory: PathBuf, pressure: Pressure) -> Self {
+        let device_key = DeviceKey::new(identity.storage_secret());
+        let used = Mutex::new(Used::open(&directory));
+        Self {
+            identity,
+            directory,
+            device_key,
+            pressure,
+            finder: Mutex::new(None),
+            used,
+            sessions: Mutex::default(),
+            seen: Mutex::default(),
+            places: Mutex::default(),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// The store is open: calls are found by its index from now on.
+    pub fn use_finder(&self, finder: Option<Finder>) {
+        *lock(&self.finder) = finder;
+    }
+
+    /// Takes an order from the cloud and returns at once; a thread does the rest.
+    pub fn take(self: &Arc<Self>, order: Retrieve, line: Line) {
+        if self.was_seen(order.transfer) {
+            return;
+        }
+        let mut places = lock(&self.places);
+        if places.waiting >= MAX_WAITING {
+            return;
+        }
+        places.waiting += 1;
+        drop(places);
+        let this = Arc::clone(self);
+        let spawned = std::thread::Builder::new().name("retrieval".to_owned()).spawn(move || {
+            // Linux gives each thread a niceness of its own. Without it, it is merely less polite.
+            if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+                log::debug!("retrieval: {error}");
+            }
+            match this.place() {
+                Some(_place) => this.answer(&order, &line),
+                None => {
+                    tell(&line, &Refuse { transfer: order.transfer, refusal: Refusal::Busy });
+                }
+            }
+        });
+        if let Err(error) = spawned {
+            log::error!("no thread for a transfer: {error}");
+            lock(&self.places).waiting -= 1;
+        }
+    }
+
+    /// One of the places for those who send, as soon as one is free.
+    fn place(&self) -> Option<Place<'_>> {
+        let places = lock(&self.places);
+        let is_full = |places: &mut Places| places.sending >= MAX_TRANSFERS;
+        let waited = self.freed.wait_timeout_while(places, WAIT_FOR_A_PLACE, is_full);
+        let (mut places, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        places.waiting -= 1;
+        if timeout.timed_out() {
+            return None;
+        }
+        places.sending += 1;
+        Some(Place(self))
+    }
+
+    fn was_seen(&self, transfer: [u8; 16]) -> bool {
+        let mut seen = lock(&self.seen);
+        if seen.contains(&transfer) {
+            return true;
+        }
+        if seen.len() >= MAX_REMEMBERED {
+            seen.pop_front();
+        }
+        seen.push_back(transfer);
+        false
+    }
+
+    fn answer(&self, order: &Retrieve, line: &Line) {
+        let started = std::time::Instant::now();
+        let granted = Granted { customer: line.customer(), keys: line.ticket_keys() };
+        let body = line.cloud_now().ok_or(Refusal::Expired);
+        match body.and_then(|now| self.prepare(order, &granted, now)) {
+            Ok((ticket, mut body)) => {
+                let (call, user) = (ticket.call, &ticket.user);
+                match line.send(order.transfer, &mut body) {
+                    Ok(()) => log::info!(
+                        "{} of call {call} sent to {user}: {} bytes in {} ms",
+                        ticket.action.name(),
+                        body.sent(),
+                        started.elapsed().as_millis()
+                    ),
+                    Err(failure) => log::info!(
+                        "{} of call {call} for {user} broke off after {} bytes: {failure}",
+                        ticket.action.name(),
+                        body.sent()
+                    ),
+                }
+            }
+            Err(refusal) => {
+                log::info!("a call was asked for and is not sent: {refusal}");
+                tell(line, &Refuse { transfer: order.transfer, refusal });
+            }
+        }
+    }
+
+    /// Checks an order, and makes ready what answers it.
+    fn prepare(
+        &self,
+        order: &Retrieve,
+        granted: &Granted<'_>,
+        now: UnixMicros,
+    ) -> Result<(Ticket, Body), Refusal> {
+        let fingerprint = self.identity.fingerprint();
+        let ticket = match &order.resume {
+            None => {
+                let ticket = granted.check(order, fingerprint, Some(now))?;
+                lock(&self.used).redeem(&ticket, now)?;
+                ticket
+            }
+            // Its time was over long ago: the session that it opened counts.
+            Some(resume) => {
+                let ticket = granted.check(order, fingerprint, None)?;
+                lock(&self.sessions).check(&ticket, resume, &order.browser_key, now)?;
+                ticket
+            }
+        };
+        let stored = self.stored(&ticket)?;
+        let print = session::print(&stored);
+        let offset = order.resume.as_ref().map_or(0, |Resume { offset, .. }| *offset);
+        let agreement = Agreement::new().ok_or(Refusal::Disk)?;
+        let sensor_key = agreement.public();
+        let said =
+            transcript(&order.ticket, &order.transfer, offset, &order.browser_key, &sensor_key);
+        let keys = agreement.agree(&order.browser_key, &said).ok_or(Refusal::Forged)?;
+        match order.resume {
+            None => lock(&self.sessions).open(&ticket, keys.resume, print, now),
+            Some(_) => lock(&self.sessions).is_unchanged(&ticket, print)?,
+        }
+        let sealing = Sealing {
+            sensor_key,
+            device_key: self.identity.device_key(),
+            signature: self.identity.sign_transcript(&said),
+            sealer: keys.sealer,
+        };
+        let content = content::open(ticket.action, &ticket.call.to_string(), stored)?;
+        Ok((ticket, Body::new(sealing, content, offset, Arc::clone(&self.pressure))))
+    }
+
+    /// The call in the store.
+    fn stored(&self, ticket: &Ticket) -> Result<StoredCall, Refusal> {
+        let directory = self.directory.join(FOLDER);
+        if !directory.is_dir() {
+            return Err(Refusal::NotKept);
+        }
+        let call = (ticket.call.boot, ticket.call.number);
+        let failed = |error: io::Error| {
+            log::error!("the store cannot be read: {error}");
+            Refusal::Disk
+        };
+        let finder = lock(&self.finder).clone();
+        let places = match finder.and_then(|finder| finder.find(call)) {
+            Some(places) => places,
+            // No store is open (there are no rules now), or its index is damaged.
+            None => reader::scan(&directory, call).map_err(failed)?,
+        };
+        // The cloud asks for calls only whose records say that they were kept.
+        let stored = StoredCall::open(places, Some(&self.device_key)).map_err(failed)?;
+        stored.ok_or(Refusal::LetGo)
+    }
+}
+
+/// By whom, and for whom, tickets must be.
+struct Granted<'a> {
+    customer: &'a str,
+    keys: &'a [[u8; 32]],
+}
+
+impl Granted<'_> {
+    fn check(
+        &self,
+        order: &Retrieve,
+        device: Fingerprint,
+        now: Option<UnixMicros>,
+    ) -> Result<Ticket, Refusal> {
+        ticket::check(&order.ticket, self.keys, device, self.customer, now)
+    }
+}
+
+/// A place among those who send, given back when it is dropped.
+struct Place<'a>(&'a Retrieval);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.places).sending -= 1;
+        self.0.freed.notify_one();
+    }
+}
+
+/// How long a slowed transfer waits before each piece.
+const SLOWED_BY: Duration = Duration::from_millis(100);
+
+fn tell(line: &Line, refuse: &Refuse) {
+    if let Err(refused) = line.refuse(refuse) {
+        log::debug!("the cloud was not told that a transfer does not come: {}", refused.failure);
+    }
+}
+
+/// A lock whose holder has panicked is taken over: what it guards is changed in single steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl core::fmt::Debug for Retrieval {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Retrieval({:?})", lock(&self.places))
+    }
+}
