@@ -41,7 +41,7 @@ pub struct Expired {
 pub fn expire(db: &Db, now: UnixMicros, stop: &AtomicBool) -> Result<Expired> {
     let until = visible_after(now);
     let mut expired = Expired::default();
-    db.forget_registrations(until)?;
+    db.forget_newest(until)?;
     for &series in Series::ALL {
         if !expire_series(db, series, until, stop, &mut expired)? {
             return Ok(expired);

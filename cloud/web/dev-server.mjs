@@ -10,6 +10,7 @@ import { extname, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildWeb } from "./build.mjs";
 import { makeCall } from "./dev/calls.mjs";
+import { fitsPeer, makePeers } from "./dev/peers.mjs";
 import { random as seeded } from "./dev/random.mjs";
 import { fitsRegistration, makeRegistrations } from "./dev/registrations.mjs";
 import { fits } from "./dev/search.mjs";
@@ -30,6 +31,21 @@ const HEADERS = {
 };
 const CHANNELS = 2000;
 
+/** A page of the records that fit, or all of them as CSV. */
+function recordPage(name, records, fits, query) {
+  const found = records.filter((record) => fits(record, query));
+  if (query.get("format") === "csv") {
+    return { text: ["id,at,state", ...found.map(({ id, at, state }) => [id, at, state].join(","))].join("\n") };
+  }
+  const limit = Math.min(Number(query.get("limit") ?? 50), 200);
+  const after = query.get("cursor");
+  const start = after ? found.findIndex((record) => record.id === after) + 1 : 0;
+  const page = found.slice(start, start + limit);
+  const next = start + limit < found.length ? page.at(-1).id : null;
+  const listed = page.map(({ findings, is_newest, ...rest }) => rest);
+  return { body: { [name]: listed, next, partial: false, newest: records[0]?.at ?? null } };
+}
+
 /** Starts a server on 127.0.0.1; port 0 takes a free one. */
 export async function startDevServer({
   port = 0,
@@ -43,6 +59,7 @@ export async function startDevServer({
   const sensors = empty ? [] : makeSensors(random, now);
   const strangers = empty ? [] : makeStrangers(random, now);
   const registrations = empty ? [] : makeRegistrations(seeded(11), sensors, now);
+  const peers = empty ? [] : makePeers(seeded(13), sensors, now);
   const seeing = sensors.filter((sensor) => sensor.last_cdr_at !== null);
   let serial = 1;
   let number = 0;
@@ -149,16 +166,8 @@ export async function startDevServer({
       return { body: { calls: page.map(summary), next, newest: page[0]?.id ?? null } };
     },
     "GET /live": () => ({ body: inProgress(calls, sensors) }),
-    "GET /registrations": (query) => {
-      const found = registrations.filter((record) => fitsRegistration(record, query));
-      const limit = Math.min(Number(query.get("limit") ?? 50), 200);
-      const after = query.get("cursor");
-      const start = after ? found.findIndex((record) => record.id === after) + 1 : 0;
-      const page = found.slice(start, start + limit);
-      const next = start + limit < found.length ? page.at(-1).id : null;
-      const listed = page.map(({ findings, is_newest, ...rest }) => rest);
-      return { body: { registrations: listed, next, partial: false, newest: registrations[0]?.at ?? null } };
-    },
+    "GET /registrations": (query) => recordPage("registrations", registrations, fitsRegistration, query),
+    "GET /peers": (query) => recordPage("peers", peers, fitsPeer, query),
     "GET /stats": (query) => {
       const found = calls.filter((call) => fits(call, query));
       return { body: stats(found, sensors, query) };
@@ -247,7 +256,7 @@ export async function startDevServer({
       return { body: {} };
     }
     if (sensor) return { body: sensor };
-    const record = kind === "registrations" && registrations.find((one) => one.id === id);
+    const record = { registrations, peers }[kind]?.find((one) => one.id === id);
     if (record) return { body: record };
     const call = kind === "calls" && calls.find((one) => one.id === id);
     if (call) return { body: { ...call, other_legs: legsOf(call) } };
@@ -278,6 +287,7 @@ export async function startDevServer({
     arrive,
     calls,
     registrations,
+    peers,
     sensors,
     /** From now on connections are broken off, as when the network is away. */
     setDown: (value) => {

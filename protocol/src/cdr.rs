@@ -341,6 +341,13 @@ pub struct Status {
 }
 
 impl Status {
+    /// With the reason phrase that was written, which is left out where it is the usual one.
+    #[must_use]
+    pub fn new(code: u16, phrase: String) -> Self {
+        let is_usual = phrase == usual_reason_phrase(code);
+        Self { code, reason_phrase: if is_usual { String::new() } else { phrase } }
+    }
+
     /// The reason phrase as it was written on the wire.
     #[must_use]
     pub fn phrase(&self) -> &str {
@@ -352,7 +359,8 @@ impl Status {
     }
 }
 
-/// The reason phrase that RFC 3261 §21 gives a status code; empty where it gives none.
+/// The reason phrase that RFC 3261 §21 gives a status code, or RFC 6665 and RFC 3903 do; empty
+/// where none of them does.
 #[must_use]
 pub const fn usual_reason_phrase(code: u16) -> &'static str {
     match code {
@@ -378,9 +386,11 @@ pub const fn usual_reason_phrase(code: u16) -> &'static str {
         407 => "Proxy Authentication Required",
         408 => "Request Timeout",
         410 => "Gone",
+        412 => "Conditional Request Failed",
         413 => "Request Entity Too Large",
         415 => "Unsupported Media Type",
         420 => "Bad Extension",
+        423 => "Interval Too Brief",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
@@ -390,6 +400,7 @@ pub const fn usual_reason_phrase(code: u16) -> &'static str {
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        489 => "Bad Event",
         491 => "Request Pending",
         493 => "Undecipherable",
         500 => "Server Internal Error",

@@ -106,7 +106,7 @@ counters! {
     SipEventsOmitted = "sip_events_omitted",
     /// Media addresses beyond the table's limit.
     MediaTableFull = "media_table_full",
-    /// SIP messages that belong to no call and no registration (OPTIONS and such).
+    /// SIP messages that belong to no call, no registration and no peer relation.
     SipOutsideCalls = "sip_outside_calls",
     /// Records written to the outbox and flushed.
     CdrsStored = "cdrs_stored",
@@ -176,4 +176,14 @@ counters! {
     MediaClaimsEvicted = "media_claims_evicted",
     /// Records that the cloud refused or could not read, and that were let go.
     CdrsRefused = "cdrs_refused",
+    /// OPTIONS, SUBSCRIBE, NOTIFY, MESSAGE and PUBLISH outside calls, and their responses.
+    PeerMessages = "peer_messages",
+    /// Records of peer relations made.
+    PeerRecords = "peer_records",
+    /// Peer relations not followed because the table was full.
+    PeersRefused = "peers_refused",
+    /// Peer relations of a few requests that left, without a record, to make room.
+    PeersUntold = "peers_untold",
+    /// Requests outside calls whose answer was not waited for because too many were open.
+    PeerRequestsUnfollowed = "peer_requests_unfollowed",
 }

@@ -3,9 +3,13 @@
 //! The sentences are made from the record alone, wherever it is shown, and never travel. Each
 //! threshold is named here; a figure that is not known makes no sentence.
 
+mod peer;
 mod registration;
+mod words;
 
+pub use peer::{SLOW_ANSWER_MICROS, UNANSWERED_NOTABLE_PERMILLE, peer};
 pub use registration::{SLOW_REGISTRAR_MICROS, registration};
+pub use words::RETRANSMISSIONS_NOTABLE;
 
 use crate::band::Band;
 use crate::cdr::{Cdr, Direction, EndedBy, Score, Stream, flags, usual_reason_phrase};

@@ -2,8 +2,10 @@
 //!
 //! A thing that did not happen is null, never 0; times are RFC 3339 in UTC with microseconds.
 
+mod peer;
 mod registration;
 
+pub use peer::peer;
 pub use registration::registration;
 
 use serde_json::{Map, Value, json};
@@ -26,6 +28,7 @@ pub fn record(record: &Record, id: Option<CallId>) -> Value {
     match record {
         Record::Call(cdr) => call(cdr, id),
         Record::Registration(it) => Value::Object(registration(it, id)),
+        Record::Peer(it) => Value::Object(peer(it, id)),
     }
 }
 

@@ -3,7 +3,8 @@
 //! This crate does no I/O and keeps no state. It holds what both sides must agree on:
 //!
 //! * [`record`]: everything that a sensor delivers: [`cdr`], one call as it travels and as it is
-//!   kept, and [`registration`], what becomes of a phone's registration;
+//!   kept, [`registration`], what becomes of a phone's registration, and [`peer`], what one
+//!   address asks of another outside calls;
 //! * [`message`]: what the two say to each other, and [`envelope`]: how it is framed;
 //! * [`limits`]: how large a record and a heartbeat can be, and [`plausible`]: whether they are;
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
@@ -27,6 +28,7 @@ pub mod limits;
 pub mod live;
 pub mod message;
 pub mod nearest;
+pub mod peer;
 pub mod plausible;
 pub mod record;
 pub mod registration;

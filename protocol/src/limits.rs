@@ -39,6 +39,9 @@ pub const MAX_DTMF: usize = 64;
 /// Voice quality reports of one call; the newest takes the last one's place.
 pub const MAX_QUALITY_REPORTS: usize = 4;
 
+/// Changes of state of one peer relation in its record; further ones are counted.
+pub const MAX_PEER_CHANGES: usize = 4;
+
 /// Bytes of the name of the capture rule that keeps a call.
 pub const MAX_RULE_NAME: usize = MAX_WORD;
 

@@ -11,11 +11,12 @@ use crate::cdr::{Cdr, Stream};
 use crate::counters::Counter;
 use crate::limits::{
     MAX_ADDRESSES, MAX_DTMF, MAX_ENCODING_NAME, MAX_INTERFACE_NAME, MAX_INTERFACES, MAX_INTERVALS,
-    MAX_LIVE_DISPLAY, MAX_QUALITY_REPORTS, MAX_REPORTED_STREAMS, MAX_RULE_NAME, MAX_SENTENCE,
-    MAX_SIP_EVENTS, MAX_STREAMS, MAX_TEXT, MAX_VERSION_TEXT,
+    MAX_LIVE_DISPLAY, MAX_PEER_CHANGES, MAX_QUALITY_REPORTS, MAX_REPORTED_STREAMS, MAX_RULE_NAME,
+    MAX_SENTENCE, MAX_SIP_EVENTS, MAX_STREAMS, MAX_TEXT, MAX_VERSION_TEXT,
 };
 use crate::live::MAX_LIVE_CALLS;
 use crate::message::Heartbeat;
+use crate::peer::Peer;
 use crate::record::Record;
 use crate::registration::Registration;
 
@@ -50,6 +51,7 @@ pub fn check(record: &Record) -> Result<(), Implausible> {
     match record {
         Record::Call(cdr) => check_call(cdr),
         Record::Registration(registration) => check_registration(registration),
+        Record::Peer(peer) => check_peer(peer),
     }
 }
 
@@ -91,6 +93,13 @@ fn check_stream(stream: &Stream) -> Result<(), Implausible> {
 fn check_registration(it: &Registration) -> Result<(), Implausible> {
     texts([&it.aor.user, &it.aor.host, &it.registrar, &it.contact, &it.call_id])?;
     texts(it.aor.display.iter().chain(&it.user_agent).chain(&it.registrar_agent))?;
+    texts(it.status.iter().map(|status| &status.reason_phrase))
+}
+
+fn check_peer(it: &Peer) -> Result<(), Implausible> {
+    at_most("changes of a peer relation", it.changes.len(), MAX_PEER_CHANGES)?;
+    texts(it.event.iter().chain(&it.from).chain(&it.to).chain(&it.allow_events))?;
+    texts(it.user_agent.iter().chain(&it.peer_agent))?;
     texts(it.status.iter().map(|status| &status.reason_phrase))
 }
 

@@ -9,6 +9,7 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::cdr::{Offset, Party, Status};
+pub use crate::record::{Cause, Transport};
 use crate::time::UnixMicros;
 
 /// What is known of a registration when the record is made.
@@ -107,75 +108,6 @@ impl State {
     }
 }
 
-/// Why a record was made. New ones are appended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Cause {
-    /// The state, or the way of failing, is another one.
-    #[default]
-    State,
-    /// A refresh came with other facts: address, transport, agent or expiry.
-    Facts,
-    /// An hour has passed since the record before.
-    Hour,
-    /// The capture, or the sensor, stopped.
-    CaptureEnd,
-}
-
-impl Cause {
-    /// As JSON and API write it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::State => "state",
-            Self::Facts => "facts",
-            Self::Hour => "hour",
-            Self::CaptureEnd => "capture_end",
-        }
-    }
-}
-
-/// A transport as Via names it (RFC 3261 §18, RFC 7118). New ones are appended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Transport {
-    /// A transport that this list does not name.
-    #[default]
-    Other,
-    /// `UDP`.
-    Udp,
-    /// `TCP`.
-    Tcp,
-    /// `TLS`.
-    Tls,
-    /// `WS`.
-    Ws,
-    /// `WSS`.
-    Wss,
-}
-
-impl Transport {
-    /// As written on the wire; `?` for [`Transport::Other`].
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Other => "?",
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-            Self::Tls => "TLS",
-            Self::Ws => "WS",
-            Self::Wss => "WSS",
-        }
-    }
-
-    /// The transport written so, in any case.
-    #[must_use]
-    pub fn from_token(token: &[u8]) -> Self {
-        [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss]
-            .into_iter()
-            .find(|transport| transport.as_str().as_bytes().eq_ignore_ascii_case(token))
-            .unwrap_or_default()
-    }
-}
-
 impl Registration {
     /// When the record was made.
     #[must_use]
@@ -259,12 +191,5 @@ mod tests {
         let impossible = Registration { granted_seconds_ago: Some(9), ..registration };
         let early = Registration { first_at: UnixMicros(0), made: 0, ..impossible };
         assert_eq!(early.expires_at(), None, "before the epoch");
-    }
-
-    #[test]
-    fn transports_are_read_in_any_case() {
-        assert_eq!(Transport::from_token(b"wss"), Transport::Wss);
-        assert_eq!(Transport::from_token(b"UDP"), Transport::Udp);
-        assert_eq!(Transport::from_token(b"SCTP"), Transport::Other);
     }
 }

@@ -286,15 +286,15 @@ impl Failure {
             Self::CertificateTime { sensor_time, not_before, not_after } => format!(
                 "this sensor's clock says {}, but the cloud's certificate is valid from {} to {}: \
                  set the clock (NTP), or renew the certificate if the clock is right",
-                second(*sensor_time),
-                second(*not_before),
-                second(*not_after)
+                sensor_time.to_the_second(),
+                not_before.to_the_second(),
+                not_after.to_the_second()
             ),
             Self::ClockSkew { sensor_time, cloud_time } => format!(
                 "this sensor's clock says {} and the cloud's says {}: set the sensor's clock (NTP) \
                  to within {MAX_CLOCK_SKEW_SECONDS} s",
-                second(*sensor_time),
-                second(*cloud_time)
+                sensor_time.to_the_second(),
+                cloud_time.to_the_second()
             ),
             Self::SensorTooOld { sensor, cloud_oldest } => format!(
                 "this sensor speaks protocol {sensor}, and the cloud needs {cloud_oldest} or newer: \
@@ -324,7 +324,7 @@ impl Failure {
                 .to_owned(),
             Self::TokenExpired { at } => format!(
                 "this enrolment token expired at {}: make a new one under Sensors, Add",
-                second(*at)
+                at.to_the_second()
             ),
             Self::Revoked => "this device was revoked in the cloud: enrol it with a new token if \
                               it should join again"
@@ -418,11 +418,6 @@ pub fn alone(sentence: &str) -> String {
     };
     let end = if sentence.ends_with('.') { "" } else { "." };
     format!("{head}{}{end}", letters.as_str())
-}
-
-/// A time to the second, for sentences.
-fn second(at: UnixMicros) -> String {
-    format!("{}Z", &at.to_rfc3339()[..19])
 }
 
 #[cfg(test)]

@@ -68,6 +68,12 @@ impl UnixMicros {
         )
     }
 
+    /// The same without fractions, for sentences, as in `2026-11-23T08:00:57Z`.
+    #[must_use]
+    pub fn to_the_second(self) -> String {
+        format!("{}Z", &self.to_rfc3339()[..19])
+    }
+
     /// The date alone, as in `2026-11-23`.
     #[must_use]
     pub fn to_date(self) -> String {

@@ -15,8 +15,9 @@ use ringside_protocol::counters::Counter;
 use ringside_protocol::envelope::{EnvelopeError, HEADER_LEN, Message, open, seal};
 use ringside_protocol::live::{Live, LiveCall};
 use ringside_protocol::message::*;
-use ringside_protocol::record::Record;
-use ringside_protocol::registration::{Cause, Registration, State, Transport};
+use ringside_protocol::peer::{self, Peer};
+use ringside_protocol::record::{Cause, Record, Transport};
+use ringside_protocol::registration::{Registration, State};
 use ringside_protocol::retrieval::*;
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
@@ -301,6 +302,44 @@ fn rich_registration() -> Registration {
     }
 }
 
+fn rich_peer() -> Peer {
+    Peer {
+        number: 302,
+        flags: flags::CAPTURE_LOSS,
+        first_at: AT,
+        last: 3_540_000_000,
+        made: 3_600_000_000,
+        state: peer::State::Refusing,
+        cause: Cause::Hour,
+        state_since: 900_000_000,
+        answered_before: Some(59_900_000),
+        method: Method::Subscribe,
+        event: Some("message-summary".to_owned()),
+        from: Some("201".to_owned()),
+        to: Some("305".to_owned()),
+        user_agent: Some("Yealink SIP-T46S 66.85.0.5".to_owned()),
+        peer_agent: Some("Asterisk PBX 20.9.3".to_owned()),
+        transport: Transport::Tcp,
+        src: address("192.0.2.10:5060"),
+        dst: address("[2001:db8::20]:5061"),
+        vlan: Some(100),
+        requests: 120,
+        retransmissions: 33,
+        unanswered: 3,
+        answers: [100, 1, 14, 1, 1],
+        unanswered_in_a_row: 2,
+        status: Some(Status { code: 489, reason_phrase: "No such package".to_owned() }),
+        has_credentials: true,
+        allow_events: Some("dialog, presence".to_owned()),
+        round_trip: Some(peer::RoundTrip { min: 900, mean: 12_000, max: 1_400_000 }),
+        changes: vec![
+            peer::Change { before: 2_000_000_000, state: peer::State::Silent },
+            peer::Change { before: 900_000_000, state: peer::State::Refusing },
+        ],
+        changes_omitted: 5,
+    }
+}
+
 #[test]
 fn handshake() {
     pin_both("hello", &rich_hello(), &minimal_hello());
@@ -358,6 +397,8 @@ fn records() {
                 Cdr::default().into(),
                 rich_registration().into(),
                 Registration::default().into(),
+                rich_peer().into(),
+                Peer::default().into(),
             ],
         ),
         &Batch { boot: Boot([0; 16]), records: Vec::new() },
@@ -631,7 +672,9 @@ fn variants() {
         Transport::Wss,
     ];
     pin_variants("transports", &transports);
-    let records = [Record::from(Cdr::default()), Registration::default().into()];
+    pin_variants("peer_states", peer::State::ALL);
+    let records =
+        [Record::from(Cdr::default()), Registration::default().into(), Peer::default().into()];
     for (number, record) in records.iter().enumerate() {
         let bytes = postcard::to_stdvec(record).expect("encodes");
         assert_eq!(usize::from(bytes[0]), number, "a kind of record has moved");

@@ -12,6 +12,7 @@ use crate::capture::Frame;
 use crate::counters::Counters;
 use crate::decode::{Datagram, Decoder, DecoderSettings, Options, PortSet, Transport};
 use crate::keep::Keeper;
+use crate::peer::{Methods, PeerTable};
 use crate::registration::RegistrationTable;
 use crate::rules::RuleBook;
 use crate::wire::sip::StartLine;
@@ -33,6 +34,8 @@ pub struct AnalysisSettings {
     pub call: CallSettings,
     /// Whether registrations become records.
     pub has_registrations: bool,
+    /// Which requests outside calls become records.
+    pub peer_methods: Methods,
     /// The header that carries the Call-ID of the leg before, such as `X-CID`.
     pub leg_header: Option<String>,
 }
@@ -51,6 +54,8 @@ pub struct Analysis {
 struct Calls {
     table: CallTable,
     registrations: Option<RegistrationTable>,
+    peers: PeerTable,
+    peer_methods: Methods,
     sip_ports: PortSet,
     is_sip_anywhere: bool,
     /// Keeps packets, where there are rules.
@@ -72,6 +77,8 @@ impl Analysis {
         table.set_leg_header(settings.leg_header);
         let calls = Calls {
             registrations: has_registrations.then(|| RegistrationTable::new(settings.call.seed)),
+            peers: PeerTable::new(settings.call.seed),
+            peer_methods: settings.peer_methods,
             table,
             sip_ports: settings.sip_ports,
             is_sip_anywhere: settings.is_sip_anywhere,
@@ -123,6 +130,9 @@ impl Analysis {
         {
             registrations.handle_timeout(now, &mut self.counters);
         }
+        if self.calls.peers.poll_timeout().is_some_and(|at| at <= now) {
+            self.calls.peers.handle_timeout(now, &mut self.counters);
+        }
         // A clock that went back makes nothing wait for it.
         let is_due =
             now >= self.decoder_timeout_at || now + DECODER_TIMEOUT_EVERY < self.decoder_timeout_at;
@@ -148,6 +158,7 @@ impl Analysis {
         if let Some(registrations) = &mut self.calls.registrations {
             registrations.finish(self.now, &mut self.counters);
         }
+        self.calls.peers.finish(self.now, &mut self.counters);
     }
 
     /// The next record. Drain to `None` after every `handle_*`.
@@ -159,25 +170,34 @@ impl Analysis {
     }
 
     fn next_record(&mut self) -> Option<Record> {
-        let Calls { table, registrations, keeper, .. } = &mut self.calls;
+        let Calls { table, registrations, peers, keeper, .. } = &mut self.calls;
         if let Some((mut cdr, track)) = table.poll_record() {
             if let (Some(track), Some(keeper)) = (track, keeper) {
                 keeper.end(track, &mut cdr, &mut self.counters);
             }
             return Some(cdr.into());
         }
-        let mut registration = registrations.as_mut()?.poll_record()?;
-        registration.number = table.take_number();
-        Some(registration.into())
+        let registration = registrations.as_mut().and_then(RegistrationTable::poll_record);
+        if let Some(mut registration) = registration {
+            registration.number = table.take_number();
+            return Some(registration.into());
+        }
+        let mut peer = peers.poll_record()?;
+        peer.number = table.take_number();
+        Some(peer.into())
     }
 
     /// Tells, once a second, whether the capture has lost packets since the last time: what is
     /// followed now will say so.
     pub fn note_capture(&mut self, is_lossy: bool) {
         self.calls.table.note_capture(is_lossy);
-        if let Some(registrations) = self.calls.registrations.as_mut().filter(|_| is_lossy) {
+        if !is_lossy {
+            return;
+        }
+        if let Some(registrations) = &mut self.calls.registrations {
             registrations.note_capture_loss();
         }
+        self.calls.peers.note_capture_loss();
     }
 
     /// How good the calls in progress are, as of the newest frame.
@@ -288,9 +308,15 @@ impl Calls {
             Ok(message) => {
                 counters.add(Counter::SipMessages);
                 self.handle_report(&message, datagram, counters);
+                let method = message.cseq().method;
                 match &mut self.registrations {
-                    Some(registrations) if message.cseq().method == Method::Register => {
+                    Some(registrations) if method == Method::Register => {
                         registrations.handle_sip(&message, datagram, counters);
+                    }
+                    _ if self.peer_methods.contains(method)
+                        && !self.table.knows(&message, datagram.at) =>
+                    {
+                        self.peers.handle_sip(&message, datagram, counters);
                     }
                     _ => {
                         let call = self.table.handle_sip(&message, datagram, counters);

@@ -18,7 +18,7 @@ ringside-sensor captures SIP and RTP, judges every call, and sends records to th
 usage:
   ringside-sensor run [--config FILE] [--rules FILE] [--read FILE [--speed realtime|max]]
   ringside-sensor analyze FILE... [--format table|json|csv]
-                          [--records calls|registrations|all] [--config FILE]
+                          [--records calls|registrations|peers|all] [--config FILE]
                           [--rules FILE [--store DIR]]
   ringside-sensor doctor [--config FILE] [--format table|json]
   ringside-sensor enrol --server HOST[:PORT] --token TOKEN [--config FILE]
@@ -62,6 +62,8 @@ pub enum Records {
     Calls,
     /// Registrations alone.
     Registrations,
+    /// Peer relations alone.
+    Peers,
     /// Everything.
     All,
 }
@@ -247,8 +249,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             }
             let format = options.format.take().unwrap_or_default();
             let records = options.records.take().unwrap_or_default();
-            if format == Format::Csv && records != Records::Calls {
-                return Err("CSV holds calls only: use --format json".to_owned());
+            if format == Format::Csv && records == Records::All {
+                return Err(
+                    "CSV holds one kind of record: choose one with --records, or use --format json"
+                        .to_owned(),
+                );
             }
             Command::Analyze {
                 files: core::mem::take(&mut options.values),
@@ -379,8 +384,13 @@ impl Options {
                     options.records = Some(match records.to_str() {
                         Some("calls") => Records::Calls,
                         Some("registrations") => Records::Registrations,
+                        Some("peers") => Records::Peers,
                         Some("all") => Records::All,
-                        _ => return Err("--records is calls, registrations or all".to_owned()),
+                        _ => {
+                            return Err(
+                                "--records is calls, registrations, peers or all".to_owned()
+                            );
+                        }
                     });
                 }
                 Long("server") => options.server = Some(text(parser, "--server")?),
@@ -591,8 +601,8 @@ mod tests {
             ("run --take-over", "takes no --take-over"),
             ("install --no-start --take-over", "starts the sensor"),
             ("run --records all", "takes no --records"),
-            ("analyze a.pcap --records x", "calls, registrations or all"),
-            ("analyze a.pcap --records all --format csv", "CSV holds calls only"),
+            ("analyze a.pcap --records x", "calls, registrations, peers or all"),
+            ("analyze a.pcap --records all --format csv", "CSV holds one kind of record"),
             ("run --nonsense", "nonsense"),
         ] {
             let error = parse_words(words).expect_err(words);

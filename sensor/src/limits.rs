@@ -182,6 +182,27 @@ pub const MAX_REGISTRATION_REPLY_TEXT: usize = 128;
 /// who tries accounts by the thousand fills neither outbox nor uplink.
 pub const MAX_UNGRANTED_RECORDS: u32 = 256;
 
+/// Peer relations followed at once: who asks whom for what, outside calls (2.5 MiB, touched as used).
+/// When full, one of a few requests leaves; those that go on stay, and a new one is counted and not
+/// followed.
+pub const MAX_PEERS: usize = 4096;
+
+/// Requests outside calls whose answers are awaited, or came within the last 32 s: 128 a second.
+/// When full, one that is answered leaves, or one of a relation that may leave; else a new one is
+/// counted and not followed.
+pub const MAX_PEER_REQUESTS: usize = 4096;
+
+/// Bytes of the texts that one relation's requests give (event package or users, agent); what comes
+/// after that is left empty.
+pub const MAX_PEER_TEXT: usize = 128;
+
+/// Bytes of the texts of its responses (reason phrase, agent, event packages that are offered).
+pub const MAX_PEER_REPLY_TEXT: usize = 128;
+
+/// First records of relations that have not gone on for a while, at once; after that one a second.
+/// Somebody who asks from, or at, addresses by the thousand fills neither outbox nor uplink.
+pub const MAX_UNSETTLED_RECORDS: u32 = 256;
+
 /// Lines of a phone's voice quality report that are read (RFC 6035 has about 40).
 pub const MAX_VQ_LINES: usize = 128;
 

@@ -1,18 +1,20 @@
-//! What `analyze` prints: one call after the other, as a table, JSON or CSV.
+//! What `analyze` prints: one record after the other, as a table, JSON or CSV.
 //!
 //! Everything from the wire goes through [`printable`]: a caller's name must not command the
 //! terminal.
 
 mod csv;
 mod json;
-mod registration;
+mod outside;
 mod summary;
 mod table;
 
 use ringside_protocol::cdr::Cdr;
 use ringside_protocol::diagnosis::Finding;
+use ringside_protocol::peer::Peer;
 use ringside_protocol::record::Record;
 use ringside_protocol::registration::Registration;
+use ringside_protocol::time::UnixMicros;
 use serde_json::{Value, json};
 
 use crate::cli::{Format, Records};
@@ -29,23 +31,25 @@ pub struct Report {
     calls: u64,
     streams: u64,
     registrations: u64,
+    peers: u64,
 }
 
 impl Report {
     /// A report of `records` without any yet. `style` matters to the table only.
     #[must_use]
     pub const fn new(format: Format, style: Style, records: Records) -> Self {
-        Self { format, style, records, day: None, calls: 0, streams: 0, registrations: 0 }
+        Self { format, style, records, day: None, calls: 0, streams: 0, registrations: 0, peers: 0 }
     }
 
-    /// What stands before the first call; may be empty.
+    /// What stands before the first record; may be empty.
     #[must_use]
     pub fn head(&self) -> String {
-        match self.format {
-            Format::Table if self.records == Records::Registrations => registration::head(),
-            Format::Table => table::head(self.style),
-            Format::Json => String::new(),
-            Format::Csv => csv::head(),
+        match (self.format, self.records) {
+            (Format::Table, Records::Registrations) => outside::registration_head(),
+            (Format::Table, Records::Peers) => outside::peer_head(),
+            (Format::Table, _) => table::head(self.style),
+            (Format::Json, _) => String::new(),
+            (Format::Csv, records) => csv::head(records),
         }
     }
 
@@ -57,6 +61,7 @@ impl Report {
             (Record::Registration(it), Records::All | Records::Registrations) => {
                 self.registration(it)
             }
+            (Record::Peer(it), Records::All | Records::Peers) => self.peer(it),
             _ => String::new(),
         }
     }
@@ -64,15 +69,18 @@ impl Report {
     fn registration(&mut self, it: &Registration) -> String {
         self.registrations += 1;
         match self.format {
-            Format::Table => {
-                let at = it.made_at();
-                let is_new = self.day.replace(at.day()) != Some(at.day());
-                let date = if is_new { table::date(at, self.style) } else { String::new() };
-                date + &registration::row(it, self.style)
-            }
-            // A table of calls has no line for one.
-            Format::Csv => String::new(),
-            Format::Json => registration::line(it),
+            Format::Table => self.date(it.made_at()) + &outside::registration_row(it, self.style),
+            Format::Json => outside::registration_line(it),
+            Format::Csv => csv::registration(it),
+        }
+    }
+
+    fn peer(&mut self, it: &Peer) -> String {
+        self.peers += 1;
+        match self.format {
+            Format::Table => self.date(it.made_at()) + &outside::peer_row(it, self.style),
+            Format::Json => outside::peer_line(it),
+            Format::Csv => csv::peer(it),
         }
     }
 
@@ -82,23 +90,28 @@ impl Report {
         self.calls += 1;
         self.streams += cdr.streams.len() as u64 + u64::from(cdr.streams_omitted);
         match self.format {
-            Format::Table => {
-                let day = cdr.first_at.day();
-                let is_new = self.day.replace(day) != Some(day);
-                let date =
-                    if is_new { table::date(cdr.first_at, self.style) } else { String::new() };
-                date + &table::call(cdr, self.style)
-            }
+            Format::Table => self.date(cdr.first_at) + &table::call(cdr, self.style),
             Format::Json => json::call(cdr),
             Format::Csv => csv::call(cdr),
         }
     }
 
+    /// A line with the date, where it is another one than before.
+    fn date(&mut self, at: UnixMicros) -> String {
+        let is_new = self.day.replace(at.day()) != Some(at.day());
+        if is_new { table::date(at, self.style) } else { String::new() }
+    }
+
     /// What was read and what was not, for standard error.
     #[must_use]
     pub fn summary(&self, counters: &Counters) -> String {
-        let registrations = (self.records != Records::Calls).then_some(self.registrations);
-        summary::of(self.calls, self.streams, registrations, counters)
+        let asked = |kind| self.records == kind || self.records == Records::All;
+        let others = [
+            (Records::Registrations, self.registrations, "registration record"),
+            (Records::Peers, self.peers, "peer record"),
+        ];
+        let others = others.into_iter().filter(|&(kind, ..)| asked(kind));
+        summary::of(self.calls, self.streams, others.map(|(_, many, what)| (many, what)), counters)
     }
 }
 
@@ -121,5 +134,7 @@ fn worst_jitter_micros(cdr: &Cdr) -> Option<u32> {
     cdr.streams.iter().filter_map(|stream| stream.jitter_mean).max()
 }
 
+#[cfg(test)]
+mod outside_tests;
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,11 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::analyse;
-use ringside_protocol::cdr::{Cdr, EndedBy, flags};
+use common::{analyse, analyse_all};
+use ringside_protocol::cdr::{Cdr, EndedBy, Method, flags};
 use ringside_protocol::json;
+use ringside_protocol::peer::{Peer, State};
+use ringside_protocol::record::Record;
 use serde_json::Value;
 
 fn cases() -> Vec<PathBuf> {
@@ -31,14 +33,14 @@ fn only_call(case: &str) -> Cdr {
 }
 
 #[test]
-fn calls_are_as_expected() {
+fn records_are_as_expected() {
     let mut wrong = Vec::new();
     for case in cases() {
-        let calls: Vec<Value> = analyse(&case.join("input.pcap.gz"))
+        let records: Vec<Value> = analyse_all(&case.join("input.pcap.gz"))
             .iter()
-            .map(|call| json::call(call, None))
+            .map(|record| json::record(record, None))
             .collect();
-        let text = serde_json::to_string_pretty(&calls).unwrap() + "\n";
+        let text = serde_json::to_string_pretty(&records).unwrap() + "\n";
         let expected = case.join("expected.json");
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&expected, &text).unwrap();
@@ -125,4 +127,33 @@ fn flags_are_those_that_the_scenarios_earn() {
         assert_eq!(only_call(case).flags, 0, "{case}");
     }
     assert_eq!(only_call("info-digits").dtmf, "42#");
+}
+
+#[test]
+fn requests_outside_calls_become_what_was_played() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures/outside-calls");
+    let records = analyse_all(&folder.join("input.pcap.gz"));
+    let peers: Vec<_> = records.into_iter().filter_map(Record::into_peer).collect();
+    let of = |method: Method, event: &str| {
+        let is_it = |it: &&Peer| it.method == method && it.event.as_deref().unwrap_or("") == event;
+        peers.iter().filter(is_it).collect::<Vec<_>>()
+    };
+    let only = |method, event| {
+        let [record] = of(method, event)[..] else { panic!("{method:?} {event}") };
+        (record.state, record.status.as_ref().map(|status| status.code), record.requests)
+    };
+    assert_eq!(only(Method::Message, ""), (State::Answering, Some(202), 1));
+    assert_eq!(only(Method::Subscribe, "message-summary"), (State::Refusing, Some(489), 1));
+    assert_eq!(only(Method::Subscribe, "dialog"), (State::Answering, Some(200), 1));
+    assert_eq!(only(Method::Notify, "dialog"), (State::Answering, Some(200), 1));
+    assert_eq!(only(Method::Publish, "presence"), (State::Refusing, Some(501), 1));
+    let options = of(Method::Options, "");
+    let states: Vec<_> = options.iter().map(|it| (it.state, it.requests, it.unanswered)).collect();
+    assert_eq!(
+        states,
+        [(State::Answering, 1, 0), (State::Silent, 2, 1), (State::Answering, 1, 0)],
+        "the first answer, a silence that Timer F ends, and its end"
+    );
+    let message = of(Method::Message, "")[0];
+    assert!(message.has_credentials, "the challenge and its answer are one request");
 }

@@ -27,6 +27,8 @@ use ringside_sensor::call::tombstone::Tombstones;
 use ringside_sensor::call::wheel::Wheel;
 use ringside_sensor::decode::{Decoder, DecoderSettings, Options, PortSet};
 use ringside_sensor::limits::*;
+use ringside_sensor::peer::PeerTable;
+use ringside_sensor::registration::RegistrationTable;
 use ringside_sensor::store::outbox::{Outbox, OutboxSettings};
 use ringside_sensor::wire::sip;
 use ringside_tests::generate::{Plan, write};
@@ -80,6 +82,8 @@ fn reserved() {
         ("media addresses", MAX_MEDIA, bytes_of(Places::default)),
         ("tombstones", MAX_TOMBSTONES, bytes_of(Tombstones::default)),
         ("who leaves when full", 2 * MAX_CALLS, bytes_of(Room::default)),
+        ("registrations", MAX_REGISTRATIONS, bytes_of(|| RegistrationTable::new(1))),
+        ("peers, with open requests", MAX_PEERS, bytes_of(|| PeerTable::new(1))),
         ("deadlines", MAX_CALLS, bytes_of(|| Wheel::new(MAX_CALLS))),
         ("fragments and TCP streams", MAX_FRAGMENTED + MAX_TCP_BUFFERS, bytes_of(decoder)),
         ("capture blocks, an interface", CAPTURE_BLOCKS, CAPTURE_BLOCKS * CAPTURE_BLOCK_BYTES),

@@ -9,7 +9,7 @@
                                them long, until it is told to stop (for ci/demo)
                                With --registrations phones register meanwhile: one again and
                                again, one once, and one with a wrong password.
-    calls.py --list
+    calls.py --list [--all]
 
 LAB is a name that `lab.sh up` was given. Exit code 0: every call went as its scenario says.
 """
@@ -73,6 +73,13 @@ CASES = {
                 shows="SIP over TCP"),
     "ipv6": dict(calls=s.answered(300, 2500, "A", "B"), media=CLEAN, ipv6=True,
                  shows="IPv6 for SIP and RTP"),
+}
+
+# What phones say outside calls.
+NO_CALLS = {
+    "outside-calls": dict(calls=s.outside_calls(),
+                          shows="OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY and PUBLISH outside calls; one "
+                                "OPTIONS gets no answer"),
 }
 
 # Long enough to have a course; too long to be kept as captures.
@@ -234,7 +241,7 @@ def go_on(lab: str, running: list["Call"], every: float, root: Path, phones: Pho
             if phones:
                 phones.register()
             time.sleep(0.2)
-        running.append(Call(lab, root, noise.choice([*CASES, *LONG, *LONG]), number))
+        running.append(Call(lab, root, noise.choice([*CASES, *NO_CALLS, *LONG, *LONG]), number))
         number += 1
 
 
@@ -245,7 +252,7 @@ class Call:
                  slot: int | None = None):
         self.name = name
         self.lab = Lab(lab, Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root)))
-        case = case or CASES.get(name) or LONG[name]
+        case = case or (CASES | NO_CALLS | LONG)[name]
         self.processes = self.lab.start(name, case, number, slot)
 
     def has_ended(self) -> bool:
@@ -264,10 +271,11 @@ def main() -> int:
     parser.add_argument("--every", type=float, help="seconds from one call to the next, on average")
     parser.add_argument("--registrations", action="store_true")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--all", action="store_true", help="list what is no call, too")
     parser.add_argument("--truth", help="folder for the truth of the media that was played")
     options = parser.parse_args()
     if options.list:
-        for name, case in CASES.items():
+        for name, case in (CASES | NO_CALLS if options.all else CASES).items():
             print(f"{name}\t{case['shows']}")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -191,3 +191,46 @@ def cancelled(ring):
               send(to_invite.replace("[last_To:]", "[last_To:];tag=[pid]b[call_number]"), "", "", "", False),
               expect("ACK")]
     return scenario(*caller), scenario(*callee)
+
+
+def outside_calls():
+    """Requests outside calls, of every method; one gets no answer within Timer F."""
+    challenge = 'Proxy-Authenticate: Digest realm="lab", nonce="1a2b3c", algorithm=MD5\n'
+    text = dict(to_tag="", body="See you at nine", extra="Content-Type: text/plain\n")
+    signed = dict(text, extra=text["extra"] + "[authentication username=lab password=lab]\n")
+    notify = (
+        "NOTIFY sip:@CALLER@@[remote_ip]:[remote_port] SIP/2.0\n"
+        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n"
+        "From: <sip:@CALLEE@@[local_ip]:[local_port]>;tag=[pid]b[call_number]\n"
+        'To: "@NAME@" <sip:@CALLER@@[remote_ip]:[remote_port]>[peer_tag_param]\n'
+        "Call-ID: [call_id]\nCSeq: 1 NOTIFY\nMax-Forwards: 70\nUser-Agent: Lab PBX 2.0\n"
+        "Event: dialog\nSubscription-State: active;expires=600\n"
+    )
+
+    def event(package):
+        return dict(to_tag="", extra=f"Event: {package}\nExpires: 600\n")
+
+    caller = [
+        request("OPTIONS", 1, to_tag=""), expect(200),
+        request("MESSAGE", 2, **text), expect(407, auth=True),
+        request("MESSAGE", 3, **signed), expect(202),
+        request("SUBSCRIBE", 4, **event("message-summary")), expect(489),
+        request("SUBSCRIBE", 5, **event("dialog")), expect(200), expect("NOTIFY"), again(200, "OK"),
+        request("PUBLISH", 6, **event("presence")), expect(501),
+        pause(300), request("OPTIONS", 7, to_tag=""), expect(200),
+        pause(300), request("OPTIONS", 8, to_tag="", retrans=False),
+        pause(33000), request("OPTIONS", 9, to_tag=""), expect(200),
+    ]
+    callee = [
+        expect("OPTIONS"), response(200, "OK"),
+        expect("MESSAGE"), response(407, "Proxy Authentication Required", extra=challenge),
+        expect("MESSAGE"), response(202, "Accepted"),
+        expect("SUBSCRIBE"), response(489, "Bad Event", extra="Allow-Events: dialog, presence\n"),
+        expect("SUBSCRIBE"), response(200, "OK", extra="Expires: 600\n"), pause(40),
+        send(notify, "", "", "", True), expect(200),
+        expect("PUBLISH"), response(501, "Not Implemented"),
+        expect("OPTIONS"), response(200, "OK"),
+        expect("OPTIONS"),
+        expect("OPTIONS"), response(200, "OK"),
+    ]
+    return scenario(*caller), scenario(*callee)

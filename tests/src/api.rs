@@ -135,6 +135,12 @@ impl Api {
         items(&self.get("/registrations?limit=200"), "registrations")
     }
 
+    /// The newest record of each peer relation.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Value> {
+        items(&self.get("/peers?limit=200"), "peers")
+    }
+
     /// One call with everything.
     #[must_use]
     pub fn call(&self, id: &str) -> Value {

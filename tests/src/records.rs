@@ -6,7 +6,9 @@ use ringside_protocol::cdr::{
     Cdr, Direction, EndedBy, INTERVAL_SECONDS, Interval, Method, Party, Rtcp, Scale, Score,
     SipEvent, SipMessage, Status, Stream, flags,
 };
-use ringside_protocol::registration::{Cause, Registration, State, Transport};
+use ringside_protocol::peer::{self, Peer, RoundTrip};
+use ringside_protocol::record::{Cause, Transport};
+use ringside_protocol::registration::{Registration, State};
 use ringside_protocol::time::UnixMicros;
 
 use crate::generate::Noise;
@@ -24,6 +26,14 @@ pub fn calls(count: u64, seconds: u64, began: UnixMicros) -> Vec<Cdr> {
 pub fn registrations(count: u64, began: UnixMicros) -> Vec<Registration> {
     let mut noise = Noise(1);
     (1..=count).map(|number| registration(&mut noise, began, number)).collect()
+}
+
+/// `count` records of an hour each: half of them OPTIONS from a PBX to its phones, the others what
+/// phones subscribe to.
+#[must_use]
+pub fn peers(count: u64, began: UnixMicros) -> Vec<Peer> {
+    let mut noise = Noise(2);
+    (1..=count).map(|number| peer(&mut noise, began, number)).collect()
 }
 
 fn narrow(noise: &mut Noise, bound: u16) -> u16 {
@@ -177,5 +187,42 @@ fn registration(noise: &mut Noise, began: UnixMicros, number: u64) -> Registrati
         round_trip_max: Some(u32::from(narrow(noise, 60_000))),
         granted: 12,
         ..Registration::default()
+    }
+}
+
+fn peer(noise: &mut Noise, began: UnixMicros, number: u64) -> Peer {
+    let agents =
+        ["Yealink SIP-T46S 66.85.0.5", "snomD785/10.1.54.13", "Grandstream GXP2170 1.0.11"];
+    let events = ["message-summary", "dialog", "presence"];
+    let phone = format!("192.0.2.{}:{}", noise.below(200), 5060 + noise.below(3));
+    let (phone, pbx) =
+        (phone.parse().expect("an address"), SocketAddr::from(([198, 51, 100, 1], 5060)));
+    let phone_agent = Some(agents[usize::from(narrow(noise, 3))].to_owned());
+    let pbx_agent = Some("Asterisk PBX 20.9.3".to_owned());
+    let is_options = noise.below(2) == 0;
+    let requests = if is_options { 60 } else { 1 + u32::from(narrow(noise, 6)) };
+    let min = u32::from(narrow(noise, 9_000));
+    let mean = min + u32::from(narrow(noise, 20_000));
+    Peer {
+        number,
+        first_at: began.plus(number * 31_000_000 + noise.below(9_999)),
+        last: 3_400_000_000 + noise.below(100_000_000),
+        made: 3_500_000_000 + noise.below(100_000_000),
+        state: peer::State::Answering,
+        cause: Cause::Hour,
+        state_since: noise.below(90_000_000_000),
+        answered_before: Some(noise.below(60_000_000)),
+        method: if is_options { Method::Options } else { Method::Subscribe },
+        event: (!is_options).then(|| events[usize::from(narrow(noise, 3))].to_owned()),
+        user_agent: if is_options { pbx_agent.clone() } else { phone_agent.clone() },
+        peer_agent: if is_options { phone_agent } else { pbx_agent },
+        transport: Transport::Udp,
+        src: if is_options { pbx } else { phone },
+        dst: if is_options { phone } else { pbx },
+        requests,
+        answers: [requests, 0, 0, 0, 0],
+        status: Some(Status { code: 200, reason_phrase: String::new() }),
+        round_trip: Some(RoundTrip { min, mean, max: mean + u32::from(narrow(noise, 60_000)) }),
+        ..Peer::default()
     }
 }

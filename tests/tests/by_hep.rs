@@ -1,4 +1,4 @@
-//! A PBX sends what it sees by HEP: registrations and calls come out of the API, without any
+//! A PBX sends what it sees by HEP: registrations, peers and calls come out of the API, without any
 //! interface being captured from.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -74,6 +74,10 @@ fn a_wrong_password_and_a_call_that_a_pbx_sends_by_hep_are_in_the_api() {
     send(false, &sip("SIP/2.0 401 Unauthorized", "reg", "1 REGISTER", ";tag=r", ""));
     send(true, &sip(start, "reg", "2 REGISTER", "", &credentials));
     send(false, &sip("SIP/2.0 401 Unauthorized", "reg", "2 REGISTER", ";tag=r", ""));
+    send(false, &sip("OPTIONS sip:4711@10.1.0.17 SIP/2.0", "ping", "1 OPTIONS", "", ""));
+    send(true, &sip("SIP/2.0 200 OK", "ping", "1 OPTIONS", ";tag=p", "Server: Phone 1\r\n"));
+    send(true, &sip("MESSAGE sip:305@pbx.example SIP/2.0", "text", "1 MESSAGE", "", ""));
+    send(false, &sip("SIP/2.0 404 Not Found", "text", "1 MESSAGE", ";tag=m", ""));
     send(true, &sip("INVITE sip:200@pbx.example SIP/2.0", "call-by-hep", "1 INVITE", "", ""));
     send(false, &sip("SIP/2.0 486 Busy Here", "call-by-hep", "1 INVITE", ";tag=b", ""));
 
@@ -86,6 +90,15 @@ fn a_wrong_password_and_a_call_that_a_pbx_sends_by_hep_are_in_the_api() {
     assert_eq!(whole["src"], "10.1.0.17:5061");
     let said = whole["findings"][0]["sentence"].as_str().expect("a sentence");
     assert!(said.starts_with("The password is wrong"), "{said}");
+    let peers = wait_for("both peers", || Some(api.peers()).filter(|peers| peers.len() == 2));
+    let peer = |method: &str| peers.iter().find(|it| it["method"] == method).expect("a record");
+    let ping = peer("OPTIONS");
+    assert_eq!((&ping["state"], &ping["peer_agent"]), (&"answering".into(), &"Phone 1".into()));
+    assert_eq!((&ping["src"], &ping["dst"]), (&"10.9.0.1:5061".into(), &"10.1.0.17:5061".into()));
+    let whole: Value =
+        api.get(&format!("/peers/{}", peer("MESSAGE")["id"].as_str().expect("an id")));
+    let said = whole["findings"][0]["sentence"].as_str().expect("a sentence");
+    assert!(said.starts_with("MESSAGE from 4711 to 4711 was refused with 404"), "{said}");
     let call = wait_for("the call", || api.calls().into_iter().next());
     assert_eq!((&call["call_id"], &call["status_code"]), (&"call-by-hep".into(), &486.into()));
     assert_ne!(call["id"], registration["id"], "one sequence of numbers");

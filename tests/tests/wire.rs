@@ -1,5 +1,5 @@
-//! What a call costs between sensor and cloud: the bytes that a connection between the two programs
-//! carries, both ways, TLS and HTTP included, less what it carries without the calls.
+//! What a record costs between sensor and cloud: the bytes that a connection between the two programs
+//! carries, both ways, TLS and HTTP included, less what it carries without the records.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -91,4 +91,14 @@ fn an_hour_of_a_registration_takes_at_most_200_bytes() {
     });
     println!("registrations: {bytes} bytes an hour");
     assert!(bytes <= 200, "{bytes} bytes an hour");
+}
+
+#[test]
+fn an_hour_of_a_peer_relation_takes_at_most_80_bytes() {
+    let began = hours_ago();
+    let bytes = bytes_a_record(4, |count| {
+        records::peers(count, began).into_iter().map(Record::from).collect()
+    });
+    println!("peer relations: {bytes} bytes an hour");
+    assert!(bytes <= 80, "{bytes} bytes an hour");
 }

@@ -14,7 +14,7 @@ use super::customers::count;
 use super::intake::Intake;
 use super::search::column;
 use super::{
-    Customer, Db, DbError, Result, Series, day_table, day_tables, registrations, stored_time,
+    Customer, Db, DbError, Result, Series, day_table, day_tables, peers, registrations, stored_time,
 };
 use crate::retention;
 
@@ -121,6 +121,7 @@ impl<'a> Writer<'a> {
             Record::Registration(registration) => {
                 registrations::insert(self.tx, self.origin, registration, ended_at, self.now)?
             }
+            Record::Peer(peer) => peers::insert(self.tx, self.origin, peer, ended_at, self.now)?,
         };
         let Some(bytes) = stored else {
             self.ack.known += 1;

@@ -19,6 +19,8 @@ pub mod customers;
 pub mod fleet;
 pub mod intake;
 pub mod leases;
+mod newest;
+pub mod peers;
 pub mod people;
 pub mod registrations;
 pub mod rights;
@@ -42,7 +44,7 @@ const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
 /// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,11 +168,13 @@ pub enum Series {
     Calls,
     /// Registrations, by the time at which the record was made.
     Registrations,
+    /// Peer relations, by the time at which the record was made.
+    Peers,
 }
 
 impl Series {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Calls, Self::Registrations];
+    pub const ALL: &'static [Self] = &[Self::Calls, Self::Registrations, Self::Peers];
 
     /// What its tables' names begin with; the date as `YYYYMMDD` follows.
     #[must_use]
@@ -178,7 +182,13 @@ impl Series {
         match self {
             Self::Calls => "cdr_",
             Self::Registrations => "registration_",
+            Self::Peers => "peer_",
         }
+    }
+
+    /// The table that says where the newest record of each stands; calls have none.
+    fn newest_table(self) -> String {
+        format!("{}newest", self.prefix())
     }
 }
 
@@ -238,6 +248,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if found < 5 {
         transaction.execute_batch(include_str!("rights.sql"))?;
+    }
+    if found < 6 {
+        transaction.execute_batch(include_str!("peers.sql"))?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;

@@ -1,15 +1,15 @@
 //! Questions about registrations, and how their records are kept.
 //!
-//! A registration has many records; the newest of each is marked, so that the list of what holds
-//! now is a search like any other.
+//! A registration has many records; the newest of each is marked ([`super::newest`]).
 
 use ringside_protocol::PROTOCOL_VERSION;
-use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
+use ringside_protocol::cdr::{CallId, Fingerprint};
 use ringside_protocol::registration::{Registration, State};
 use ringside_protocol::time::UnixMicros;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cdrs::Origin;
+use super::newest::{self, Place};
 use super::search::{self, Kind, Position, column, lossy, text, visible};
 use super::{Db, DbError, Result, Series, day_table, loaded_time, stored_time};
 use crate::auth::Scope;
@@ -190,17 +190,9 @@ pub(super) fn insert(
         ])?;
     if inserted == 1 {
         let place = Place { ended_at, boot, number: registration.number };
-        mark_newest(tx, origin, &key(registration), place)?;
+        newest::mark(tx, Series::Registrations, origin, &key(registration), place)?;
     }
     Ok((inserted == 1).then_some(record.len()))
-}
-
-/// Where a record stands.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    ended_at: UnixMicros,
-    boot: Boot,
-    number: u64,
 }
 
 /// What makes two records ones of the same registration.
@@ -211,78 +203,9 @@ fn key(registration: &Registration) -> String {
     format!("{}@{} {registrar} {address}", aor.user, aor.host)
 }
 
-/// Marks the record at `here` as the newest of its registration, unless a later one came before it.
-fn mark_newest(tx: &Connection, origin: Origin, key: &str, here: Place) -> Result<()> {
-    let Origin { customer, device, .. } = origin;
-    let known = tx
-        .prepare_cached(
-            "SELECT ended_at, boot, number FROM registration_newest \
-             WHERE customer = ?1 AND device = ?2 AND key = ?3",
-        )?
-        .query_row(params![customer.0, device.0, key], |row| {
-            Ok(Place {
-                ended_at: loaded_time(row.get(0)?),
-                boot: Boot(row.get(1)?),
-                number: row.get::<_, i64>(2)?.cast_unsigned(),
-            })
-        })
-        .optional()?;
-    if let Some(known) = known {
-        if known >= here {
-            return Ok(());
-        }
-        set_newest(tx, origin, known, false)?;
-    }
-    tx.prepare_cached(
-        "INSERT OR REPLACE INTO registration_newest (customer, device, key, ended_at, boot, \
-         number) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        customer.0,
-        device.0,
-        key,
-        stored_time(here.ended_at),
-        here.boot.0,
-        here.number.cast_signed()
-    ])?;
-    set_newest(tx, origin, here, true)
-}
-
-fn set_newest(tx: &Connection, origin: Origin, place: Place, is_newest: bool) -> Result<()> {
-    let table = day_table(Series::Registrations, place.ended_at);
-    tx.prepare_cached(&format!(
-        "UPDATE {table} SET is_newest = ?5 \
-         WHERE customer = ?1 AND device = ?2 AND boot = ?3 AND number = ?4"
-    ))?
-    .execute(params![
-        origin.customer.0,
-        origin.device.0,
-        place.boot.0,
-        place.number.cast_signed(),
-        is_newest
-    ])?;
-    Ok(())
-}
-
-impl Db {
-    /// Forgets where the newest records stand that were made at `until` or before: their rows
-    /// leave too. To be done before a day's table is dropped.
-    ///
-    /// # Errors
-    /// The database's.
-    pub fn forget_registrations(&self, until: UnixMicros) -> Result<()> {
-        self.write(|tx| {
-            tx.execute(
-                "DELETE FROM registration_newest WHERE ended_at <= ?1",
-                [stored_time(until)],
-            )?;
-            Ok(())
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use ringside_protocol::cdr::Boot;
     use ringside_protocol::message::Batch;
 
     use super::*;
@@ -332,7 +255,7 @@ mod tests {
         assert_eq!(newest(&db), [2], "one that comes late is not the newest");
         store(vec![record(4, 0, "sip:a@192.0.2.9:5060")]);
         assert_eq!(newest(&db), [2, 4]);
-        db.forget_registrations(NOW).expect("forgotten");
+        db.forget_newest(NOW).expect("forgotten");
         store(vec![record(5, 0, "sip:a@192.0.2.1:5060")]);
         assert_eq!(newest(&db), [2, 4, 5], "where the older stood was forgotten");
     }

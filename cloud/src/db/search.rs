@@ -301,7 +301,7 @@ pub(super) fn column(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{calls::Calls, registrations::Registrations};
+    use super::super::{calls::Calls, peers::Peers, registrations::Registrations};
     use super::*;
 
     fn plan<K: Kind>(schema: &str) {
@@ -325,5 +325,6 @@ mod tests {
     fn a_search_reads_the_index_alone_and_begins_at_its_place() {
         plan::<Calls>(include_str!("cdr_day.sql"));
         plan::<Registrations>(include_str!("registration_day.sql"));
+        plan::<Peers>(include_str!("peer_day.sql"));
     }
 }

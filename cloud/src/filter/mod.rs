@@ -1,52 +1,60 @@
-//! The one language for choosing calls: lists, exports and addresses of the GUI use it.
+//! The one language for choosing records: lists, exports and addresses of the GUI use it.
 //!
 //! A filter is a list of conditions that must all hold. Each has a name and a value; commas in a
 //! value mean "any of these", a leading `!` means "none of these", and a name that is written
 //! twice must hold twice. The API's description (`routes/openapi.json`) says it for each name.
 
+mod conditions;
 mod parse;
 mod pattern;
+mod peers;
 mod registrations;
 mod time;
 
 use ringside_protocol::band::Band;
 use ringside_protocol::cdr::Fingerprint;
 
+pub use self::conditions::{Conditions, Devices, NewestOnly, NewestTest, Test};
 pub(crate) use self::parse::{ENDED_BY, fingerprint};
 pub use self::parse::{Invalid, MAX_ALTERNATIVES, MAX_CONDITIONS, MAX_VALUE_LEN, NAMES};
 pub use self::pattern::Pattern;
-pub use self::registrations::{REGISTRATION_NAMES, RegistrationFilter};
+pub use self::peers::{PEER_NAMES, PeerTest};
+pub use self::registrations::{REGISTRATION_NAMES, RegistrationTest};
 pub use self::time::parse_time;
 use crate::db::calls::Row;
 use crate::network::Network;
 
 /// Which calls.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    conditions: Vec<Condition>,
-}
+pub type Filter = Conditions<CallTest>;
 
-/// One condition.
-#[derive(Clone, Debug)]
-struct Condition {
-    negated: bool,
-    test: Test,
-}
+/// Which registrations.
+pub type RegistrationFilter = NewestOnly<RegistrationTest>;
 
+/// Which peer relations.
+pub type PeerFilter = NewestOnly<PeerTest>;
+
+/// One condition for calls.
 #[derive(Clone, Debug)]
-enum Test {
+pub enum CallTest {
     /// Caller or callee.
     Number(Vec<Pattern>),
+    /// User of From.
     Caller(Vec<Pattern>),
+    /// User of To.
     Callee(Vec<Pattern>),
+    /// SIP Call-ID.
     CallId(Vec<Pattern>),
+    /// Any address of the call.
     Address(Vec<Network>),
+    /// Of the final response.
     Status(Vec<StatusRange>),
     /// Bits of the numbers of `cdr::EndedBy`.
     EndedBy(u32),
     /// Any of these bits.
     Flag(u32),
+    /// The sensor that saw it.
     Sensor(Vec<Fingerprint>),
+    /// Whether it was answered.
     Answered(bool),
     /// Any of these; `None` was answered and has none.
     Band(Vec<Option<Band>>),
@@ -62,7 +70,7 @@ enum Test {
 
 /// `486`, `4xx`, or `none`.
 #[derive(Clone, Copy, Debug)]
-enum StatusRange {
+pub enum StatusRange {
     /// From the first to the last, both included.
     Codes(i64, i64),
     /// No final response was seen.
@@ -79,21 +87,18 @@ impl StatusRange {
     }
 }
 
-impl Filter {
-    /// Whether it has no condition: every call is one of those looked for.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.conditions.is_empty()
+impl Test for CallTest {
+    type Row<'a> = Row<'a>;
+
+    fn read(name: &str, value: &str, devices: Devices<'_>) -> Result<Self, Invalid> {
+        parse::call_test(name, value, devices)
     }
 
-    /// Whether the call is one of those looked for.
-    #[must_use]
-    pub fn matches(&self, row: &Row<'_>) -> bool {
-        self.conditions.iter().all(|condition| condition.test.matches(row) != condition.negated)
+    fn only_plain(&self) -> Option<&'static str> {
+        let is_bound = matches!(self, Self::MosBelow(_) | Self::MosAbove(_) | Self::MinDuration(_));
+        is_bound.then_some("a number, without a !")
     }
-}
 
-impl Test {
     fn matches(&self, row: &Row<'_>) -> bool {
         let any = |patterns: &[Pattern], text: &str| patterns.iter().any(|p| p.matches(text));
         match self {

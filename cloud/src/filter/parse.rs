@@ -1,4 +1,4 @@
-//! From names and values, as in a query string, to a [`Filter`].
+//! From names and values, as in a query string, to conditions.
 
 use core::fmt;
 
@@ -6,7 +6,8 @@ use ringside_protocol::band::Band;
 use ringside_protocol::cdr::{EndedBy, Fingerprint, flags};
 use ringside_protocol::json;
 
-use super::{Condition, Filter, Pattern, StatusRange, Test};
+use super::conditions::{Devices, truth};
+use super::{CallTest, Pattern, StatusRange};
 use crate::network::Network;
 
 /// The names of all conditions.
@@ -64,61 +65,27 @@ impl fmt::Display for Invalid {
 
 pub(super) type Result<T> = core::result::Result<T, Invalid>;
 
-impl Filter {
-    /// Adds the condition `name` = `value`; `name` is one of [`NAMES`]. `devices` finds the sensor
-    /// with a number.
-    ///
-    /// # Errors
-    /// [`Invalid`].
-    pub fn add(
-        &mut self,
-        name: &str,
-        value: &str,
-        devices: &dyn Fn(u64) -> Option<Fingerprint>,
-    ) -> Result<()> {
-        if value.len() > MAX_VALUE_LEN {
-            return Err(invalid(name, format!("at most {MAX_VALUE_LEN} bytes long")));
-        }
-        if self.conditions.len() >= MAX_CONDITIONS {
-            return Err(invalid(name, format!("one of at most {MAX_CONDITIONS} conditions")));
-        }
-        let (negated, value) = match value.strip_prefix('!') {
-            Some(value) => (true, value),
-            None => (false, value),
-        };
-        let test = test(name, value, devices)?;
-        if negated && matches!(test, Test::MosBelow(_) | Test::MosAbove(_) | Test::MinDuration(_)) {
-            return Err(invalid(name, "a number, without a !"));
-        }
-        self.conditions.push(Condition { negated, test });
-        Ok(())
-    }
-}
-
-fn test(name: &str, value: &str, devices: &dyn Fn(u64) -> Option<Fingerprint>) -> Result<Test> {
+/// Reads a condition for calls.
+pub(super) fn call_test(name: &str, value: &str, devices: Devices<'_>) -> Result<CallTest> {
     Ok(match name {
-        "number" => Test::Number(list(name, value, number)?),
-        "caller" => Test::Caller(list(name, value, number)?),
-        "callee" => Test::Callee(list(name, value, number)?),
-        "call_id" => Test::CallId(list(name, value, |text| Ok(Pattern::new(text)))?),
-        "address" => Test::Address(list(name, value, address)?),
-        "status" => Test::Status(list(name, value, status)?),
-        "ended_by" => Test::EndedBy(any_of(&list(name, value, ended_by)?)),
-        "flag" => Test::Flag(any_of(&list(name, value, flag)?)),
-        "sensor" => Test::Sensor(list(name, value, |text| sensor(text, devices))?),
-        "answered" => Test::Answered(match value {
-            "true" => true,
-            "false" => false,
-            _ => return Err(invalid(name, "true or false")),
-        }),
-        "band" => Test::Band(list(name, value, band)?),
-        "mos_below" => Test::MosBelow(mos(name, value)?),
-        "mos_above" => Test::MosAbove(mos(name, value)?),
-        "min_duration" => Test::MinDuration(
+        "number" => CallTest::Number(list(name, value, number)?),
+        "caller" => CallTest::Caller(list(name, value, number)?),
+        "callee" => CallTest::Callee(list(name, value, number)?),
+        "call_id" => CallTest::CallId(list(name, value, |text| Ok(Pattern::new(text)))?),
+        "address" => CallTest::Address(list(name, value, address)?),
+        "status" => CallTest::Status(list(name, value, status)?),
+        "ended_by" => CallTest::EndedBy(any_of(&list(name, value, ended_by)?)),
+        "flag" => CallTest::Flag(any_of(&list(name, value, flag)?)),
+        "sensor" => CallTest::Sensor(list(name, value, |text| sensor(text, devices))?),
+        "answered" => CallTest::Answered(truth(name, value)?),
+        "band" => CallTest::Band(list(name, value, band)?),
+        "mos_below" => CallTest::MosBelow(mos(name, value)?),
+        "mos_above" => CallTest::MosAbove(mos(name, value)?),
+        "min_duration" => CallTest::MinDuration(
             decimal(value, 1_000_000)
                 .ok_or_else(|| invalid(name, "a number of seconds, as in 30 or 0.5"))?,
         ),
-        "q" => Test::Words(words(value)?),
+        "q" => CallTest::Words(words(value)?),
         _ => return Err(invalid(name, format!("one of {}", NAMES.join(", ")))),
     })
 }
@@ -196,7 +163,7 @@ fn flag(text: &str) -> core::result::Result<u32, String> {
 
 pub(super) fn sensor(
     text: &str,
-    devices: &dyn Fn(u64) -> Option<Fingerprint>,
+    devices: Devices<'_>,
 ) -> core::result::Result<Fingerprint, String> {
     let text = text.trim();
     if let Some(device) = fingerprint(text) {

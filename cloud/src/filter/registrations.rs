@@ -3,8 +3,9 @@
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::registration::State;
 
+use super::conditions::{Devices, NewestTest, Test, truth};
 use super::parse::{self, Result, invalid, list};
-use super::{MAX_CONDITIONS, MAX_VALUE_LEN, Pattern, StatusRange, contains};
+use super::{Pattern, StatusRange, contains};
 use crate::db::registrations::{Row, state};
 use crate::network::Network;
 
@@ -23,72 +24,51 @@ pub const REGISTRATION_NAMES: &[&str] = &[
     "q",
 ];
 
-/// Which registrations.
-#[derive(Clone, Debug, Default)]
-pub struct RegistrationFilter {
-    /// (negated, test).
-    conditions: Vec<(bool, Test)>,
-    has_history: bool,
-}
-
+/// One condition.
 #[derive(Clone, Debug)]
-enum Test {
+pub enum RegistrationTest {
     /// Bits of the numbers of [`State`].
     State(u32),
     /// The user part, or `user@host`.
     User(Vec<Pattern>),
+    /// Host of the Request-URI.
     Registrar(Vec<Pattern>),
+    /// URI of Contact.
     Contact(Vec<Pattern>),
+    /// Where the REGISTER came from or went to.
     Address(Vec<Network>),
+    /// User-Agent of the phone.
     Agent(Vec<Pattern>),
+    /// Of the newest attempt's final response.
     Status(Vec<StatusRange>),
     /// Whether attempts failed since the record before.
     Failures(bool),
+    /// The sensor that saw it.
     Sensor(Vec<Fingerprint>),
     /// Each somewhere in user, host, contact or agent; in lower case.
     Words(Vec<String>),
 }
 
-impl RegistrationFilter {
-    /// Adds the condition `name` = `value`; `name` is one of [`REGISTRATION_NAMES`]. `devices`
-    /// finds the sensor with a number.
-    ///
-    /// # Errors
-    /// [`super::Invalid`].
-    pub fn add(
-        &mut self,
-        name: &str,
-        value: &str,
-        devices: &dyn Fn(u64) -> Option<Fingerprint>,
-    ) -> Result<()> {
-        if value.len() > MAX_VALUE_LEN {
-            return Err(invalid(name, format!("at most {MAX_VALUE_LEN} bytes long")));
-        }
-        if self.conditions.len() >= MAX_CONDITIONS {
-            return Err(invalid(name, format!("one of at most {MAX_CONDITIONS} conditions")));
-        }
-        if name == "history" {
-            self.has_history = truth(name, value)?;
-            return Ok(());
-        }
-        let (is_negated, value) = match value.strip_prefix('!') {
-            Some(value) => (true, value),
-            None => (false, value),
-        };
-        self.conditions.push((is_negated, test(name, value, devices)?));
-        Ok(())
+impl Test for RegistrationTest {
+    type Row<'a> = Row<'a>;
+
+    fn read(name: &str, value: &str, devices: Devices<'_>) -> Result<Self> {
+        let patterns = || list(name, value, |text| Ok(Pattern::new(text.trim())));
+        Ok(match name {
+            "state" => Self::State(list(name, value, state_bit)?.into_iter().fold(0, |a, b| a | b)),
+            "user" => Self::User(list(name, value, parse::number)?),
+            "registrar" => Self::Registrar(patterns()?),
+            "contact" => Self::Contact(patterns()?),
+            "address" => Self::Address(list(name, value, parse::address)?),
+            "agent" => Self::Agent(patterns()?),
+            "status" => Self::Status(list(name, value, parse::status)?),
+            "failures" => Self::Failures(truth(name, value)?),
+            "sensor" => Self::Sensor(list(name, value, |text| parse::sensor(text, devices))?),
+            "q" => Self::Words(parse::words(value)?),
+            _ => return Err(invalid(name, format!("one of {}", REGISTRATION_NAMES.join(", ")))),
+        })
     }
 
-    /// Whether the record is one of those looked for. Without `history=true` only the newest of
-    /// each registration is.
-    #[must_use]
-    pub fn matches(&self, row: &Row<'_>) -> bool {
-        (row.is_newest || self.has_history)
-            && self.conditions.iter().all(|(is_negated, test)| test.matches(row) != *is_negated)
-    }
-}
-
-impl Test {
     fn matches(&self, row: &Row<'_>) -> bool {
         let any = |patterns: &[Pattern], text: &str| patterns.iter().any(|p| p.matches(text));
         match self {
@@ -114,28 +94,9 @@ impl Test {
     }
 }
 
-fn test(name: &str, value: &str, devices: &dyn Fn(u64) -> Option<Fingerprint>) -> Result<Test> {
-    let patterns = || list(name, value, |text| Ok(Pattern::new(text.trim())));
-    Ok(match name {
-        "state" => Test::State(list(name, value, state_bit)?.into_iter().fold(0, |a, b| a | b)),
-        "user" => Test::User(list(name, value, parse::number)?),
-        "registrar" => Test::Registrar(patterns()?),
-        "contact" => Test::Contact(patterns()?),
-        "address" => Test::Address(list(name, value, parse::address)?),
-        "agent" => Test::Agent(patterns()?),
-        "status" => Test::Status(list(name, value, parse::status)?),
-        "failures" => Test::Failures(truth(name, value)?),
-        "sensor" => Test::Sensor(list(name, value, |text| parse::sensor(text, devices))?),
-        "q" => Test::Words(parse::words(value)?),
-        _ => return Err(invalid(name, format!("one of {}", REGISTRATION_NAMES.join(", ")))),
-    })
-}
-
-fn truth(name: &str, value: &str) -> Result<bool> {
-    match value {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err(invalid(name, "true or false")),
+impl NewestTest for RegistrationTest {
+    fn is_newest(row: &Row<'_>) -> bool {
+        row.is_newest
     }
 }
 
@@ -151,6 +112,7 @@ fn state_bit(text: &str) -> core::result::Result<u32, String> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::{MAX_CONDITIONS, RegistrationFilter};
     use super::*;
 
     const ROW: Row<'_> = Row {

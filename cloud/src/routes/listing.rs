@@ -1,16 +1,122 @@
-//! What lists have in common: span, page, cursor.
+//! Lists of records: span, filter, page, cursor, and all of it as CSV.
 
+use std::sync::Arc;
+
+use ringside_protocol::cdr::CallId;
 use ringside_protocol::time::UnixMicros;
+use serde_json::{Value, json};
 
-use super::{ApiError, cursor};
-use crate::db::search::{Position, Span, visible};
-use crate::filter::parse_time;
+use super::csv::{self, Column};
+use super::names::Names;
+use super::reply::json_response;
+use super::turns::{MAX_EXPORTS, too_many_exports};
+use super::{Answer, ApiError, Context, cursor, query};
+use crate::auth::Scope;
+use crate::db::fleet;
+use crate::db::search::{self, Bounds, Kind, MAX_ROWS_SCANNED, Position, Span, visible};
+use crate::filter::{Devices, Invalid, parse_time};
 
 /// Records on a page, at most.
 pub const MAX_LIMIT: usize = 200;
 
 /// Records on a page where nothing else is asked for.
 pub const DEFAULT_LIMIT: usize = 50;
+
+/// A kind of record that can be listed.
+pub(super) trait Listed: Kind {
+    /// As its address and its JSON have it.
+    const NAME: &'static str;
+    /// The names of all conditions of its filter.
+    const CONDITIONS: &'static [&'static str];
+    /// What an export has of it.
+    const COLUMNS_OF_CSV: &'static [Column];
+    /// What chooses among its records.
+    type Filter: Default + Send + 'static;
+
+    /// Adds a condition.
+    fn add(
+        filter: &mut Self::Filter,
+        name: &str,
+        value: &str,
+        devices: Devices<'_>,
+    ) -> Result<(), Invalid>;
+
+    /// Whether a record is one of those looked for.
+    fn matches(filter: &Self::Filter, row: &Self::Row<'_>) -> bool;
+
+    /// A record as lists show it.
+    fn summary(stored: &Self::Stored, names: &Names) -> Value;
+}
+
+/// What a list is asked for.
+struct Asked<K: Listed> {
+    filter: K::Filter,
+    part: Part,
+    is_csv: bool,
+}
+
+/// A page of records, or all of them as CSV.
+pub(super) fn list<K: Listed>(context: &Context<'_>, scope: &Scope) -> Answer {
+    let db = &context.app.db;
+    let names = Names::new(&fleet::sensors(db, scope)?);
+    let Asked { filter, part, is_csv } = Asked::<K>::read(context, &names)?;
+    if is_csv {
+        let turn = context.app.exports.take(scope.customer(), MAX_EXPORTS);
+        let turn = turn.ok_or_else(too_many_exports)?;
+        let (db, scope) = (Arc::clone(db), scope.clone());
+        return Ok(csv::response::<K>(db, scope, filter, part.span, names, turn));
+    }
+    let Part { span, after, limit } = part;
+    let bounds = Bounds { matches: limit, rows: MAX_ROWS_SCANNED };
+    let matches = |row: &K::Row<'_>| K::matches(&filter, row);
+    let page = search::search::<K>(db, scope, span, after, bounds, &matches)?;
+    let newest = search::newest(db, scope, K::SERIES, context.now)?;
+    let listed: Vec<_> = page.records.iter().map(|it| K::summary(it, &names)).collect();
+    let body = json!({
+        K::NAME: listed,
+        "next": page.next.map(|next| cursor::text(&next)),
+        "partial": page.partial,
+        "newest": newest.map(UnixMicros::to_rfc3339),
+    });
+    Ok(json_response(200, &body))
+}
+
+/// The id that an address names, of something called `what`.
+pub(super) fn id_of(context: &Context<'_>, what: &str, list: &str) -> Result<CallId, ApiError> {
+    context.item.parse().map_err(|_| none_with_this_id(what, list))
+}
+
+/// There is nothing called `what` with the id that was asked for; `list` finds what there is.
+pub(super) fn none_with_this_id(what: &str, list: &str) -> ApiError {
+    ApiError::not_found(format!(
+        "You have no {what} with this id: it may be older than 25 days, or the address was not \
+         copied whole. /api/v1/{list} finds those you have."
+    ))
+}
+
+impl<K: Listed> Asked<K> {
+    fn read(context: &Context<'_>, names: &Names) -> Result<Self, ApiError> {
+        let mut asked = Self {
+            filter: K::Filter::default(),
+            part: Part::new(context.now),
+            is_csv: accepts_csv(context.request.header("accept")),
+        };
+        let device = |number: u64| names.device(number);
+        for (name, value) in query::parameters(&context.request.query)? {
+            if asked.part.take(&name, &value)? {
+                continue;
+            }
+            match name.as_str() {
+                "format" => asked.is_csv = is_csv(&value)?,
+                name if K::CONDITIONS.contains(&name) => {
+                    K::add(&mut asked.filter, name, &value, &device)?;
+                }
+                name => return Err(unknown(name, &[&["format"], K::CONDITIONS].concat())),
+            }
+        }
+        Ok(asked)
+    }
+}
 
 /// The part of a list that is asked for.
 pub(super) struct Part {
@@ -58,4 +164,19 @@ pub(super) fn unknown(name: &str, others: &[&str]) -> ApiError {
         others.join(", ")
     );
     ApiError::new(400, "bad_parameter", message)
+}
+
+fn is_csv(value: &str) -> Result<bool, ApiError> {
+    match value {
+        "csv" => Ok(true),
+        "json" => Ok(false),
+        _ => Err(ApiError::parameter("format", "json or csv")),
+    }
+}
+
+/// Whether a program asks for CSV rather than JSON.
+fn accepts_csv(accept: Option<&str>) -> bool {
+    let kinds = accept.unwrap_or("").split(',');
+    let mut kinds = kinds.map(|kind| kind.split(';').next().unwrap_or("").trim());
+    kinds.any(|kind| kind.eq_ignore_ascii_case("text/csv"))
 }

@@ -9,6 +9,7 @@ mod audit;
 mod calls;
 mod captures;
 mod changes;
+mod csv;
 mod cursor;
 mod health;
 mod listing;
@@ -16,12 +17,14 @@ mod live;
 mod login;
 mod names;
 mod openapi;
+mod peers;
 mod query;
 mod registrations;
 mod reply;
 mod rules;
 mod sensors;
 mod stats;
+mod stored;
 mod strangers;
 mod tokens;
 mod turns;
@@ -45,6 +48,9 @@ pub use self::stats::MAX_ROWS_COUNTED;
 pub use self::tokens::MAX_OUTSTANDING_TOKENS;
 pub use self::turns::{MAX_AT_WORK, MAX_EXPORTS, MAX_WAITING_FOR_A_TURN};
 use crate::auth::{self, Admin, Caller, Scope};
+use crate::db::calls::Calls;
+use crate::db::peers::Peers;
+use crate::db::registrations::Registrations;
 use crate::server::{Request, Response};
 
 type Answer = Result<Response, ApiError>;
@@ -89,7 +95,7 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v1/api_tokens", Handler::Admin(api_tokens::make)),
     route("POST", "/api/v1/api_tokens/{id}/revoke", Handler::Admin(api_tokens::revoke)),
     route("GET", "/api/v1/audit", Handler::Admin(audit::list)),
-    route("GET", "/api/v1/calls", Handler::Scope(calls::list)),
+    route("GET", "/api/v1/calls", Handler::Scope(listing::list::<Calls>)),
     route("GET", "/api/v1/calls/{id}", Handler::Scope(calls::one)),
     route("GET", "/api/v1/captures/{call}", Handler::Caller(captures::about)),
     route("POST", "/api/v1/captures/{call}", Handler::Caller(captures::ask)),
@@ -102,8 +108,10 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v1/rules/{id}", Handler::Admin(rules::change)),
     route("POST", "/api/v1/rules/{id}/delete", Handler::Admin(rules::delete)),
     route("GET", "/api/v1/live", Handler::Scope(live::live)),
-    route("GET", "/api/v1/registrations", Handler::Scope(registrations::list)),
+    route("GET", "/api/v1/registrations", Handler::Scope(listing::list::<Registrations>)),
     route("GET", "/api/v1/registrations/{id}", Handler::Scope(registrations::one)),
+    route("GET", "/api/v1/peers", Handler::Scope(listing::list::<Peers>)),
+    route("GET", "/api/v1/peers/{id}", Handler::Scope(peers::one)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
     route("GET", "/api/v1/changes", Handler::Caller(changes::changes)),
     route("GET", "/api/v1/openapi.json", Handler::Open(openapi::openapi)),

@@ -8,6 +8,8 @@ import type {
   LiveCalls,
   Me,
   NewToken,
+  Peer,
+  PeerPage,
   Registration,
   RegistrationPage,
   Rule,
@@ -118,6 +120,10 @@ export const api = {
     request<RegistrationPage>(`/registrations?${query}`, { signal }),
   registration: (id: string, signal?: AbortSignal) =>
     request<Registration>(`/registrations/${item(id)}`, { signal }),
+  peers: (query: URLSearchParams, signal?: AbortSignal) => request<PeerPage>(`/peers?${query}`, { signal }),
+  peer: (id: string, signal?: AbortSignal) => request<Peer>(`/peers/${item(id)}`, { signal }),
+  /** Where the same registrations or peers come as CSV. */
+  recordsCsvAddress: (path: string, query: URLSearchParams) => `${BASE}${path}?${query}&format=csv`,
   /** Where the same calls come as CSV. */
   csvAddress: (query: URLSearchParams) => `${BASE}/calls?${query}&format=csv`,
 

@@ -14,6 +14,8 @@ import { Live } from "./pages/Live.js";
 import { Login } from "./pages/Login.js";
 import { Missing } from "./pages/Missing.js";
 import { Rules } from "./pages/Rules.js";
+import { Peer } from "./pages/Peer.js";
+import { Peers } from "./pages/Peers.js";
 import { Registration } from "./pages/Registration.js";
 import { Registrations } from "./pages/Registrations.js";
 import { Sensor } from "./pages/Sensor.js";
@@ -71,6 +73,10 @@ function NamedPage() {
       return <Registrations />;
     case "registration":
       return <Registration key={shown.id} id={shown.id} />;
+    case "peers":
+      return <Peers />;
+    case "peer":
+      return <Peer key={shown.id} id={shown.id} />;
     case "sensors":
       return <Sensors />;
     case "sensor":

@@ -8,6 +8,8 @@ export type Page =
   | { name: "live" }
   | { name: "registrations" }
   | { name: "registration"; id: string }
+  | { name: "peers" }
+  | { name: "peer"; id: string }
   | { name: "sensors" }
   | { name: "sensor"; id: string }
   | { name: "rules" }
@@ -23,6 +25,7 @@ export function parsePath(path: string): Page {
   if (first === "calls") return id ? { name: "call", id } : { name: "calls" };
   if (first === "live" && id === undefined) return { name: "live" };
   if (first === "registrations") return id ? { name: "registration", id } : { name: "registrations" };
+  if (first === "peers") return id ? { name: "peer", id } : { name: "peers" };
   if (first === "sensors") return id ? { name: "sensor", id } : { name: "sensors" };
   if (first === "rules" && id === undefined) return { name: "rules" };
   return { name: "missing" };
@@ -46,6 +49,8 @@ export const callPath = (id: string, query?: URLSearchParams) =>
   address(`/calls/${encodeURIComponent(id)}`, query);
 export const registrationPath = (id: string, query?: URLSearchParams) =>
   address(`/registrations/${encodeURIComponent(id)}`, query);
+export const peerPath = (id: string, query?: URLSearchParams) =>
+  address(`/peers/${encodeURIComponent(id)}`, query);
 export const sensorPath = (id: string) => `/sensors/${encodeURIComponent(id)}`;
 
 interface Place {

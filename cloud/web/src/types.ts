@@ -282,6 +282,58 @@ export interface RegistrationPage {
   newest: string | null;
 }
 
+export type PeerState = "answering" | "refusing" | "silent";
+
+/** What one address asks of another outside calls, and what becomes of it. */
+export interface Peer {
+  id: string;
+  method: string;
+  event: string | null;
+  from: string | null;
+  to: string | null;
+  state: PeerState;
+  state_at: string;
+  cause: string;
+  at: string;
+  first_at: string;
+  last_at: string;
+  answered_at: string | null;
+  src: string;
+  dst: string;
+  transport: string;
+  vlan: number | null;
+  user_agent: string | null;
+  peer_agent: string | null;
+  requests: number;
+  answered: number;
+  unanswered: number;
+  unanswered_in_a_row: number;
+  retransmissions: number;
+  answers: Record<string, number>;
+  status_code: number | null;
+  reason_phrase: string | null;
+  has_credentials: boolean;
+  allow_events: string | null;
+  round_trip_min_ms: number | null;
+  round_trip_mean_ms: number | null;
+  round_trip_max_ms: number | null;
+  changes: { at: string; state: PeerState }[];
+  changes_omitted: number;
+  flags: string[];
+  sensor: SensorRef | null;
+  verdict: { severity: Severity; sentence: string };
+  /** Of one record only, not in lists. */
+  findings?: Finding[];
+}
+
+export interface PeerPage {
+  peers: Peer[];
+  next: string | null;
+  partial?: boolean;
+  /** When the newest record of all was made, whatever the filter. */
+  newest: string | null;
+}
+
 export interface Hour {
   at: string;
   calls: number;

@@ -198,11 +198,50 @@ await test("registrations: failing ones are chosen, searched and opened", async 
   await page.waitForURL(/registrations\?state=failing&status=403/);
   await page.getByRole("button", { name: "Clear" }).click();
   await page.getByRole("button", { name: "Failing first" }).click();
-  await page.waitForURL(/order=failing/);
+  await page.waitForURL(/order=worst/);
   const first = await list.first().locator(".state").textContent();
   assert.equal(first, "Failing");
   const none = await open({ path: "/registrations", of: empty });
   await none.getByRole("heading", { name: "No registrations yet" }).waitFor();
+});
+
+await test("peers: silent ones are chosen, searched and opened", async () => {
+  const page = await open({ path: "/peers" });
+  const list = page.locator(".peers tbody tr");
+  await list.first().waitFor();
+  await page.getByRole("button", { name: "Silent", exact: true }).click();
+  await page.waitForURL(/state=silent/);
+  await page.getByLabel("Method").selectOption("OPTIONS");
+  await page.waitForURL(/method=OPTIONS/);
+  await page.waitForFunction(() => {
+    const texts = (of) => [...document.querySelectorAll(of)].map((one) => one.textContent);
+    const states = texts(".peers .state");
+    return states.length > 0 && states.every((one) => one === "Silent") && texts(".peers td.c-p-asked").every((one) => one === "OPTIONS");
+  });
+  await page.keyboard.press("/");
+  await page.keyboard.type("dst:198.51.100.6");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/dst=198/);
+  await page.waitForFunction(() => document.querySelectorAll(".peers tbody tr").length === 1);
+  await list.first().getByRole("link").click();
+  const finding = await page.getByText("has not answered OPTIONS of 10.20.0.10 since").first().textContent();
+  assert.doesNotMatch(finding, /T\d\d:\d\d:\d\dZ/, "moments are the reader's");
+  await page.getByRole("heading", { name: "Records" }).waitFor();
+  await page.locator(".rec-page table.plain tbody tr").nth(5).waitFor();
+  await page.keyboard.press("Escape");
+  await page.waitForURL(/peers\?state=silent&method=OPTIONS&dst=198/);
+  await page.getByRole("button", { name: "Clear" }).click();
+  await page.waitForURL((url) => url.search === "");
+  await page.getByRole("button", { name: "Silent first" }).click();
+  await page.waitForURL(/order=worst/);
+  assert.equal(await list.first().locator(".state").textContent(), "Silent");
+  const [csv] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("link", { name: "Download these peers as CSV" }).click(),
+  ]);
+  assert.equal(csv.suggestedFilename(), "peers.csv");
+  const none = await open({ path: "/peers", of: empty });
+  await none.getByRole("heading", { name: "No peers yet" }).waitFor();
 });
 
 await test("the form filters too", async () => {
@@ -404,8 +443,10 @@ const PLACES = [
   `/sensors/${server.sensors[0].id}`,
   `/sensors/${server.sensors[3].id}`,
   "/rules",
-  "/registrations?order=failing",
+  "/registrations?order=worst",
   `/registrations/${server.registrations[0].id}`,
+  "/peers?order=worst",
+  `/peers/${server.peers.find(({ state }) => state === "silent").id}`,
   "/nowhere",
   "/calls?number=99999999",
 ];

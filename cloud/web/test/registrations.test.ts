@@ -1,20 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  contactAddress,
-  failingFirst,
-  historyQuery,
-  registrationList,
-  registrationsQuery,
-} from "../src/registrations.js";
-import { typedOf, withTyped } from "../src/pages/Registrations.js";
+import { listOf, recordsQuery, typedOf, withTyped, worstFirst } from "../src/records.js";
+import { RANK, REGISTRATIONS, contactAddress, historyQuery } from "../src/registrations.js";
 import type { Registration } from "../src/types.js";
 
 const one = (id: string, state: Registration["state"]) =>
   ({ id, state, aor: { user: "4711", host: "pbx", display: null }, registrar: "pbx" }) as Registration;
 
 test("what needs somebody comes first, and the rest keeps its order", () => {
-  const ordered = failingFirst([one("a", "registered"), one("b", "expired"), one("c", "failing"), one("d", "failing")]);
+  const ordered = worstFirst([one("a", "registered"), one("b", "expired"), one("c", "failing"), one("d", "failing")], RANK);
   assert.deepEqual(ordered.map(({ id }) => id), ["c", "d", "b", "a"]);
 });
 
@@ -32,15 +26,15 @@ test("the history asks for one registration, and for no pattern that its texts w
 });
 
 test("typed words survive the address, and addresses are told from words", () => {
-  const next = withTyped(new URLSearchParams("state=failing&cursor=x"), 'registrar:pbx 192.0.2.1 hall agent:"snom D785"');
+  const next = withTyped(REGISTRATIONS, new URLSearchParams("state=failing&cursor=x"), 'registrar:pbx 192.0.2.1 hall agent:"snom D785"');
   assert.equal(next.toString(), "state=failing&registrar=pbx&address=192.0.2.1&agent=snom+D785&q=hall");
-  assert.equal(withTyped(next, typedOf(next)).toString(), next.toString());
+  assert.equal(withTyped(REGISTRATIONS, next, typedOf(REGISTRATIONS, next)).toString(), next.toString());
 });
 
 test("the list of an address is asked for with its range", () => {
   const now = new Date("2026-11-24T12:00:00Z");
-  const asked = registrationsQuery(new URLSearchParams("state=failing&order=failing&x=y"), now);
+  const asked = recordsQuery(REGISTRATIONS, new URLSearchParams("state=failing&order=failing&x=y"), now);
   assert.equal(asked.get("from"), "2026-11-23T12:00:00Z");
   assert.deepEqual([asked.get("state"), asked.has("order"), asked.has("x")], ["failing", false, false]);
-  assert.equal(registrationList(new URLSearchParams("state=failing&order=failing&x=y")).toString(), "state=failing&order=failing");
+  assert.equal(listOf(REGISTRATIONS, new URLSearchParams("state=failing&order=failing&x=y")).toString(), "state=failing&order=failing");
 });

@@ -10,6 +10,8 @@ test("every page has its path", () => {
   assert.deepEqual(parsePath("/live"), { name: "live" });
   assert.deepEqual(parsePath("/registrations"), { name: "registrations" });
   assert.deepEqual(parsePath("/registrations/ab-1"), { name: "registration", id: "ab-1" });
+  assert.deepEqual(parsePath("/peers"), { name: "peers" });
+  assert.deepEqual(parsePath("/peers/ab-1"), { name: "peer", id: "ab-1" });
   assert.deepEqual(parsePath("/sensors"), { name: "sensors" });
   assert.deepEqual(parsePath("/rules"), { name: "rules" });
   assert.deepEqual(parsePath("/sensors/x%20y"), { name: "sensor", id: "x y" });

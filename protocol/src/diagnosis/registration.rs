@@ -1,5 +1,6 @@
 //! What becomes of a registration, in sentences: why it fails, and what to do.
 
+use super::words::{count, repeated, span};
 use super::{Finding, Severity, finding, seconds};
 use crate::cdr::usual_reason_phrase;
 use crate::registration::{Cause, Registration, State};
@@ -33,14 +34,7 @@ pub fn registration(registration: &Registration) -> Vec<Finding> {
             vec![format!("up to {} from REGISTER to answer", seconds(u64::from(slowest)))],
         ));
     }
-    if it.retransmissions >= 3 {
-        found.push(finding(
-            Severity::Warning,
-            "REGISTERs had to be repeated: packets between phone and registrar are lost or \
-             answered late.",
-            vec![format!("{} retransmissions", it.retransmissions)],
-        ));
-    }
+    found.extend(repeated("REGISTERs", "phone and registrar", it.retransmissions));
     if it.cause == Cause::Facts {
         found.push(finding(
             Severity::Info,
@@ -157,22 +151,6 @@ fn since_granted(it: &Registration) -> Option<String> {
     Some(format!("last registered {} ago", span(it.granted_seconds_ago?)))
 }
 
-fn count(many: u32, what: &str) -> String {
-    format!("{many} {what}{}", if many == 1 { "" } else { "s" })
-}
-
-/// `45 s`, `10 min`, `2 h`, `1 h 30 min`, `3 d`.
-fn span(seconds: u32) -> String {
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, 0) => format!("{m} min"),
-        (0, m, s) => format!("{m} min {s} s"),
-        (h @ 48.., _, _) => format!("{} d", h / 24),
-        (h, 0, _) => format!("{h} h"),
-        (h, m, _) => format!("{h} h {m} min"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,15 +227,6 @@ mod tests {
         assert_eq!(
             severities,
             [Severity::Warning, Severity::Warning, Severity::Warning, Severity::Info]
-        );
-    }
-
-    #[test]
-    fn spans_are_short() {
-        let spans = [59, 60, 90, 3600, 5400, 172_799, 172_800].map(span);
-        assert_eq!(
-            spans,
-            ["59 s", "1 min", "1 min 30 s", "1 h", "1 h 30 min", "47 h 59 min", "2 d"]
         );
     }
 }

@@ -8,6 +8,7 @@ use crate::cdr::{
 use crate::envelope::{self, MAX_BATCH_BYTES};
 use crate::limits::{MAX_LIVE_DISPLAY, MAX_RECORD_BYTES};
 use crate::message::{Batch, InterfaceHealth, MAX_BATCH_RECORDS, UpgradeReport};
+use crate::peer::{Change, RoundTrip, State};
 use crate::time::UnixMicros;
 
 /// A text of which no byte was UTF-8.
@@ -151,6 +152,21 @@ fn largest_registration() -> Registration {
     }
 }
 
+fn largest_peer() -> Peer {
+    Peer {
+        event: Some(text()),
+        from: Some(text()),
+        to: Some(text()),
+        user_agent: Some(text()),
+        peer_agent: Some(text()),
+        allow_events: Some(text()),
+        status: Some(Status { code: u16::MAX, reason_phrase: text() }),
+        round_trip: Some(RoundTrip { min: u32::MAX, mean: u32::MAX, max: u32::MAX }),
+        changes: vec![Change { before: u64::MAX, state: State::Silent }; MAX_PEER_CHANGES],
+        ..Peer::default()
+    }
+}
+
 fn largest_heartbeat() -> Heartbeat {
     let interface = InterfaceHealth {
         name: "i".repeat(MAX_INTERFACE_NAME),
@@ -207,7 +223,8 @@ fn found(change: impl FnOnce(&mut Cdr)) -> (&'static str, usize) {
 
 #[test]
 fn the_largest_honest_record_passes_whole() {
-    for record in [Record::from(largest_call(1)), largest_registration().into()] {
+    let others = [largest_registration().into(), largest_peer().into()];
+    for record in [Record::from(largest_call(1))].into_iter().chain(others) {
         assert_eq!(check(&record), Ok(()));
         let bytes = postcard::to_stdvec(&record).expect("encodes").len();
         assert!(bytes <= MAX_RECORD_BYTES, "{bytes} bytes");
@@ -307,6 +324,31 @@ fn one_byte_more_in_any_text_is_too_much() {
         text(&mut registration).push('x');
         let refused = check(&registration.into()).expect_err("too large");
         assert_eq!((refused.what, refused.found), ("bytes of a text", MAX_TEXT + 1));
+    }
+}
+
+#[test]
+fn one_more_of_anything_in_a_peer_relation_is_too_much() {
+    let found = |change: fn(&mut Peer)| {
+        let mut peer = largest_peer();
+        change(&mut peer);
+        let refused = check(&peer.into()).expect_err("too large");
+        assert_eq!(refused.found, refused.most + 1, "{refused}");
+        (refused.what, refused.most)
+    };
+    let changes = found(|it| it.changes.push(Change::default()));
+    assert_eq!(changes, ("changes of a peer relation", MAX_PEER_CHANGES));
+    let texts: [fn(&mut Peer); 7] = [
+        |it| it.event.as_mut().expect("some").push('x'),
+        |it| it.from.as_mut().expect("some").push('x'),
+        |it| it.to.as_mut().expect("some").push('x'),
+        |it| it.user_agent.as_mut().expect("some").push('x'),
+        |it| it.peer_agent.as_mut().expect("some").push('x'),
+        |it| it.allow_events.as_mut().expect("some").push('x'),
+        |it| it.status.as_mut().expect("some").reason_phrase.push('x'),
+    ];
+    for text in texts {
+        assert_eq!(found(text), ("bytes of a text", MAX_TEXT));
     }
 }
 

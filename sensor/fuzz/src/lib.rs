@@ -19,6 +19,7 @@ use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::capture::{Frame, LinkType};
 use ringside_sensor::counters::Counters;
 use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, Options, PortSet};
+use ringside_sensor::peer::Methods;
 use ringside_sensor::store::export::{self, FileFormat};
 use ringside_sensor::store::ring::catalog::Catalog;
 use ringside_sensor::store::ring::chunk::{CHUNK_HEAD, Head, Kind, Lock};
@@ -254,6 +255,7 @@ pub fn analysis(bytes: &[u8]) {
         decode,
         call,
         has_registrations: true,
+        peer_methods: Methods::ALL,
         leg_header: Some("X-CID".to_owned()),
     });
     let (mut left, mut at) = (bytes, 0);

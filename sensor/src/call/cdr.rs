@@ -2,9 +2,7 @@
 
 use core::net::SocketAddr;
 
-use ringside_protocol::cdr::{
-    self, Cdr, Direction, EndedBy, Scale, Status, flags, observed, usual_reason_phrase,
-};
+use ringside_protocol::cdr::{self, Cdr, Direction, EndedBy, Scale, Status, flags, observed};
 use ringside_protocol::time::UnixMicros;
 
 use super::codec::Kind;
@@ -211,7 +209,5 @@ pub(super) fn party(call: &Call, party: PartyText) -> cdr::Party {
 }
 
 fn status(call: &Call, code: u16) -> Status {
-    let phrase = call.texts.string(call.reason_phrase);
-    let is_usual = phrase == usual_reason_phrase(code);
-    Status { code, reason_phrase: if is_usual { String::new() } else { phrase } }
+    Status::new(code, call.texts.string(call.reason_phrase))
 }

@@ -185,6 +185,14 @@ impl CallTable {
         Some(slot)
     }
 
+    /// Whether a message is of a call that is followed, or was a moment ago.
+    #[must_use]
+    pub fn knows(&self, message: &Message<'_>, now: Instant) -> bool {
+        let hash = self.keyed.parts(&[message.call_id()]);
+        self.find(hash, message.call_id()).is_some()
+            || self.tombstones.invite_cseq(hash, now.as_micros()).is_some()
+    }
+
     /// Takes a phone's voice quality report (RFC 6035) for the call that it names.
     pub fn handle_report(
         &mut self,

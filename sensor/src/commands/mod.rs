@@ -143,6 +143,7 @@ fn analysis_settings(config: &Config, is_sip_anywhere: bool, seed: u64) -> Analy
             seed,
         },
         has_registrations: config.registrations,
+        peer_methods: config.peer_methods,
         leg_header: config.leg_header.clone(),
     }
 }

@@ -11,6 +11,7 @@ use ringside_protocol::token::Token;
 
 use super::value::Ports;
 use crate::decode::{Options, hep};
+use crate::peer::Methods;
 
 /// What is configured, with defaults in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,9 @@ pub struct Config {
     pub leg_header: Option<String>,
     /// `sip-register`: whether registrations become records.
     pub registrations: bool,
+    /// `sip-options`, `sip-subscribe`, `sip-notify`, `sip-message`, `sip-publish`: which requests
+    /// outside calls become records.
+    pub peer_methods: Methods,
     /// `packetbuffer_sender`, as written; see [`Config::uplink_on`].
     pub packetbuffer_sender: bool,
     /// `server_destination`, as written; see [`Config::servers`].
@@ -155,6 +159,7 @@ impl Default for Config {
             dtmf: true,
             leg_header: Some("X-CID".to_owned()),
             registrations: true,
+            peer_methods: Methods::ALL,
             packetbuffer_sender: false,
             server_destination: Vec::new(),
             server_destination_port: None,

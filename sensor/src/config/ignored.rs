@@ -53,7 +53,7 @@ reasons! {
     Protocols = "protocols", "Protocols other than SIP",
         "Ringside reads SIP, SDP, RTP and RTCP only.";
     OutsideCalls = "outside_calls", "SIP outside calls",
-        "Registrations become records of their own shape (`sip-register`); OPTIONS, SUBSCRIBE, NOTIFY and MESSAGE are only counted.";
+        "Registrations, OPTIONS, SUBSCRIBE, NOTIFY, MESSAGE and PUBLISH become records of their own shape: `sip-register`, `sip-options` and so on switch them off.";
     Planned = "planned", "Choosing packets",
         "Not yet: use filter, a BPF expression, to leave packets out.";
     Detection = "detection", "Listening to the audio",

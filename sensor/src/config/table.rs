@@ -215,6 +215,38 @@ pub(super) static SETTINGS: &[Setting] = &[
         kind: Kind::Flag(|config| &mut config.registrations),
     },
     Setting {
+        name: "sip-options",
+        area: Area::Calls,
+        sentence: "Make records of OPTIONS outside calls: which trunk or phone answers, and how fast \
+                   (VoIPmonitor's default is no).",
+        kind: Kind::Flag(|config| &mut config.peer_methods.options),
+    },
+    Setting {
+        name: "sip-subscribe",
+        area: Area::Calls,
+        sentence: "The same of SUBSCRIBE: who subscribes to what, and what is refused \
+                   (VoIPmonitor's default is no).",
+        kind: Kind::Flag(|config| &mut config.peer_methods.subscribe),
+    },
+    Setting {
+        name: "sip-notify",
+        area: Area::Calls,
+        sentence: "The same of NOTIFY (VoIPmonitor's default is no).",
+        kind: Kind::Flag(|config| &mut config.peer_methods.notify),
+    },
+    Setting {
+        name: "sip-message",
+        area: Area::Calls,
+        sentence: "The same of MESSAGE: from whom to whom and whether it was accepted, never its text.",
+        kind: Kind::Flag(|config| &mut config.peer_methods.message),
+    },
+    Setting {
+        name: "sip-publish",
+        area: Area::Calls,
+        sentence: "The same of PUBLISH. VoIPmonitor has no such setting.",
+        kind: Kind::Flag(|config| &mut config.peer_methods.publish),
+    },
+    Setting {
         name: "packetbuffer_sender",
         area: Area::Cloud,
         sentence: "Send call records to the cloud. Unlike VoIPmonitor, raw packets are never sent.",

@@ -6,7 +6,8 @@ use core::ops::RangeInclusive;
 pub(super) fn flag(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "yes" | "y" | "true" | "on" | "1" => Ok(true),
-        "no" | "n" | "false" | "off" | "0" => Ok(false),
+        // `sip-options = nodb` of VoIPmonitor: followed, and no record made.
+        "no" | "n" | "false" | "off" | "0" | "nodb" => Ok(false),
         _ => Err("write yes or no".to_owned()),
     }
 }

@@ -2,14 +2,15 @@
 
 use core::net::SocketAddr;
 
-use ringside_protocol::cdr::{self, Status, flags, usual_reason_phrase};
+use ringside_protocol::cdr::{self, Status, flags};
 use ringside_protocol::registration::{Cause, Registration, State, Transport};
 use ringside_protocol::time::UnixMicros;
 
-use super::attempt::{Attempt, Outcome, Transaction};
 use crate::call::text::{Text, Texts, printable};
 use crate::decode::Datagram;
 use crate::limits::{MAX_REGISTRATION_REPLY_TEXT, MAX_REGISTRATION_TEXT};
+use crate::transaction::credentials::{carries_credentials, says_stale};
+use crate::transaction::{Attempt, Outcome, Transaction};
 use crate::wire::sip::{HeaderName, Message, NameAddr, Uri, number, parameter, quoted_text};
 
 const SECOND: u64 = 1_000_000;
@@ -25,7 +26,7 @@ pub const FACTS_GAP: u64 = 300 * SECOND;
 pub const HOUR: u64 = 3600 * SECOND;
 
 /// How long after its time a registration counts as expired: a refresh may be under way
-/// ([`super::attempt::TIMER_F`]).
+/// ([`crate::transaction::attempt::TIMER_F`]).
 pub const EXPIRY_GRACE: u64 = 32 * SECOND;
 
 /// An expiry where nobody names one, seconds (RFC 3261 §10.2.1.1).
@@ -163,6 +164,11 @@ impl Entry {
         self.asked.texts.bytes(self.asked.contact) == b"*"
     }
 
+    /// Whether the newest REGISTER asks the registrar to forget the contact: an expiry of 0.
+    fn asks_to_leave(&self) -> bool {
+        self.asked.expires == Some(0)
+    }
+
     /// Whether something was decided of which no record tells.
     #[must_use]
     pub const fn is_untold(&self) -> bool {
@@ -194,13 +200,12 @@ impl Entry {
         }
         self.asked = Asked::read(message, datagram);
         self.last = transaction;
-        let leaves = self.asked.expires == Some(0);
         match &mut self.attempt {
             Some(attempt) if goes_on => {
-                attempt.ask_again(transaction, has_credentials, leaves, now);
+                attempt.ask_again(transaction, has_credentials, now);
             }
             _ => {
-                self.attempt = Some(Attempt::new(transaction, has_credentials, leaves, now));
+                self.attempt = Some(Attempt::new(transaction, has_credentials, now));
                 self.attempt_at = now;
                 if self.told.is_none() {
                     self.since.losses = losses;
@@ -229,7 +234,7 @@ impl Entry {
             return outcome;
         }
         self.replied.read(message, phrase, status_code);
-        if outcome == Outcome::Granted && !attempt.asks_to_leave {
+        if outcome == Outcome::Granted && !self.asks_to_leave() {
             let contact = Uri::parse(self.asked.texts.bytes(self.asked.contact)).host;
             let granted = granted(message, contact).or(self.asked.expires);
             self.replied.expires_granted = Some(granted.unwrap_or(DEFAULT_EXPIRES));
@@ -259,7 +264,7 @@ impl Entry {
     fn decide(&mut self, outcome: Outcome, attempt: &Attempt, now: u64) {
         let status_code = match outcome {
             Outcome::Open => return,
-            Outcome::Granted if attempt.asks_to_leave => {
+            Outcome::Granted if self.asks_to_leave() => {
                 self.attempt = None;
                 self.since.granted += 1;
                 self.failures_in_a_row = 0;
@@ -456,9 +461,7 @@ impl Replied {
     }
 
     fn status(&self, code: u16) -> Status {
-        let phrase = self.texts.string(self.phrase);
-        let is_usual = phrase.is_empty() || phrase == usual_reason_phrase(code);
-        Status { code, reason_phrase: if is_usual { String::new() } else { phrase } }
+        Status::new(code, self.texts.string(self.phrase))
     }
 }
 
@@ -502,36 +505,6 @@ fn entries(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Credentials with a response in them: IMS phones send an empty one to say who they are.
-fn carries_credentials(message: &Message<'_>) -> bool {
-    [HeaderName::Authorization, HeaderName::ProxyAuthorization]
-        .into_iter()
-        .filter_map(|name| message.header(name))
-        .any(|value| value_in(value, b"response").is_none_or(|response| !response.is_empty()))
-}
-
-/// `stale=true` in a challenge (RFC 7616 §3.3).
-fn says_stale(message: &Message<'_>) -> bool {
-    [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate]
-        .into_iter()
-        .flat_map(|name| message.headers(name))
-        .filter_map(|value| value_in(value, b"stale"))
-        .any(|stale| stale.eq_ignore_ascii_case(b"true"))
-}
-
-/// The value of a part of a comma-separated header, without quotes.
-fn value_in<'a>(header: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
-    header.split(|&byte| byte == b',').find_map(|part| {
-        let at = part.iter().position(|&byte| byte == b'=')?;
-        // The scheme stands before the first part's name.
-        let mut words = part[..at].rsplit(u8::is_ascii_whitespace);
-        let name = words.find(|word| !word.is_empty())?;
-        let value = part[at + 1..].trim_ascii();
-        let quoted = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-        name.eq_ignore_ascii_case(wanted).then_some(quoted.unwrap_or(value))
-    })
-}
-
 /// FNV-1a: tells agents apart; nobody gains by a collision.
 fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
@@ -542,15 +515,6 @@ fn fingerprint(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_of_a_challenge_are_found_with_the_scheme_before_them() {
-        let header = br#"Digest realm="a, b", stale=TRUE,response="" , nonce=x"#;
-        assert_eq!(value_in(header, b"stale"), Some(&b"TRUE"[..]));
-        assert_eq!(value_in(header, b"response"), Some(&b""[..]));
-        assert_eq!(value_in(b"Digest stale = true", b"stale"), Some(&b"true"[..]));
-        assert_eq!(value_in(header, b"opaque"), None);
-    }
 
     #[test]
     fn entries_are_split_outside_quotes_and_brackets() {

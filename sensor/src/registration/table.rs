@@ -6,7 +6,6 @@ use embassy_time::Instant;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::registration::{Cause, Registration};
 
-use super::attempt::{Outcome, Transaction};
 use super::entry::{Entry, Taken, registrar};
 use crate::call::hash::Keyed;
 use crate::call::slab::{Index, Slab, Slot};
@@ -14,6 +13,7 @@ use crate::call::wheel::Wheel;
 use crate::counters::Counters;
 use crate::decode::Datagram;
 use crate::limits::{MAX_REGISTRATIONS, MAX_UNGRANTED_RECORDS};
+use crate::transaction::{Bucket, Outcome, Transaction};
 use crate::wire::sip::{HeaderName, Message, NameAddr, StartLine, Uri};
 
 /// Entries looked at to make room for a new one.
@@ -42,8 +42,8 @@ pub struct RegistrationTable {
     records: VecDeque<Registration>,
     /// Where room is looked for next.
     hand: Slot,
-    /// Records of ungranted registrations that may be made, and when that was reckoned.
-    ungranted: (u32, u64),
+    /// Records of ungranted registrations that may be made.
+    ungranted: Bucket,
     losses: u64,
 }
 
@@ -60,7 +60,7 @@ impl RegistrationTable {
             due: Vec::with_capacity(MAX_REGISTRATIONS),
             records: VecDeque::new(),
             hand: 0,
-            ungranted: (MAX_UNGRANTED_RECORDS, 0),
+            ungranted: Bucket::new(MAX_UNGRANTED_RECORDS, UNGRANTED_EVERY),
             losses: 0,
         }
     }
@@ -166,7 +166,7 @@ impl RegistrationTable {
             None => self.begin(Entry::new(key, aor_key, message, datagram), counters)?,
         };
         self.forget_transaction(slot);
-        let transaction = self.transaction(message);
+        let transaction = Transaction::of(message, &self.keyed);
         let losses = self.losses;
         let taken = self.entries.get_mut(slot)?.ask(message, datagram, transaction, losses);
         self.remember_transaction(slot);
@@ -184,7 +184,7 @@ impl RegistrationTable {
         if status_code < 200 {
             return None;
         }
-        let (now, hash) = (datagram.at.as_micros(), self.transaction(message).hash);
+        let (now, hash) = (datagram.at.as_micros(), Transaction::of(message, &self.keyed).hash);
         let slot = self.by_transaction.find(hash, |slot| {
             let attempt = self.entries.get(slot).and_then(|entry| entry.attempt);
             attempt.is_some_and(|attempt| attempt.transaction.hash == hash)
@@ -252,7 +252,7 @@ impl RegistrationTable {
         if cause == Cause::Hour && is_over {
             return self.forget(slot);
         }
-        if !entry.was_granted() && entry.is_untold() && !self.may_tell_ungranted(now) {
+        if !entry.was_granted() && entry.is_untold() && !self.ungranted.take(now) {
             return self.schedule(slot, Some(now + HELD_BACK));
         }
         let Some(entry) = self.entries.get_mut(slot) else { return };
@@ -270,28 +270,6 @@ impl RegistrationTable {
         match at {
             Some(at) => self.wheel.set(slot, at),
             None => self.wheel.cancel(slot),
-        }
-    }
-
-    /// A bucket of [`MAX_UNGRANTED_RECORDS`] that fills by one each [`UNGRANTED_EVERY`].
-    fn may_tell_ungranted(&mut self, now: u64) -> bool {
-        let (left, since) = self.ungranted;
-        let gained = now.saturating_sub(since) / UNGRANTED_EVERY;
-        let left = u64::from(left).saturating_add(gained).min(u64::from(MAX_UNGRANTED_RECORDS));
-        // A clock that went back begins to count anew.
-        let since = if since > now { now } else { since + gained * UNGRANTED_EVERY };
-        let left = u32::try_from(left).unwrap_or(MAX_UNGRANTED_RECORDS);
-        self.ungranted = (left.saturating_sub(1), since);
-        left > 0
-    }
-
-    fn transaction(&self, message: &Message<'_>) -> Transaction {
-        let (call_id, cseq) = (message.call_id(), message.cseq().number);
-        let branch = message.top_via().and_then(|via| via.branch).unwrap_or_default();
-        Transaction {
-            call_id: self.keyed.parts(&[call_id]),
-            cseq,
-            hash: self.keyed.parts(&[call_id, &cseq.to_be_bytes(), branch]),
         }
     }
 

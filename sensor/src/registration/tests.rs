@@ -6,11 +6,11 @@ use ringside_protocol::diagnosis;
 use ringside_protocol::registration::{Cause, Registration, State, Transport};
 
 use super::RegistrationTable;
-use super::attempt::{RETRY_WAIT, TIMER_F};
 use super::entry::{EXPIRY_GRACE, FACTS_GAP, HOUR, STATE_GAP};
 use crate::counters::Counters;
 use crate::decode::Datagram;
 use crate::limits::{MAX_REGISTRATIONS, MAX_UNGRANTED_RECORDS};
+use crate::transaction::attempt::{RETRY_WAIT, TIMER_F};
 use crate::wire::sip::Message;
 
 const SECOND: u64 = 1_000_000;

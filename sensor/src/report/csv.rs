@@ -1,10 +1,14 @@
-//! Comma-separated values (RFC 4180): a head line, then a line for each call.
+//! Comma-separated values (RFC 4180): a head line, then a line for each record of one kind.
 
 use ringside_protocol::cdr::Cdr;
-use ringside_protocol::{diagnosis, json};
+use ringside_protocol::diagnosis::{self, Finding};
+use ringside_protocol::json;
+use ringside_protocol::peer::Peer;
+use ringside_protocol::registration::Registration;
 use serde_json::{Map, Value};
 
 use super::{printable, worst_jitter_micros, worst_loss_permille};
+use crate::cli::Records;
 
 /// The call's own fields, by their path in the JSON object.
 const FIELDS: &[&str] = &[
@@ -36,10 +40,79 @@ const FIELDS: &[&str] = &[
 /// Figures over the call's streams, and the most severe finding.
 const DERIVED: &[&str] = &["streams", "packets", "lost", "loss_percent", "jitter_ms", "finding"];
 
-/// The head line.
-pub(super) fn head() -> String {
-    let names = FIELDS.iter().chain(DERIVED).map(|name| name.replace('.', "_"));
-    line(names)
+/// A registration's fields, by their path in its JSON object.
+const REGISTRATION_FIELDS: &[&str] = &[
+    "at",
+    "state",
+    "state_seconds",
+    "cause",
+    "last_attempt_at",
+    "aor.user",
+    "aor.host",
+    "registrar",
+    "contact",
+    "src",
+    "dst",
+    "transport",
+    "status_code",
+    "reason_phrase",
+    "expires_asked_s",
+    "expires_granted_s",
+    "granted",
+    "failures",
+    "failures_in_a_row",
+    "retransmissions",
+    "round_trip_ms",
+    "round_trip_max_ms",
+    "user_agent",
+    "registrar_agent",
+    "flags",
+];
+
+/// A peer relation's fields, by their path in its JSON object.
+const PEER_FIELDS: &[&str] = &[
+    "at",
+    "method",
+    "event",
+    "from",
+    "to",
+    "src",
+    "dst",
+    "transport",
+    "state",
+    "state_at",
+    "cause",
+    "first_at",
+    "last_at",
+    "answered_at",
+    "requests",
+    "answered",
+    "unanswered",
+    "unanswered_in_a_row",
+    "retransmissions",
+    "answers.2xx",
+    "answers.3xx",
+    "answers.4xx",
+    "answers.5xx",
+    "answers.6xx",
+    "status_code",
+    "reason_phrase",
+    "round_trip_min_ms",
+    "round_trip_mean_ms",
+    "round_trip_max_ms",
+    "user_agent",
+    "peer_agent",
+    "flags",
+];
+
+/// The head line of one kind of record.
+pub(super) fn head(records: Records) -> String {
+    let (fields, derived): (_, &[&str]) = match records {
+        Records::Calls | Records::All => (FIELDS, DERIVED),
+        Records::Registrations => (REGISTRATION_FIELDS, &["finding"]),
+        Records::Peers => (PEER_FIELDS, &["finding"]),
+    };
+    line(fields.iter().chain(derived).map(|name| name.replace('.', "_")))
 }
 
 /// The call's line; what did not happen is empty.
@@ -47,6 +120,21 @@ pub(super) fn call(cdr: &Cdr) -> String {
     let summary = json::summary(cdr, None);
     let fields = FIELDS.iter().map(|path| text(at(&summary, path)));
     line(fields.chain(derived(cdr)))
+}
+
+/// The registration's line.
+pub(super) fn registration(it: &Registration) -> String {
+    flat(REGISTRATION_FIELDS, &json::registration(it, None), diagnosis::registration(it))
+}
+
+/// The peer relation's line.
+pub(super) fn peer(it: &Peer) -> String {
+    flat(PEER_FIELDS, &json::peer(it, None), diagnosis::peer(it))
+}
+
+fn flat(fields: &[&str], object: &Map<String, Value>, findings: Vec<Finding>) -> String {
+    let said = findings.into_iter().next().map(|first| first.sentence);
+    line(fields.iter().map(|path| text(at(object, path))).chain(said))
 }
 
 fn derived(cdr: &Cdr) -> [String; DERIVED.len()] {

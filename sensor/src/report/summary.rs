@@ -42,19 +42,21 @@ const NOT_READ: &[Counter] = &[
     Counter::MediaTableFull,
     Counter::RegistrationsRefused,
     Counter::RegistrationsUntold,
+    Counter::PeersRefused,
+    Counter::PeersUntold,
+    Counter::PeerRequestsUnfollowed,
 ];
 
-/// `registrations`: records of them, where they were asked for.
-pub(super) fn of(
+/// `others`: records of other kinds, as far as they were asked for, and what they are called.
+pub(super) fn of<'a>(
     calls: u64,
     streams: u64,
-    registrations: Option<u64>,
+    others: impl Iterator<Item = (u64, &'a str)>,
     counters: &Counters,
 ) -> String {
-    let registrations =
-        registrations.map_or_else(String::new, |many| count(many, "registration record") + ", ");
+    let others: String = others.map(|(many, what)| count(many, what) + ", ").collect();
     let mut text = format!(
-        "{}, {}, {registrations}{}.\n",
+        "{}, {}, {others}{}.\n",
         count(calls, "call"),
         count(streams, "stream"),
         count(counters.of(Counter::FramesSeen), "frame")

@@ -2,7 +2,9 @@
 
 use ringside_protocol::cdr::Cdr;
 use ringside_protocol::counters::Counter;
-use ringside_sensor::limits::{MAX_CALLS, MAX_FRAGMENTED, MAX_STREAMS_PER_CALL};
+use ringside_sensor::limits::{
+    MAX_CALLS, MAX_FRAGMENTED, MAX_PEERS, MAX_STREAMS_PER_CALL, MAX_UNSETTLED_RECORDS,
+};
 
 use crate::beside_a_call;
 use crate::network::{Call, Tap, attack};
@@ -89,6 +91,29 @@ fn session_descriptions_as_long_as_a_datagram() {
         call.assert_recorded(&tap);
         assert_eq!(tap.count(Counter::CallsStarted), 101);
     }
+}
+
+#[test]
+fn options_from_ten_thousand_sources() {
+    let (mut tap, call) = beside_a_call(attack::options, 5_000);
+    call.assert_recorded(&tap);
+    assert_eq!(tap.count(Counter::PeerMessages), 20_000);
+    assert_eq!(tap.count(Counter::PeersRefused), 0, "passers-by leave for each other");
+    let left = usize::try_from(tap.count(Counter::PeersUntold)).unwrap();
+    let told = usize::try_from(tap.count(Counter::PeerRecords)).unwrap();
+    // As many at once, and one a second of the attack, which takes less than a minute.
+    assert!(told <= MAX_UNSETTLED_RECORDS as usize + 60, "{told} records");
+    assert!(left >= 10_000 - MAX_PEERS - told, "{left} left");
+    assert_eq!(tap.count(Counter::CallsStarted), 1);
+}
+
+#[test]
+fn messages_to_ten_thousand_users() {
+    let (mut tap, call) = beside_a_call(attack::message, 5_000);
+    call.assert_recorded(&tap);
+    assert_eq!(tap.count(Counter::PeerMessages), 10_000);
+    assert!(tap.count(Counter::PeerRequestsUnfollowed) > 0, "more than are waited for");
+    assert!(tap.count(Counter::PeerRecords) <= u64::from(MAX_UNSETTLED_RECORDS) + 60);
 }
 
 #[test]

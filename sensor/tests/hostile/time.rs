@@ -50,13 +50,13 @@ fn assert_joins(tap: &mut Tap) {
     let segments = [(0, halves.0), (1_000, halves.1)].map(|(sequence_number, payload)| {
         tcp(src, dst, Segment { sequence_number, payload, ..Segment::default() })
     });
-    let before = tap.count(Counter::SipOutsideCalls);
+    let before = tap.count(Counter::PeerMessages);
     for (part, segment) in parts.iter().zip(&segments) {
         tap.frame(part);
         tap.frame(segment);
         (10_000..10_010).flat_map(flood).for_each(|frame| tap.frame(&frame));
     }
-    assert_eq!(tap.count(Counter::SipOutsideCalls), before + 2);
+    assert_eq!(tap.count(Counter::PeerMessages), before + 2);
 }
 
 /// Calls, TCP connections and fragments.

@@ -46,6 +46,8 @@ pub(crate) const ALL: &[(&str, Attack)] = &[
     ("5000 media lines", many_media_lines),
     ("an SDP of 60 KB of attributes", many_attributes),
     ("a multipart boundary of 20 KB", long_boundary),
+    ("OPTIONS from anywhere, answered", options),
+    ("MESSAGE to anybody", message),
     ("garbage on the SIP port", garbage),
     ("RTP, always another SSRC", new_ssrc),
     ("RTP, numbers at random", random_numbers),
@@ -172,6 +174,22 @@ pub(crate) fn long_boundary(to: &mut Frames, round: u32) {
     let text = sip(INVITE, &format!("boundary{round}"), "1 INVITE", "", &body);
     let text = text.replace("application/sdp", "multipart/mixed");
     to.udp(attacker(round), server(), text.as_bytes());
+}
+
+/// From a source of its own each time; the server answers, as most do.
+pub(crate) fn options(to: &mut Frames, round: u32) {
+    let id = format!("scan{round}");
+    let request = sip("OPTIONS sip:100@192.0.2.9 SIP/2.0", &id, "1 OPTIONS", "", "");
+    to.udp(attacker(round), server(), request.as_bytes());
+    let answer = sip("SIP/2.0 200 OK", &id, "1 OPTIONS", ";tag=s", "");
+    to.udp(server(), attacker(round), answer.as_bytes());
+}
+
+/// To a user of its own each time, and no answer.
+pub(crate) fn message(to: &mut Frames, round: u32) {
+    let text = sip("MESSAGE sip:bob@192.0.2.9 SIP/2.0", &format!("m{round}"), "1 MESSAGE", "", "")
+        .replace("<sip:bob@", &format!("<sip:u{round}@"));
+    to.udp(attacker(1), server(), text.as_bytes());
 }
 
 pub(crate) fn garbage(to: &mut Frames, round: u32) {

@@ -17,6 +17,7 @@ use ringside_sensor::analysis::{Analysis, AnalysisSettings};
 use ringside_sensor::call::CallSettings;
 use ringside_sensor::capture::{Frame, LinkType};
 use ringside_sensor::decode::{Options, PortSet};
+use ringside_sensor::peer::Methods;
 
 pub(crate) use call::{Call, sdp, sip};
 pub(crate) use frame::{Segment, fragments, rtp, tcp, udp};
@@ -43,6 +44,7 @@ pub(crate) fn settings(seed: u64) -> AnalysisSettings {
         decode: Options::default(),
         call,
         has_registrations: true,
+        peer_methods: Methods::ALL,
         leg_header: Some("X-CID".to_owned()),
     }
 }

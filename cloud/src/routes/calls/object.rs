@@ -1,15 +1,15 @@
 //! A stored call as JSON.
 
 use ringside_protocol::cdr::{Cdr, Party, Status};
-use ringside_protocol::diagnosis::{self, Finding, Severity};
+use ringside_protocol::diagnosis::{self, Finding};
 use ringside_protocol::json;
-use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 use serde_json::{Map, Value, json};
 
 use crate::db::calls::Stored;
 use crate::db::cdrs;
 use crate::filter::ENDED_BY;
 use crate::routes::names::Names;
+use crate::routes::stored::{self, finding, unreadable, verdict};
 
 /// A call as lists show it.
 pub(super) fn summary(stored: &Stored, names: &Names) -> Value {
@@ -41,21 +41,6 @@ pub(super) fn whole(stored: &Stored, legs: &[Stored], names: &Names) -> Value {
     Value::Object(object)
 }
 
-pub(in crate::routes) fn verdict(findings: &[Finding]) -> Value {
-    let (severity, sentence) = findings
-        .first()
-        .map_or((Severity::Ok, ""), |first| (first.severity, first.sentence.as_str()));
-    json!({ "severity": severity.name(), "sentence": sentence })
-}
-
-pub(in crate::routes) fn finding(finding: &Finding) -> Value {
-    json!({
-        "severity": finding.severity.name(),
-        "sentence": finding.sentence,
-        "evidence": finding.evidence,
-    })
-}
-
 /// The record and what it says. One that cannot be read leaves what its columns know.
 fn read(stored: &Stored) -> (Cdr, Vec<Finding>) {
     if let Some(mut cdr) = decoded(stored) {
@@ -67,23 +52,12 @@ fn read(stored: &Stored) -> (Cdr, Vec<Finding>) {
         }
         return (cdr, findings);
     }
-    let sentence = "The record of this call cannot be read by this build: only what the list \
-                    knows is shown. If a newer ringside-cloud ran here, install it again.";
-    let finding = Finding {
-        severity: Severity::Warning,
-        sentence: sentence.to_owned(),
-        evidence: vec![format!("record version {}", stored.version)],
-    };
-    (from_columns(stored), vec![finding])
+    (from_columns(stored), vec![unreadable(stored.version)])
 }
 
 /// The record; `None` where this build cannot read it.
 pub(in crate::routes) fn decoded(stored: &Stored) -> Option<Cdr> {
-    let version = u8::try_from(stored.version).ok()?;
-    if !(OLDEST_PROTOCOL_VERSION..=PROTOCOL_VERSION).contains(&version) {
-        return None;
-    }
-    postcard::take_from_bytes(&stored.record).ok().map(|(cdr, _)| cdr)
+    stored::decoded(stored.version, &stored.record)
 }
 
 fn from_columns(stored: &Stored) -> Cdr {

@@ -1,15 +1,14 @@
 //! A stored registration as JSON.
 
 use ringside_protocol::cdr::Party;
-use ringside_protocol::diagnosis::{self, Finding, Severity};
+use ringside_protocol::diagnosis::{self, Finding};
 use ringside_protocol::json;
 use ringside_protocol::registration::{Registration, State};
-use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 use serde_json::{Value, json};
 
 use crate::db::registrations::{Stored, state};
-use crate::routes::calls::object::{finding, verdict};
 use crate::routes::names::Names;
+use crate::routes::stored::{decoded, finding, unreadable, verdict};
 
 /// A registration as lists show it.
 pub(super) fn summary(stored: &Stored, names: &Names) -> Value {
@@ -31,30 +30,15 @@ pub(super) fn whole(stored: &Stored, names: &Names) -> Value {
 
 /// The record and what it says. One that cannot be read leaves what its columns know.
 fn read(stored: &Stored) -> (Registration, Vec<Finding>) {
-    if let Some(mut registration) = decoded(stored) {
-        let findings = diagnosis::registration(&registration);
-        // A record whose own time is impossible was filed under the day of its arrival.
-        if registration.made_at() != stored.ended_at {
-            registration.first_at.0 = stored.ended_at.0.saturating_sub(registration.made);
-        }
-        return (registration, findings);
-    }
-    let sentence = "This record cannot be read by this build: only what the list knows is shown. \
-                    If a newer ringside-cloud ran here, install it again.";
-    let finding = Finding {
-        severity: Severity::Warning,
-        sentence: sentence.to_owned(),
-        evidence: vec![format!("record version {}", stored.version)],
+    let Some(mut registration) = decoded::<Registration>(stored.version, &stored.record) else {
+        return (from_columns(stored), vec![unreadable(stored.version)]);
     };
-    (from_columns(stored), vec![finding])
-}
-
-fn decoded(stored: &Stored) -> Option<Registration> {
-    let version = u8::try_from(stored.version).ok()?;
-    if !(OLDEST_PROTOCOL_VERSION..=PROTOCOL_VERSION).contains(&version) {
-        return None;
+    let findings = diagnosis::registration(&registration);
+    // A record whose own time is impossible was filed under the day of its arrival.
+    if registration.made_at() != stored.ended_at {
+        registration.first_at.0 = stored.ended_at.0.saturating_sub(registration.made);
     }
-    postcard::take_from_bytes(&stored.record).ok().map(|(registration, _)| registration)
+    (registration, findings)
 }
 
 fn from_columns(stored: &Stored) -> Registration {

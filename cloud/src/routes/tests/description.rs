@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
+use ringside_protocol::peer::{Change, State};
+
 use super::*;
-use crate::filter::{NAMES, REGISTRATION_NAMES};
+use crate::filter::{NAMES, PEER_NAMES, REGISTRATION_NAMES};
 use crate::routes::ROUTES;
 use crate::routes::openapi::DESCRIPTION;
 
@@ -28,22 +30,20 @@ fn every_route_is_described_and_nothing_else() {
 
 #[test]
 fn every_filter_is_described_and_nothing_else() {
+    const LIST: &[&str] = &["from", "to", "limit", "cursor", "format"];
     let description = description();
     let lists = [
-        ("/api/v1/calls", NAMES, &["from", "to", "limit", "cursor", "format"][..]),
+        ("/api/v1/calls", NAMES, LIST),
         ("/api/v1/stats", NAMES, &["from", "to"]),
-        ("/api/v1/registrations", REGISTRATION_NAMES, &["from", "to", "limit", "cursor"]),
+        ("/api/v1/registrations", REGISTRATION_NAMES, LIST),
+        ("/api/v1/peers", PEER_NAMES, LIST),
     ];
     for (path, names, others) in lists {
         let described: BTreeSet<_> = description["paths"][path]["get"]["parameters"]
             .as_array()
             .expect("parameters")
             .iter()
-            .map(|parameter| match parameter["$ref"].as_str() {
-                Some(shared) => description.pointer(&shared[1..]).expect("a parameter"),
-                None => parameter,
-            })
-            .map(|parameter| parameter["name"].as_str().expect("a name"))
+            .map(|parameter| resolved(&description, parameter)["name"].as_str().expect("a name"))
             .collect();
         let read: BTreeSet<_> = names.iter().chain(others).copied().collect();
         assert_eq!(described, read, "{path}");
@@ -58,6 +58,9 @@ fn answers_are_as_described() {
     let cdrs = (1..=5).map(|number| synthetic::call(&mut noise, number, NOON - number * HOUR));
     bench.store(&bench.ours, cdrs.collect());
     bench.store(&bench.ours, vec![registrations::failing(6, NOON - HOUR, "4711", 401)]);
+    let mut peer = peers::refusing(7, NOON - HOUR, "305", 404);
+    peer.changes.push(Change { before: SECOND, state: State::Silent });
+    bench.store(&bench.ours, vec![peer]);
     let us = bench.log_in(&bench.ours.admin);
     let description = description();
     let targets = [
@@ -66,6 +69,8 @@ fn answers_are_as_described() {
         ("/api/v1/calls/{id}", format!("/api/v1/calls/{}", bench.ours.id(1))),
         ("/api/v1/registrations", "/api/v1/registrations".to_owned()),
         ("/api/v1/registrations/{id}", format!("/api/v1/registrations/{}", bench.ours.id(6))),
+        ("/api/v1/peers", "/api/v1/peers".to_owned()),
+        ("/api/v1/peers/{id}", format!("/api/v1/peers/{}", bench.ours.id(7))),
         ("/api/v1/sensors", "/api/v1/sensors".to_owned()),
         ("/api/v1/live", "/api/v1/live".to_owned()),
         ("/api/v1/stats", "/api/v1/stats".to_owned()),
@@ -84,6 +89,12 @@ fn answers_are_as_described() {
             ["schema"];
         check(&description, schema, &bench.json(&us, &target), path);
     }
+}
+
+/// What a reference names, or what stands there itself.
+fn resolved<'a>(root: &'a Value, value: &'a Value) -> &'a Value {
+    let name = value["$ref"].as_str().and_then(|name| name.strip_prefix('#'));
+    name.map_or(value, |pointer| root.pointer(pointer).expect("it is there"))
 }
 
 fn check(root: &Value, schema: &Value, value: &Value, at: &str) {

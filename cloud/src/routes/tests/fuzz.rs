@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::synthetic::{Noise, call};
 use super::*;
-use crate::filter::{NAMES, REGISTRATION_NAMES};
+use crate::filter::{NAMES, PEER_NAMES, REGISTRATION_NAMES};
 use crate::web::Site;
 
 /// Paths that are nearly routes, with anything in their places.
@@ -25,6 +25,7 @@ fn targets() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         proptest::sample::select(NAMES).prop_map(str::to_owned),
         proptest::sample::select(REGISTRATION_NAMES).prop_map(str::to_owned),
+        proptest::sample::select(PEER_NAMES).prop_map(str::to_owned),
         proptest::sample::select(&["from", "to", "limit", "cursor", "format", "since", "wait"][..])
             .prop_map(str::to_owned),
         "[ -~]{0,8}",
@@ -43,6 +44,7 @@ fn targets() -> impl Strategy<Value = String> {
         proptest::collection::vec(segment, 0..6).prop_map(|parts| format!("/{}", parts.join("/"))),
         Just("/api/v1/calls".to_owned()),
         Just("/api/v1/registrations".to_owned()),
+        Just("/api/v1/peers".to_owned()),
         Just("/api/v1/stats".to_owned()),
         Just("/api/v1/changes".to_owned()),
         "\\PC{0,20}",

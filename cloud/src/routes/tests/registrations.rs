@@ -107,6 +107,15 @@ fn a_record_says_why_and_pages_follow_each_other() {
     let next = first["next"].as_str().expect("a cursor");
     let second = numbers(&bench, &us, &format!("limit=40&cursor={next}"));
     assert_eq!(second, (41..=60).collect::<Vec<u64>>());
+    let csv = bench.get(&us, "/api/v1/registrations?format=csv&state=failing");
+    assert!(header(&csv, "Content-Disposition").is_some_and(|it| it.contains("registrations.csv")));
+    let csv = text(csv);
+    let mut lines = csv.lines();
+    let head = lines.next().expect("a head line");
+    assert!(head.starts_with("id,at,state,") && head.ends_with(",severity,verdict"), "{head}");
+    let first = lines.next().expect("a line");
+    assert!(first.contains(",4711,pbx.example,") && first.contains(",401,Unauthorized,true,"));
+    assert_eq!(lines.count(), 59);
     // They are no calls, and expire like them.
     assert_eq!(bench.json(&us, "/api/v1/calls")["calls"], serde_json::json!([]));
     bench.pass(26 * DAY);

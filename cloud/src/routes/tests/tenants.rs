@@ -16,6 +16,8 @@ fn no_route_shows_or_changes_another_customers_things() {
     bench.store(&bench.theirs, vec![secret]);
     let phone = super::registrations::failing(3, NOON - HOUR, "their-caller", 401);
     bench.store(&bench.theirs, vec![phone]);
+    let message = super::peers::refusing(4, NOON - HOUR, "their-caller", 404);
+    bench.store(&bench.theirs, vec![message]);
     let us = bench.log_in(&bench.ours.admin);
     let them = bench.log_in(&bench.theirs.admin);
     let device = bench.theirs.device.to_string();
@@ -31,6 +33,7 @@ fn no_route_shows_or_changes_another_customers_things() {
             path if path.contains("/api_tokens/") => token_id.clone(),
             path if path.contains("/calls/") || path.contains("/captures/") => bench.theirs.id(2),
             path if path.contains("/registrations/") => bench.theirs.id(3),
+            path if path.contains("/peers/") => bench.theirs.id(4),
             _ => device.clone(),
         };
         let has_item = route.path.contains('{');
@@ -68,8 +71,10 @@ fn no_route_shows_or_changes_another_customers_things() {
     }
     // Their number is not one of ours.
     assert_eq!(bench.get(&us, "/api/v1/calls?sensor=2").status, 400);
-    let csv = text(bench.get(&us, "/api/v1/calls?format=csv"));
-    assert!(!csv.contains("their-caller") && csv.lines().count() == 2, "{csv}");
+    for (list, lines) in [("calls", 2), ("registrations", 1), ("peers", 1)] {
+        let csv = text(bench.get(&us, &format!("/api/v1/{list}?format=csv")));
+        assert!(!csv.contains("their-caller") && csv.lines().count() == lines, "{csv}");
+    }
     let sensor = bench.json(&them, &format!("/api/v1/sensors/{device}"));
     assert_ne!(sensor["state"], "revoked");
     assert_eq!(things(&bench, &them), before);
@@ -79,7 +84,7 @@ fn no_route_shows_or_changes_another_customers_things() {
 
 /// What an administrator has, as lists show it.
 fn things(bench: &Bench, who: &Browser) -> Vec<Value> {
-    let lists = ["sensors", "rules", "api_tokens", "calls", "registrations", "tokens"];
+    let lists = ["sensors", "rules", "api_tokens", "calls", "registrations", "peers", "tokens"];
     lists.iter().map(|list| bench.json(who, &format!("/api/v1/{list}"))).collect()
 }
 

@@ -6,6 +6,7 @@ use core::net::Ipv4Addr;
 use ringside_protocol::cdr::{Interval, Party, SipEvent, SipMessage, Stream};
 use ringside_protocol::counters::Counter;
 use ringside_protocol::limits::*;
+use ringside_protocol::peer::Peer;
 use ringside_protocol::record::Record;
 use ringside_protocol::registration::Registration;
 
@@ -143,6 +144,20 @@ fn a_record_that_contradicts_itself_is_kept() {
     };
     let ack = device.send(&cloud, vec![odd]).expect("stored");
     assert_eq!((ack.stored, ack.refused), (1, 0));
+}
+
+#[test]
+fn a_hostile_peer_relation_is_dropped() {
+    let cloud = Cloud::new();
+    let device = Device::connected(&cloud, "gate-1");
+    let peer = |number, event: String| {
+        let event = Some(event);
+        Record::from(Peer { number, first_at: cloud.now, event, ..Peer::default() })
+    };
+    let records = [peer(1, "x".repeat(MAX_TEXT)), peer(2, "x".repeat(MAX_TEXT + 1))];
+    let batch = Batch::new(device.boot, records);
+    let ack: BatchAck = device.ask(&cloud, "/uplink/cdrs", &batch).expect("acknowledged");
+    assert_eq!((ack.stored, ack.refused), (1, 1));
 }
 
 #[test]

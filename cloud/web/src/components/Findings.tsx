@@ -1,5 +1,7 @@
 // What is worth saying about a call: sentences, each with the figures it rests on.
 
+import { localTimes } from "../format.js";
+import { now } from "../store.js";
 import type { Finding } from "../types.js";
 import { SeverityIcon } from "./Icon.js";
 
@@ -10,11 +12,11 @@ export function Findings({ findings }: { findings: Finding[] }) {
         <li key={index} class={`finding finding-${severity}`}>
           <SeverityIcon severity={severity} />
           <div>
-            <p dir="auto">{sentence}</p>
+            <p dir="auto">{localTimes(sentence, now.value)}</p>
             {evidence.length > 0 && (
               <ul class="evidence" aria-label="Evidence">
                 {evidence.map((item) => (
-                  <li key={item}>{item}</li>
+                  <li key={item}>{localTimes(item, now.value)}</li>
                 ))}
               </ul>
             )}

@@ -40,6 +40,19 @@ function everything(): Item[] {
       note: "search",
       run: () => navigate("/registrations?state=failing"),
     },
+    { icon: "phone", text: "Peers", note: "page", run: () => navigate("/peers") },
+    {
+      icon: "phone",
+      text: "Trunks and phones that do not answer OPTIONS",
+      note: "search",
+      run: () => navigate("/peers?state=silent&method=OPTIONS"),
+    },
+    {
+      icon: "phone",
+      text: "MESSAGEs that were not delivered",
+      note: "search",
+      run: () => navigate("/peers?state=silent,refusing&method=MESSAGE"),
+    },
     { icon: "sensor", text: "Sensors", note: "page", run: () => navigate("/sensors") },
     { icon: "filter", text: "Rules", note: "page", run: () => navigate("/rules") },
     ...(isAdmin()

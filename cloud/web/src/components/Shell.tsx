@@ -25,6 +25,8 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
     // The link or row that had the focus is gone: the keyboard goes on from the page's beginning.
     const main = document.getElementById("main");
     if (document.activeElement === document.body) main?.focus({ preventScroll: true });
+    // On a telephone the row of pages scrolls: the present one is in sight.
+    document.querySelector(".bar [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   }, [place.value.path]);
   return (
     <>
@@ -44,6 +46,9 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
           </Tab>
           <Tab name="registrations" to="/registrations">
             Registrations
+          </Tab>
+          <Tab name="peers" to="/peers">
+            Peers
           </Tab>
           <Tab name="sensors" to="/sensors">
             Sensors
@@ -117,7 +122,7 @@ function Tab({
   to,
   children,
 }: {
-  name: "calls" | "live" | "registrations" | "sensors" | "rules";
+  name: "calls" | "live" | "registrations" | "peers" | "sensors" | "rules";
   to: string;
   children: string;
 }) {

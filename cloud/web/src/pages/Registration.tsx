@@ -4,15 +4,15 @@ import { api } from "../api.js";
 import { Clip } from "../components/Clip.js";
 import { Copy } from "../components/Copy.js";
 import { Findings } from "../components/Findings.js";
-import { Icon, To } from "../components/Icon.js";
-import { Failed, Notice, Waiting } from "../components/Notice.js";
-import { RegistrationMark } from "../components/RegistrationMark.js";
+import { To } from "../components/Icon.js";
+import { CAUSE, Fact, RecordPage } from "../components/RecordPage.js";
+import { RegistrationMark } from "../components/StateMark.js";
 import { Time } from "../components/Time.js";
 import { NONE, count, longDuration, millis } from "../format.js";
-import { useKeys } from "../keys.js";
 import { useLoad } from "../load.js";
-import { contactAddress, historyQuery, registrationList } from "../registrations.js";
-import { address, navigate, query, registrationPath, sensorPath } from "../router.js";
+import { listOf } from "../records.js";
+import { REGISTRATIONS, contactAddress, historyQuery } from "../registrations.js";
+import { address, query, registrationPath, sensorPath } from "../router.js";
 import { useTitle } from "../title.js";
 import type { Registration as Data } from "../types.js";
 
@@ -23,38 +23,22 @@ export function Registration({ id }: { id: string }) {
     { live: false, keep: false },
   );
   useTitle(data ? `Registration of ${data.aor.user || data.aor.host}` : "Registration");
-  const back = address("/registrations", registrationList(query.value));
-  useKeys("Registration", [{ key: "Escape", does: "Back to the list", run: () => navigate(back) }]);
   return (
-    <>
-      <nav class="walk" aria-label="Registrations">
-        <a href={back}>
-          <Icon name="left" /> Registrations
-        </a>
-      </nav>
-      {data ? (
-        <Shown registration={data} />
-      ) : error?.status === 404 ? (
-        <Notice title="There is no such registration" whole>
-          <p>{error.message}</p>
-          <p>
-            <a class="button" href={back}>
-              Back to the registrations
-            </a>
-          </p>
-        </Notice>
-      ) : error ? (
-        <Failed error={error} retry={reload} />
-      ) : (
-        <Waiting rows={8} />
-      )}
-    </>
+    <RecordPage
+      what="Registrations"
+      one="registration"
+      back={address("/registrations", listOf(REGISTRATIONS, query.value))}
+      error={error}
+      reload={reload}
+    >
+      {data ? <Shown registration={data} /> : null}
+    </RecordPage>
   );
 }
 
 function Shown({ registration: it }: { registration: Data }) {
   return (
-    <article class="call reg-page">
+    <article class="call rec-page">
       <header class="call-head">
         <h1>
           <bdi class="clip">{it.aor.user ? `${it.aor.user}@${it.aor.host}` : it.aor.host}</bdi>
@@ -169,20 +153,6 @@ function Facts({ registration: it }: { registration: Data }) {
   );
 }
 
-const Fact = ({ name, children }: { name: string; children: preact.ComponentChildren }) => (
-  <div>
-    <dt>{name}</dt>
-    <dd>{children}</dd>
-  </div>
-);
-
-const CAUSE: Record<string, string> = {
-  state: "changed",
-  facts: "other facts",
-  hour: "hourly",
-  capture_end: "capture ended",
-};
-
 /** Every record of the registration that is kept. */
 function History({ registration }: { registration: Data }) {
   const asked = historyQuery(registration);
@@ -221,7 +191,7 @@ function History({ registration }: { registration: Data }) {
                       <Time at={one.at} withDay />
                     </strong>
                   ) : (
-                    <a href={registrationPath(one.id, registrationList(query.value))}>
+                    <a href={registrationPath(one.id, listOf(REGISTRATIONS, query.value))}>
                       <Time at={one.at} withDay />
                     </a>
                   )}

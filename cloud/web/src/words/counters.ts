@@ -85,7 +85,7 @@ export const COUNTERS: Record<string, Counter> = {
   media_table_full: { group: "Media", means: "Media addresses beyond the table's limit.", loss: true },
   sip_outside_calls: {
     group: "SIP",
-    means: "SIP messages that belong to no call and no registration (OPTIONS and such).",
+    means: "SIP messages that belong to no call, no registration and no peer relation.",
   },
   cdrs_stored: { group: "Records", means: "Records written to the outbox and flushed." },
   cdrs_acknowledged: { group: "Records", means: "Records that the cloud acknowledged." },
@@ -201,6 +201,25 @@ export const COUNTERS: Record<string, Counter> = {
     group: "SIP",
     means:
       "Voice quality reports that are unreadable, or of a call that is not, or no longer, followed.",
+  },
+  peer_messages: {
+    group: "SIP",
+    means: "OPTIONS, SUBSCRIBE, NOTIFY, MESSAGE and PUBLISH outside calls, and their responses.",
+  },
+  peer_records: { group: "Records", means: "Records of peer relations made." },
+  peers_refused: {
+    group: "SIP",
+    means: "Peer relations not followed because the table was full.",
+    loss: true,
+  },
+  peers_untold: {
+    group: "SIP",
+    means: "Peer relations of a few requests that left, without a record, to make room.",
+  },
+  peer_requests_unfollowed: {
+    group: "SIP",
+    means: "Requests outside calls whose answer was not waited for because too many were open.",
+    loss: true,
   },
 };
 

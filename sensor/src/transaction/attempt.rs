@@ -1,7 +1,7 @@
-//! One attempt to register: from the first REGISTER to the response that decides.
+//! One attempt: from the first request to the response that decides.
 //!
 //! ```text
-//!            401, 407, 423, 3xx            REGISTER
+//!            401, 407, 423, 3xx             request
 //!  Asking ----------------------> Waiting ----------> Asking
 //!    |                               |
 //!    | 2xx: granted                  | RETRY_WAIT: refused
@@ -9,46 +9,35 @@
 //!    | TIMER_F: refused, no answer
 //! ```
 //!
-//! A challenge and the REGISTER that answers it are one attempt. A second challenge refuses the
+//! A challenge and the request that answers it are one attempt. A second challenge refuses the
 //! credentials, unless it says that only their nonce was stale (RFC 3261 §22.3, RFC 7616 §3.3).
+
+use super::Transaction;
 
 const SECOND: u64 = 1_000_000;
 
-/// Timer F (RFC 3261 §17.1.2.2): a REGISTER without any final response.
+/// Timer F (RFC 3261 §17.1.2.2): a request without any final response.
 pub const TIMER_F: u64 = 32 * SECOND;
 
-/// How long a challenged or redirected attempt waits for the REGISTER that goes on.
+/// How long a challenged or redirected attempt waits for the request that goes on.
 pub const RETRY_WAIT: u64 = 5 * SECOND;
 
-/// Challenges of one attempt that may claim a stale nonce: a registrar that always does refuses.
+/// Challenges of one attempt that may claim a stale nonce: a server that always does refuses.
 pub const MAX_STALE: u8 = 3;
-
-/// What names a transaction, hashed: Call-ID, CSeq number, and the topmost Via's branch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transaction {
-    /// Of the Call-ID.
-    pub call_id: u64,
-    /// The CSeq number.
-    pub cseq: u32,
-    /// Of all three.
-    pub hash: u64,
-}
 
 /// An attempt that is not decided.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
-    /// Its first REGISTER, microseconds.
+    /// Its first request, microseconds.
     pub started_at: u64,
-    /// The newest REGISTER.
+    /// The newest request.
     pub sent_at: u64,
-    /// The transaction of the newest REGISTER.
+    /// The transaction of the newest request.
     pub transaction: Transaction,
     /// A challenge has come.
     pub is_challenged: bool,
-    /// The newest REGISTER carries credentials.
+    /// The newest request carries credentials.
     pub has_credentials: bool,
-    /// It asks the registrar to forget the contact: an expiry of 0.
-    pub asks_to_leave: bool,
     /// The response that it waits after; `None` while one is awaited.
     waiting_after: Option<u16>,
     stale: u8,
@@ -61,63 +50,50 @@ pub struct Attempt {
 pub enum Outcome {
     /// It is not decided.
     Open,
-    /// The registrar has agreed.
+    /// The server has agreed.
     Granted,
     /// It has not, or nobody answered (`None`).
     Refused(Option<u16>),
 }
 
 impl Attempt {
-    /// Begins with a REGISTER.
+    /// Begins with a request.
     #[must_use]
-    pub const fn new(
-        transaction: Transaction,
-        has_credentials: bool,
-        asks_to_leave: bool,
-        now: u64,
-    ) -> Self {
+    pub const fn new(transaction: Transaction, has_credentials: bool, now: u64) -> Self {
         Self {
             started_at: now,
             sent_at: now,
             transaction,
             is_challenged: false,
             has_credentials,
-            asks_to_leave,
             waiting_after: None,
             stale: 0,
             deadline: now + TIMER_F,
         }
     }
 
-    /// Whether a REGISTER goes on with it rather than beginning another.
+    /// Whether a request goes on with it rather than beginning another.
     #[must_use]
     pub const fn goes_on_with(&self, transaction: Transaction) -> bool {
         self.waiting_after.is_some() && self.transaction.call_id == transaction.call_id
     }
 
-    /// Whether a response to the newest REGISTER is awaited.
+    /// Whether a response to the newest request is awaited.
     #[must_use]
     pub const fn is_asking(&self) -> bool {
         self.waiting_after.is_none()
     }
 
-    /// Goes on with another REGISTER.
-    pub const fn ask_again(
-        &mut self,
-        transaction: Transaction,
-        has_credentials: bool,
-        asks_to_leave: bool,
-        now: u64,
-    ) {
+    /// Goes on with another request.
+    pub const fn ask_again(&mut self, transaction: Transaction, has_credentials: bool, now: u64) {
         self.transaction = transaction;
         self.has_credentials = has_credentials;
-        self.asks_to_leave = asks_to_leave;
         self.sent_at = now;
         self.waiting_after = None;
         self.deadline = now + TIMER_F;
     }
 
-    /// Takes a final response to the newest REGISTER. `is_stale`: it says that the nonce was.
+    /// Takes a final response to the newest request. `is_stale`: it says that the nonce was.
     pub const fn answer(&mut self, status_code: u16, is_stale: bool, now: u64) -> Outcome {
         match status_code {
             200..300 => return Outcome::Granted,
@@ -153,10 +129,10 @@ mod tests {
     }
 
     fn attempt() -> Attempt {
-        Attempt::new(transaction(1), false, false, 0)
+        Attempt::new(transaction(1), false, 0)
     }
 
-    /// Status codes one after the other, each answering a REGISTER of its own; the last decides.
+    /// Status codes one after the other, each answering a request of its own; the last decides.
     fn ends(answers: &[(u16, bool)]) -> Outcome {
         let mut attempt = attempt();
         let mut outcome = Outcome::Open;
@@ -164,7 +140,7 @@ mod tests {
             assert_eq!(outcome, Outcome::Open);
             if cseq > 1 {
                 assert!(attempt.goes_on_with(transaction(cseq)));
-                attempt.ask_again(transaction(cseq), true, false, SECOND);
+                attempt.ask_again(transaction(cseq), true, SECOND);
             }
             outcome = attempt.answer(code, is_stale, SECOND);
         }

@@ -1,4 +1,4 @@
-//! Calls as CSV (RFC 4180), streamed: all that the filter finds, however many.
+//! Records as CSV (RFC 4180), streamed: all that the filter finds, however many.
 //!
 //! A cell that a spreadsheet would take for a formula gets an apostrophe before it (CWE-1236); a
 //! plus sign with digits alone is a telephone number and stays as it is.
@@ -8,60 +8,30 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::object;
+use super::listing::Listed;
+use super::names::Names;
+use super::turns::Turn;
 use crate::auth::Scope;
 use crate::db::Db;
-use crate::db::calls::{self, Calls};
 use crate::db::search::{Bounds, MAX_ROWS_SCANNED, Position, Span, search};
-use crate::filter::Filter;
-use crate::routes::names::Names;
-use crate::routes::turns::Turn;
 use crate::server::Response;
 
-/// Calls that are in memory at once.
+/// A column's name, and where in a record's JSON it stands.
+pub(super) type Column = (&'static str, &'static str);
+
+/// Records that are in memory at once.
 const CHUNK: usize = 100;
 
-/// The columns: their names, and where in a call's JSON they stand.
-const COLUMNS: &[(&str, &str)] = &[
-    ("id", "/id"),
-    ("call_id", "/call_id"),
-    ("caller", "/caller/user"),
-    ("caller_display", "/caller/display"),
-    ("callee", "/callee/user"),
-    ("callee_display", "/callee/display"),
-    ("src", "/src"),
-    ("dst", "/dst"),
-    ("first_at", "/first_at"),
-    ("start_at", "/start_at"),
-    ("answered_at", "/answered_at"),
-    ("ended_at", "/ended_at"),
-    ("session_request_delay_ms", "/session_request_delay_ms"),
-    ("setup_ms", "/setup_ms"),
-    ("duration_ms", "/duration_ms"),
-    ("status_code", "/status_code"),
-    ("reason_phrase", "/reason_phrase"),
-    ("ended_by", "/ended_by"),
-    ("flags", "/flags"),
-    ("mos", "/mos"),
-    ("r", "/r"),
-    ("mos_scale", "/mos_scale"),
-    ("caller_agent", "/caller_agent"),
-    ("callee_agent", "/callee_agent"),
-    ("id_sensor", "/sensor/id_sensor"),
-    ("sensor", "/sensor/name"),
-    ("severity", "/verdict/severity"),
-    ("verdict", "/verdict/sentence"),
-];
-
-pub(super) fn response(
+/// Everything of a kind that the filter finds within `span`.
+pub(super) fn response<K: Listed>(
     db: Arc<Db>,
     scope: Scope,
-    filter: Filter,
+    filter: K::Filter,
     span: Span,
     names: Names,
     turn: Turn,
 ) -> Response {
-    let export = Export {
+    let export = Export::<K> {
         db,
         scope,
         filter,
@@ -69,19 +39,20 @@ pub(super) fn response(
         names,
         after: None,
         is_done: false,
-        ready: header(),
+        ready: header(K::COLUMNS_OF_CSV),
         sent: 0,
         _turn: turn,
     };
+    let disposition = format!("attachment; filename=\"{}.csv\"", K::NAME);
     Response::stream(200, "text/csv; charset=utf-8; header=present", Box::new(export))
-        .with_header("Content-Disposition", "attachment; filename=\"calls.csv\"")
+        .with_header("Content-Disposition", &disposition)
 }
 
-/// Reads the next calls when the last ones have been sent.
-struct Export {
+/// Reads the next records when the last ones have been sent.
+struct Export<K: Listed> {
     db: Arc<Db>,
     scope: Scope,
-    filter: Filter,
+    filter: K::Filter,
     span: Span,
     names: Names,
     after: Option<Position>,
@@ -92,7 +63,7 @@ struct Export {
     _turn: Turn,
 }
 
-impl Read for Export {
+impl<K: Listed> Read for Export<K> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.sent == self.ready.len() && !self.is_done {
             self.load()?;
@@ -105,17 +76,17 @@ impl Read for Export {
     }
 }
 
-impl Export {
+impl<K: Listed> Export<K> {
     fn load(&mut self) -> io::Result<()> {
         let bounds = Bounds { matches: CHUNK, rows: MAX_ROWS_SCANNED };
-        let matches = |row: &calls::Row<'_>| self.filter.matches(row);
+        let matches = |row: &K::Row<'_>| K::matches(&self.filter, row);
         let (db, scope) = (&self.db, &self.scope);
-        let page = search::<Calls>(db, scope, self.span, self.after, bounds, &matches)
+        let page = search::<K>(db, scope, self.span, self.after, bounds, &matches)
             .map_err(io::Error::other)?;
         self.ready.clear();
         self.sent = 0;
-        for call in &page.records {
-            line(&mut self.ready, &object::summary(call, &self.names));
+        for record in &page.records {
+            line(&mut self.ready, K::COLUMNS_OF_CSV, &K::summary(record, &self.names));
         }
         self.after = page.next;
         self.is_done = page.next.is_none();
@@ -123,17 +94,17 @@ impl Export {
     }
 }
 
-fn header() -> Vec<u8> {
-    let names: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).collect();
+fn header(columns: &[Column]) -> Vec<u8> {
+    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
     format!("{}\r\n", names.join(",")).into_bytes()
 }
 
-fn line(to: &mut Vec<u8>, call: &Value) {
-    for (index, (_, place)) in COLUMNS.iter().enumerate() {
+fn line(to: &mut Vec<u8>, columns: &[Column], record: &Value) {
+    for (index, (_, place)) in columns.iter().enumerate() {
         if index > 0 {
             to.push(b',');
         }
-        let text = match call.pointer(place) {
+        let text = match record.pointer(place) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(Value::Array(items)) => {
