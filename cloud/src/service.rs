@@ -24,6 +24,7 @@ use crate::retention::{self, EXPIRE_EVERY_SECONDS};
 use crate::routes::{self, App};
 use crate::server::Handler;
 use crate::uplink::Uplink;
+use ringside_protocol::words::plural;
 
 /// Threads that call the handlers of the sensors' listener: commits queue up at one writer, so more
 /// would only wait.
@@ -239,9 +240,9 @@ impl Retention {
 fn expire(db: &Db, stop: &AtomicBool) {
     match retention::expire(db, now(), stop) {
         Ok(expired) if expired.records > 0 || expired.days > 0 => log::info!(
-            "{} records and {} days were older than the retention and are gone",
-            expired.records,
-            expired.days
+            "older than the retention and gone: {}, {}",
+            plural(expired.records, "record"),
+            plural(expired.days, "day")
         ),
         Ok(_) => {}
         Err(error) => log::error!("old records could not be deleted: {error}"),

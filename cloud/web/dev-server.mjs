@@ -160,9 +160,7 @@ export async function startDevServer({
       return { body: { registrations: listed, next, partial: false, newest: registrations[0]?.at ?? null } };
     },
     "GET /stats": (query) => {
-      const found = calls.filter((call) =>
-        fits(call, new URLSearchParams({ from: query.get("from") ?? "", to: query.get("to") ?? "" })),
-      );
+      const found = calls.filter((call) => fits(call, query));
       return { body: stats(found, sensors, query) };
     },
   };
@@ -334,9 +332,10 @@ async function file(path, response) {
 /** As if some of the newest calls were still in progress. */
 function inProgress(calls, sensors) {
   const bands = (of) => ({
-    bad: of.filter(({ mos }) => mos <= 3).length,
+    excellent: of.filter(({ mos }) => mos > 4.2).length,
+    good: of.filter(({ mos }) => mos > 3.6 && mos <= 4.2).length,
     fair: of.filter(({ mos }) => mos > 3 && mos <= 3.6).length,
-    good: of.filter(({ mos }) => mos > 3.6).length,
+    degraded: of.filter(({ mos }) => mos <= 3).length,
     unrated: Math.ceil(of.length / 8),
   });
   const bySensor = sensors
@@ -352,7 +351,9 @@ function inProgress(calls, sensors) {
         calls: worst.map((call) => ({
           id: call.id,
           caller: call.caller.user,
+          caller_display: call.caller.display,
           callee: call.callee.user,
+          callee_display: call.callee.display,
           first_at: call.first_at,
           answered_at: call.answered_at,
           mos: call.mos,
@@ -365,9 +366,10 @@ function inProgress(calls, sensors) {
     });
   const sum = (field) => bySensor.reduce((total, one) => total + one[field], 0);
   return {
-    bad: sum("bad"),
-    fair: sum("fair"),
+    excellent: sum("excellent"),
     good: sum("good"),
+    fair: sum("fair"),
+    degraded: sum("degraded"),
     unrated: sum("unrated"),
     sensors: bySensor,
   };
@@ -375,10 +377,10 @@ function inProgress(calls, sensors) {
 
 function stats(found, sensors, query) {
   const answered = found.filter((call) => call.answered_at !== null);
-  const mos = { good: 0, fair: 0, bad: 0, none: 0 };
+  const mos = { excellent: 0, good: 0, fair: 0, degraded: 0, no_audio: 0, none: 0 };
   const hours = new Map();
   for (const call of found) {
-    mos[call.mos === null ? "none" : call.mos <= 3 ? "bad" : call.mos <= 3.6 ? "fair" : "good"] += 1;
+    if (call.answered_at || call.band) mos[call.band ?? "none"] += 1;
     const at = `${call.ended_at.slice(0, 13)}:00:00Z`;
     const hour = hours.get(at) ?? { at, calls: 0, answered: 0, sum: 0, scored: 0 };
     hour.calls += 1;

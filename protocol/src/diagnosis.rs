@@ -7,7 +7,9 @@ mod registration;
 
 pub use registration::{SLOW_REGISTRAR_MICROS, registration};
 
+use crate::band::Band;
 use crate::cdr::{Cdr, Direction, EndedBy, Score, Stream, flags, usual_reason_phrase};
+use crate::words::plural;
 
 pub mod media;
 
@@ -48,10 +50,6 @@ pub struct Finding {
     pub evidence: Vec<String>,
 }
 
-/// A MOS at or below this is heard as bad, 1/100.
-pub const MOS_BAD: u16 = 300;
-/// A MOS at or below this is heard as fair, 1/100.
-pub const MOS_FAIR: u16 = 360;
 /// Loss at or above this share is worth a sentence, 1/1000.
 pub const LOSS_NOTABLE_PERMILLE: u64 = 10;
 /// A gap between two packets that people hear, microseconds.
@@ -121,17 +119,16 @@ fn quality(cdr: &Cdr, stream: &Stream, found: &mut Vec<Finding>) {
         return;
     };
     if discarded > 0 {
-        let packets = if discarded == 1 { "packet" } else { "packets" };
-        evidence.push(format!("{discarded} {packets} too late for the jitter buffer"));
+        evidence.push(format!("{} too late for the jitter buffer", plural(discarded, "packet")));
     }
-    let (severity, word) = if mos <= MOS_BAD {
-        (Severity::Problem, "bad")
-    } else if mos <= MOS_FAIR {
-        (Severity::Warning, "fair")
-    } else if lost_permille >= LOSS_NOTABLE_PERMILLE {
-        (Severity::Info, "still good")
-    } else {
-        return;
+    let (severity, word) = match Band::of_mos(mos) {
+        Band::NoAudio | Band::Degraded => (Severity::Problem, "degraded"),
+        Band::Fair => (Severity::Warning, "fair"),
+        Band::Good if lost_permille >= LOSS_NOTABLE_PERMILLE => (Severity::Info, "still good"),
+        Band::Excellent if lost_permille >= LOSS_NOTABLE_PERMILLE => {
+            (Severity::Info, "still excellent")
+        }
+        Band::Good | Band::Excellent => return,
     };
     evidence.insert(0, format!("MOS {}.{:02}", mos / 100, mos % 100));
     if stream.is_unreliable(cdr.flags) {

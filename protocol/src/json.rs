@@ -13,6 +13,7 @@ mod stream;
 pub use stream::observed_names;
 use stream::{direction, scale_name, scale_reason, stream_object};
 
+use crate::band::Band;
 use crate::cdr::{
     CallId, Cdr, EndedBy, Offset, Party, QualityReport, ReportKind, Score, SipMessage, Stream,
     flags,
@@ -77,11 +78,12 @@ pub fn summary(cdr: &Cdr, id: Option<CallId>) -> Map<String, Value> {
         "ended_by": ended_by(cdr.ended_by),
         "caller_agent": cdr.caller_agent,
         "callee_agent": cdr.callee_agent,
-        "dtmf": cdr.dtmf,
+        "dtmf": (!cdr.dtmf.is_empty()).then_some(&cdr.dtmf),
         "flags": flag_names(cdr.flags),
         "vlan": cdr.vlan,
         "retransmissions": cdr.retransmissions,
         "legs": cdr.legs.as_ref().map(|legs| json!({ "key": legs.key, "source": legs.source.name() })),
+        "band": Band::of(cdr).map(Band::name),
         "mos": adaptive.map(|(score, _)| hundredths(score.mos)),
         "r": adaptive.map(|(score, _)| f64::from(score.r) / 10.0),
         "mos_fixed_50": mos_with(|stream| stream.fixed_50),

@@ -16,6 +16,7 @@
 //!
 //! Wire structs only ever gain fields at their end; `tests/golden` pins their bytes.
 
+pub mod band;
 pub mod cdr;
 pub mod columns;
 pub mod counters;
@@ -25,6 +26,7 @@ pub mod json;
 pub mod limits;
 pub mod live;
 pub mod message;
+pub mod nearest;
 pub mod plausible;
 pub mod record;
 pub mod registration;
@@ -34,6 +36,7 @@ pub mod slot;
 pub mod step;
 pub mod time;
 pub mod token;
+pub mod words;
 
 /// The protocol version that this build speaks; the cloud also reads the one before.
 pub const PROTOCOL_VERSION: u8 = 1;

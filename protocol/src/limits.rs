@@ -51,6 +51,9 @@ pub const MAX_INTERFACES: usize = 16;
 /// Bytes of an interface's name in a heartbeat.
 pub const MAX_INTERFACE_NAME: usize = 64;
 
+/// Bytes of a display name in a heartbeat; the rest is cut.
+pub const MAX_LIVE_DISPLAY: usize = 96;
+
 /// Bytes of a version in a heartbeat.
 pub const MAX_VERSION_TEXT: usize = 64;
 

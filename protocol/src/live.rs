@@ -2,52 +2,43 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnosis::{MOS_BAD, MOS_FAIR};
+use crate::band::Band;
 use crate::time::UnixMicros;
 
 /// Calls that a heartbeat names, at most.
 pub const MAX_LIVE_CALLS: usize = 20;
-
-/// A MOS in the words of the GUI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Band {
-    /// At most [`MOS_BAD`].
-    Bad,
-    /// At most [`MOS_FAIR`].
-    Fair,
-    /// Above.
-    Good,
-}
-
-impl Band {
-    /// Of a MOS, 1/100.
-    #[must_use]
-    pub const fn of(mos: u16) -> Self {
-        if mos <= MOS_BAD {
-            Self::Bad
-        } else if mos <= MOS_FAIR {
-            Self::Fair
-        } else {
-            Self::Good
-        }
-    }
-}
 
 /// All calls in progress at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Live {
     /// The moment, by the packets' time; `None` before the first look.
     pub at: Option<UnixMicros>,
-    /// Calls whose worst direction is [`Band::Bad`].
-    pub bad: u16,
+    /// Calls whose worst direction is [`Band::Degraded`].
+    pub degraded: u16,
     /// Calls whose worst direction is [`Band::Fair`].
     pub fair: u16,
     /// Calls whose worst direction is [`Band::Good`].
     pub good: u16,
     /// Calls without a MOS: not answered yet, no media yet, or a codec without published values.
     pub unrated: u16,
-    /// Of the rated ones the worst, at most [`MAX_LIVE_CALLS`], lowest MOS first.
+    /// At most [`MAX_LIVE_CALLS`]: the lowest MOS first, then those without one, the oldest first.
     pub worst: Vec<LiveCall>,
+    /// Calls whose worst direction is [`Band::Excellent`].
+    pub excellent: u16,
+}
+
+impl Live {
+    /// How many calls are in a band; `None` is those without a MOS.
+    pub const fn count_mut(&mut self, band: Option<Band>) -> &mut u16 {
+        match band {
+            Some(Band::Degraded) => &mut self.degraded,
+            Some(Band::Fair) => &mut self.fair,
+            Some(Band::Good) => &mut self.good,
+            Some(Band::Excellent) => &mut self.excellent,
+            // Who hears nothing is known at the call's end.
+            Some(Band::NoAudio) | None => &mut self.unrated,
+        }
+    }
 }
 
 /// One call in progress, with the figures that its record would have if it ended now.
@@ -63,8 +54,8 @@ pub struct LiveCall {
     pub first_at: UnixMicros,
     /// The first 2xx to INVITE.
     pub answered_at: Option<UnixMicros>,
-    /// MOS of the worst direction with an adaptive jitter buffer, 1/100.
-    pub mos: u16,
+    /// MOS of the worst direction with an adaptive jitter buffer, 1/100; `None` where there is none.
+    pub mos: Option<u16>,
     /// Sequence numbers that should have come in that direction …
     pub expected: u32,
     /// … and those that did not.
@@ -73,15 +64,8 @@ pub struct LiveCall {
     pub jitter_max: Option<u32>,
     /// The sensor itself missed packets of it.
     pub is_unreliable: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bands_meet_where_the_diagnosis_has_its_limits() {
-        let of = [100, MOS_BAD, MOS_BAD + 1, MOS_FAIR, MOS_FAIR + 1, 450].map(Band::of);
-        assert_eq!(of, [Band::Bad, Band::Bad, Band::Fair, Band::Fair, Band::Good, Band::Good]);
-    }
+    /// The caller's display name.
+    pub caller_display: String,
+    /// The callee's.
+    pub callee_display: String,
 }

@@ -11,8 +11,8 @@ use crate::cdr::{Cdr, Stream};
 use crate::counters::Counter;
 use crate::limits::{
     MAX_ADDRESSES, MAX_DTMF, MAX_ENCODING_NAME, MAX_INTERFACE_NAME, MAX_INTERFACES, MAX_INTERVALS,
-    MAX_QUALITY_REPORTS, MAX_REPORTED_STREAMS, MAX_RULE_NAME, MAX_SENTENCE, MAX_SIP_EVENTS,
-    MAX_STREAMS, MAX_TEXT, MAX_VERSION_TEXT,
+    MAX_LIVE_DISPLAY, MAX_QUALITY_REPORTS, MAX_REPORTED_STREAMS, MAX_RULE_NAME, MAX_SENTENCE,
+    MAX_SIP_EVENTS, MAX_STREAMS, MAX_TEXT, MAX_VERSION_TEXT,
 };
 use crate::live::MAX_LIVE_CALLS;
 use crate::message::Heartbeat;
@@ -120,6 +120,8 @@ pub fn cut(heartbeat: &mut Heartbeat) -> Option<Implausible> {
     for call in &mut heartbeat.live.worst {
         cut.text("bytes of a text", &mut call.caller, MAX_TEXT);
         cut.text("bytes of a text", &mut call.callee, MAX_TEXT);
+        cut.text("bytes of a display name", &mut call.caller_display, MAX_LIVE_DISPLAY);
+        cut.text("bytes of a display name", &mut call.callee_display, MAX_LIVE_DISPLAY);
     }
     if let Some(upgrade) = &mut heartbeat.upgrade {
         cut.text("bytes of a version", &mut upgrade.to, MAX_VERSION_TEXT);

@@ -280,7 +280,7 @@ impl Failure {
                  certificate holds into server_destination"
             ),
             Self::NotTls { host, detail } => format!(
-                "{host} did not complete a TLS handshake ({detail}): check that \
+                "the server {host} did not complete a TLS handshake ({detail}): check that \
                  server_destination_port is the cloud's sensor port and that no proxy intercepts it"
             ),
             Self::CertificateTime { sensor_time, not_before, not_after } => format!(
@@ -404,7 +404,41 @@ impl fmt::Display for Failure {
 
 impl core::error::Error for Failure {}
 
+/// A failure's sentence where it stands alone: with a capital letter and a full stop. A first word
+/// that is no word but a setting's name or an address keeps its letters.
+#[must_use]
+pub fn alone(sentence: &str) -> String {
+    let first = sentence.split(' ').next().unwrap_or_default();
+    let is_word = first.chars().all(|letter| letter.is_alphabetic() || ",'".contains(letter));
+    let mut letters = sentence.chars();
+    let head = match letters.next() {
+        Some(letter) if is_word => letter.to_uppercase().to_string(),
+        Some(letter) => letter.to_string(),
+        None => return String::new(),
+    };
+    let end = if sentence.ends_with('.') { "" } else { "." };
+    format!("{head}{}{end}", letters.as_str())
+}
+
 /// A time to the second, for sentences.
 fn second(at: UnixMicros) -> String {
     format!("{}Z", &at.to_rfc3339()[..19])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_that_stands_alone_never_changes_the_name_of_a_setting() {
+        for (sentence, stands) in [
+            ("id_sensor 1 belongs to \"vm\"", "id_sensor 1 belongs to \"vm\"."),
+            ("192.0.2.1:60023 refuses", "192.0.2.1:60023 refuses."),
+            ("the cloud's clock differs", "The cloud's clock differs."),
+            ("it is over.", "It is over."),
+            ("", ""),
+        ] {
+            assert_eq!(alone(sentence), stands);
+        }
+    }
 }

@@ -7,11 +7,14 @@
     calls.py LAB --at-once N --every SECONDS
                                and then goes on with a call of any kind about so often, some of
                                them long, until it is told to stop (for ci/demo)
+                               With --registrations phones register meanwhile: one again and
+                               again, one once, and one with a wrong password.
     calls.py --list
 
 LAB is a name that `lab.sh up` was given. Exit code 0: every call went as its scenario says.
 """
 import argparse
+import math
 import random
 import shutil
 import signal
@@ -86,6 +89,13 @@ LONG = {
                       shows="half a minute with digits and hold"),
 }
 
+# What a phone does at the registrar, who, and after how many seconds it does so again.
+REGISTRATIONS = {
+    "stays": (dict(calls=s.registered(60)), 1, 45),
+    "leaves": (dict(calls=s.registered(60)), 0, None),
+    "wrong-password": (dict(calls=s.register_refused(403, "Forbidden")), 5, 30),
+}
+
 # SIPps that run; they end with this program, however it is ended.
 STARTED: set[subprocess.Popen] = set()
 
@@ -117,12 +127,14 @@ class Lab:
                         *options], check=True)
         return str(out)
 
-    def start(self, name: str, case: dict, number: int = 0) -> list[subprocess.Popen]:
-        """Starts both sides of one case, the callee first."""
+    def start(self, name: str, case: dict, number: int,
+              slot: int | None = None) -> list[subprocess.Popen]:
+        """Starts both sides of one case, the callee first. Phones that register have ports of their
+        own, in slots behind those of calls."""
         folder = self.folder
         display, caller = PEOPLE[number % len(PEOPLE)]
         callee = CALLEES[(number * 5 + number // 3) % len(CALLEES)]
-        number %= SLOTS
+        number = number % SLOTS if slot is None else SLOTS + slot
         port = 5060 + 10 * number
         host = ("2001:db8::1", "2001:db8::2") if case.get("ipv6") else ("192.0.2.1", "192.0.2.2")
         processes = []
@@ -185,7 +197,30 @@ def start_many(lab: str, names: list[str], count: int, root: Path, first: int = 
     return [Call(lab, root, names[index % len(names)], first + index) for index in range(count)]
 
 
-def go_on(lab: str, running: list["Call"], every: float, root: Path) -> None:
+class Phones:
+    """Phones that register."""
+
+    def __init__(self, lab: str, root: Path):
+        self.lab, self.root = lab, root
+        self.running: list[Call] = []
+        self.due = {name: time.monotonic() for name in REGISTRATIONS}
+
+    def register(self) -> None:
+        """Starts what is due."""
+        for call in [call for call in self.running if call.has_ended()]:
+            self.running.remove(call)
+            call.finish()
+        for slot, (name, (case, who, again)) in enumerate(REGISTRATIONS.items()):
+            if self.due.get(name, math.inf) > time.monotonic():
+                continue
+            self.running.append(Call(self.lab, self.root, name, who, case, slot))
+            self.due[name] = time.monotonic() + again if again else math.inf
+
+    def finish(self) -> bool:
+        return all([call.finish() for call in self.running])
+
+
+def go_on(lab: str, running: list["Call"], every: float, root: Path, phones: Phones | None) -> None:
     """The long calls, then a call of any kind about every so many seconds, for ever."""
     noise = random.Random()
     running += start_many(lab, list(LONG), len(LONG), root, len(running))
@@ -196,6 +231,8 @@ def go_on(lab: str, running: list["Call"], every: float, root: Path) -> None:
             for call in [call for call in running if call.has_ended()]:
                 running.remove(call)
                 call.finish()
+            if phones:
+                phones.register()
             time.sleep(0.2)
         running.append(Call(lab, root, noise.choice([*CASES, *LONG, *LONG]), number))
         number += 1
@@ -204,10 +241,12 @@ def go_on(lab: str, running: list["Call"], every: float, root: Path) -> None:
 class Call:
     """A case that has been started, with a folder of its own."""
 
-    def __init__(self, lab: str, root: Path, name: str, number: int):
+    def __init__(self, lab: str, root: Path, name: str, number: int, case: dict | None = None,
+                 slot: int | None = None):
         self.name = name
         self.lab = Lab(lab, Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root)))
-        self.processes = self.lab.start(name, CASES.get(name) or LONG[name], number)
+        case = case or CASES.get(name) or LONG[name]
+        self.processes = self.lab.start(name, case, number, slot)
 
     def has_ended(self) -> bool:
         return all(process.poll() is not None for process in self.processes)
@@ -223,6 +262,7 @@ def main() -> int:
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--at-once", type=int, default=0)
     parser.add_argument("--every", type=float, help="seconds from one call to the next, on average")
+    parser.add_argument("--registrations", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--truth", help="folder for the truth of the media that was played")
     options = parser.parse_args()
@@ -245,10 +285,14 @@ def main() -> int:
 def make_calls(options: argparse.Namespace, root: Path) -> int:
     cases = options.cases or list(CASES)
     if options.at_once or options.every:
+        phones = Phones(options.lab, root) if options.registrations else None
+        if phones:
+            phones.register()
         running = start_many(options.lab, cases, options.at_once, root)
         if options.every:
-            go_on(options.lab, running, options.every, root)
-        return 0 if all([call.finish() for call in running]) else 1
+            go_on(options.lab, running, options.every, root, phones)
+        good = all([call.finish() for call in running])
+        return 0 if good and (phones is None or phones.finish()) else 1
     good = True
     for name in cases:
         call = Call(options.lab, root, name, 0)

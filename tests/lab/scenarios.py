@@ -75,6 +75,42 @@ def play(media):
     return f'<nop><action><exec play_pcap_audio="{media}"/></action></nop>\n' if media else ""
 
 
+REGISTER = """REGISTER sip:[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: "@NAME@" <sip:@CALLER@@[remote_ip]>;tag=[pid]r[call_number]
+To: "@NAME@" <sip:@CALLER@@[remote_ip]>
+Call-ID: [call_id]
+CSeq: @CSEQ@ REGISTER
+Contact: <sip:@CALLER@@[local_ip]:[local_port];transport=[transport]>
+Expires: @EXPIRES@
+Max-Forwards: 70
+User-Agent: Lab Phone 1.0
+"""
+
+CHALLENGE = 'WWW-Authenticate: Digest realm="lab", nonce="1a2b3c", algorithm=MD5\n'
+
+
+def registered(expires):
+    """A phone registers after a challenge, for so many seconds: (phone, registrar)."""
+    contact = f"Expires: {expires}\n"
+    return registration(expires, response(200, "OK", extra=contact), expect(200))
+
+
+def register_refused(code, phrase):
+    """The registrar refuses the credentials."""
+    return registration(300, response(code, phrase), expect(code))
+
+
+def registration(expires, answer, expected):
+    first, second = (send(REGISTER.replace("@CSEQ@", str(cseq)).replace("@EXPIRES@", str(expires))
+                          + extra, "", "", "", True)
+                     for cseq, extra in ((1, ""), (2, "[authentication username=lab password=lab]\n")))
+    phone = [first, expect(401, auth=True), second, expected]
+    registrar = [expect("REGISTER"), response(401, "Unauthorized", extra=CHALLENGE),
+                 expect("REGISTER"), answer]
+    return scenario(*phone), scenario(*registrar)
+
+
 def scenario(*steps):
     return ('<?xml version="1.0" encoding="ISO-8859-1"?>\n<scenario name="lab">\n'
             + "".join(steps) + "</scenario>\n")
@@ -88,10 +124,9 @@ def answered(ring, talk, caller_media, callee_media, *, hang_up="caller", hold=0
     caller, callee = [], []
     cseq = 1
     if auth:
-        challenge = 'WWW-Authenticate: Digest realm="lab", nonce="1a2b3c", algorithm=MD5\n'
         caller += [request("INVITE", 1, **invite), expect(401, auth=True),
                    request("ACK", 1, retrans=False).replace("[branch]", "[branch-2]")]
-        callee += [expect("INVITE"), response(401, "Unauthorized", extra=challenge),
+        callee += [expect("INVITE"), response(401, "Unauthorized", extra=CHALLENGE),
                    expect("ACK")]
         invite["extra"] = "[authentication username=lab password=lab]\n"
         cseq = 2

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Prints a line for each call that the cloud has, as it comes.
 
-    watch.py URL --ca FILE --login LOGIN --password-file FILE [--until N --within SECONDS]
+    watch.py URL --ca FILE --login LOGIN --password-file FILE [--rule TEXT]
+             [--until N --within SECONDS]
 
-With --until it ends with 0 when there are N
+With --rule it makes this capture rule first, where there is none. With --until it ends with 0 when there are N
 calls, and with 1 when they have not come within the time.
 """
 import argparse
@@ -30,13 +31,15 @@ class Cloud:
         self.opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context),
             urllib.request.HTTPCookieProcessor(CookieJar()))
-        self.ask("login", {"login": login, "password": password})
+        self.csrf = ""
+        self.csrf = self.ask("login", {"login": login, "password": password})["csrf"]
 
     def ask(self, path: str, body: dict | None = None) -> dict:
         request = urllib.request.Request(f"{self.url}/api/v1/{path}")
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
+            request.add_header("X-CSRF-Token", self.csrf)
         with self.opener.open(request, timeout=60) as answer:
             return json.load(answer)
 
@@ -59,7 +62,10 @@ def line(call: dict) -> str:
     if call["answered_at"]:
         seconds = round((call["duration_ms"] or 0) / 1000)
         outcome = f"{seconds // 60}:{seconds % 60:02}"
-        outcome += f"  MOS {call['mos']:.1f}" if call["mos"] is not None else "  no MOS"
+        if call["band"] == "no_audio":
+            outcome += "  no audio"
+        else:
+            outcome += f"  MOS {call['mos']:.1f}" if call["mos"] is not None else "  no MOS"
     else:
         outcome = f"{ENDS.get(call['ended_by'], call['ended_by'])}, {call['status_code']}"
     verdict = call["verdict"]["sentence"] if call.get("verdict") else ""
@@ -74,11 +80,14 @@ def main() -> int:
     parser.add_argument("--ca", required=True)
     parser.add_argument("--login", required=True)
     parser.add_argument("--password-file", type=Path, required=True)
+    parser.add_argument("--rule")
     parser.add_argument("--until", type=int)
     parser.add_argument("--within", type=float, default=60, help="seconds")
     options = parser.parse_args()
     cloud = Cloud(options.url, options.ca, options.login,
                   options.password_file.read_text().strip())
+    if options.rule and not cloud.ask("rules")["rules"]:
+        cloud.ask("rules", {"text": options.rule})
     # What a kept folder holds already is not news.
     known = {call["id"] for call in cloud.calls_and_older(set())}
     first, serial = len(known), None

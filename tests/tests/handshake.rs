@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use ringside_protocol::message::{Challenge, Hello, Prove};
-use ringside_protocol::step::{Failure, Step};
+use ringside_protocol::step::{Failure, Step, alone};
 use ringside_protocol::time::UnixMicros;
 use ringside_protocol::token::Token;
 use ringside_tests::api::{Api, agent};
@@ -492,9 +492,10 @@ fn same_in_doctor(report: &Value, failed: Step, sentence: &str) {
     }
 }
 
-/// It may take until the sensor's next attempt: `doctor` has been there as well.
+/// The sentence stands alone there. It may take until the sensor's next attempt: `doctor` has been
+/// there as well.
 fn same_in_api(sentence: &str, find: impl Fn() -> Option<Value>) {
-    let wanted = masked(sentence);
+    let wanted = masked(&alone(sentence));
     wait_until(&format!("the API to say {wanted:?}"), || {
         find()
             .is_some_and(|failure| failure["sentence"].as_str().map(masked) == Some(wanted.clone()))

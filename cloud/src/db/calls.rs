@@ -21,6 +21,8 @@ pub struct Calls;
 /// What a filter can see of a call, borrowed from the index.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
+    /// When it ended.
+    pub ended_at: UnixMicros,
     /// The sensor that saw it.
     pub device: Fingerprint,
     /// User part of From.
@@ -133,6 +135,7 @@ impl Kind for Calls {
 
     fn row<'a>(position: &Position, row: &'a rusqlite::Row<'_>) -> Result<Row<'a>> {
         Ok(Row {
+            ended_at: position.ended_at,
             device: position.device,
             caller: text(row.get_ref(4)?),
             callee: text(row.get_ref(5)?),

@@ -3,6 +3,7 @@
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::message::{RuleSet, RuleText};
 use ringside_protocol::time::UnixMicros;
+use ringside_protocol::words::plural;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::customers::audit;
@@ -279,7 +280,7 @@ fn note(
 fn detail(id: u64, content: &Content) -> String {
     let whom = match &content.sensors {
         None => String::new(),
-        Some(sensors) => format!(", on {} sensors", sensors.len()),
+        Some(sensors) => format!(", on {}", plural(sensors.len(), "sensor")),
     };
     let state = if content.is_enabled { "" } else { ", switched off" };
     format!("{id}: {}{whom}{state}", content.text)

@@ -48,13 +48,13 @@ pub struct Sensor {
     pub enrolled_at: UnixMicros,
     /// Its last session's boot.
     pub boot: Option<Boot>,
-    /// Its product version, target and commit.
+    /// Its product version, of its last session or of a later attempt that proved its key.
     pub software: String,
     /// Target triple of its binary.
     pub target: String,
     /// Git commit of its binary.
     pub commit: String,
-    /// Where its last session came from.
+    /// Where that came from.
     pub address: String,
     /// When its last session was opened.
     pub accepted_at: Option<UnixMicros>,
@@ -79,6 +79,12 @@ impl Sensor {
     #[must_use]
     pub fn is_online(&self, now: UnixMicros) -> bool {
         !self.is_revoked && !self.has_left() && self.seen_at.is_some_and(|at| is_recent(at, now))
+    }
+
+    /// The last that was heard of it: a message, or an attempt to connect.
+    #[must_use]
+    pub fn heard_at(&self) -> Option<UnixMicros> {
+        self.seen_at.max(self.failure.as_ref().map(|(at, _)| *at))
     }
 
     /// Whether the last that was heard of it is that it stops.
@@ -217,6 +223,29 @@ impl Db {
                 )?
                 .execute(params![device.0, encode(failure), stored_time(now)])?;
             Ok(noted == 1)
+        })
+    }
+
+    /// Notes what a known device, which has proved its key, says about itself and from where, though
+    /// it gets no session.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn note_attempt(&self, hello: &Hello, address: &str) -> Result<()> {
+        self.write(|tx| {
+            tx.prepare_cached(
+                "UPDATE sensor SET name = ?2, software = ?3, target = ?4, \"commit\" = ?5, address \
+                 = ?6 WHERE device = ?1",
+            )?
+            .execute(params![
+                fingerprint(&hello.device_key).0,
+                clip(&hello.name),
+                clip(&hello.software),
+                clip(&hello.target),
+                clip(&hello.commit),
+                address
+            ])?;
+            Ok(())
         })
     }
 

@@ -1,13 +1,15 @@
 //! Counts of calls by hour, for figures (RFC 6076).
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use ringside_protocol::diagnosis::{MOS_BAD, MOS_FAIR};
+use ringside_protocol::band::{self, Band, MOS_DEGRADED, MOS_FAIR, MOS_GOOD};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use rusqlite::{Connection, Row, params};
 
-use super::search::{Span, tables_of};
+use super::calls::{self, Calls};
+use super::search::{Bounds, MAX_ROWS_SCANNED, Span, search, tables_of};
 use super::{Customer, Db, Result, Series, stored_time};
 use crate::auth::Scope;
 
@@ -16,6 +18,9 @@ pub const HOUR: u64 = 3600 * MICROS_PER_SECOND;
 
 /// A longer call counts as one of so long, microseconds: a week. SQLite's sums do not overflow then.
 const MAX_DURATION_US: u64 = 7 * 86_400 * MICROS_PER_SECOND;
+
+/// Number of `EndedBy::Cancelled`.
+const CANCELLED: i64 = 2;
 
 /// What one hour's calls add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,12 +31,18 @@ pub struct Counts {
     pub answered: u64,
     /// Answer to end of those, microseconds.
     pub duration_us: u64,
-    /// Answered, by the band of their MOS.
+    /// By [`band::Band`]: excellent.
+    pub excellent: u64,
+    /// Good.
     pub good: u64,
-    /// See [`MOS_FAIR`].
+    /// Fair.
     pub fair: u64,
-    /// See [`MOS_BAD`].
-    pub bad: u64,
+    /// Degraded.
+    pub degraded: u64,
+    /// Without audio, whatever their MOS.
+    pub no_audio: u64,
+    /// Answered, and without any of these.
+    pub unrated: u64,
     /// Sum of the MOS of calls that have one, 1/100.
     pub mos_sum: u64,
     /// How many those are.
@@ -47,6 +58,37 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Of one call.
+    fn of(row: &calls::Row<'_>) -> Self {
+        let mos = row.mos.and_then(|mos| u16::try_from(mos).ok());
+        let band = Band::of_call(row.answered, row.flags, mos);
+        let is_unrated = row.answered && band.is_none();
+        let is = |it| u64::from(band == Some(it));
+        let refused = |codes: &[i64]| {
+            u64::from(!row.answered && row.status_code.is_some_and(|code| codes.contains(&code)))
+        };
+        let redirected =
+            !row.answered && row.status_code.is_some_and(|code| (300..400).contains(&code));
+        let duration = row.duration_us.and_then(|us| u64::try_from(us).ok()).unwrap_or(0);
+        Self {
+            calls: 1,
+            answered: u64::from(row.answered),
+            duration_us: duration.min(MAX_DURATION_US),
+            excellent: is(Band::Excellent),
+            good: is(Band::Good),
+            fair: is(Band::Fair),
+            degraded: is(Band::Degraded),
+            no_audio: is(Band::NoAudio),
+            unrated: u64::from(is_unrated),
+            mos_sum: mos.map_or(0, |mos| u64::from(mos.min(500))),
+            mos_calls: u64::from(mos.is_some()),
+            redirected: u64::from(redirected) + refused(&[401, 402, 407]),
+            callee_refused: refused(&[480, 486, 600, 603]),
+            ineffective: refused(&[408, 500, 503, 504]),
+            cancelled: u64::from(!row.answered && row.ended_by == CANCELLED),
+        }
+    }
+
     /// Both together.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
@@ -54,9 +96,12 @@ impl Counts {
             calls: self.calls + other.calls,
             answered: self.answered + other.answered,
             duration_us: self.duration_us.saturating_add(other.duration_us),
+            excellent: self.excellent + other.excellent,
             good: self.good + other.good,
             fair: self.fair + other.fair,
-            bad: self.bad + other.bad,
+            degraded: self.degraded + other.degraded,
+            no_audio: self.no_audio + other.no_audio,
+            unrated: self.unrated + other.unrated,
             mos_sum: self.mos_sum + other.mos_sum,
             mos_calls: self.mos_calls + other.mos_calls,
             redirected: self.redirected + other.redirected,
@@ -148,6 +193,37 @@ pub fn by_hour(
     Ok((hours, true))
 }
 
+/// As [`by_hour`], of those calls only that `matches` accepts. Looks at every call, at most
+/// [`MAX_ROWS_SCANNED`].
+///
+/// # Errors
+/// The database's.
+pub fn by_hour_where(
+    db: &Db,
+    scope: &Scope,
+    span: Span,
+    matches: &dyn Fn(&calls::Row<'_>) -> bool,
+) -> Result<(Vec<(UnixMicros, Counts)>, bool)> {
+    let hours = RefCell::new(BTreeMap::<UnixMicros, Counts>::new());
+    let bounds = Bounds { matches: 1, rows: MAX_ROWS_SCANNED };
+    let page = search::<Calls>(db, scope, span, None, bounds, &|row| {
+        if matches(row) {
+            let hour = UnixMicros(row.ended_at.0 - row.ended_at.0 % HOUR);
+            let mut hours = hours.borrow_mut();
+            let counts = hours.entry(hour).or_default();
+            *counts = counts.plus(Counts::of(row));
+        }
+        // Nothing is listed.
+        false
+    })?;
+    let mut hours = hours.into_inner();
+    if let Some(stopped) = page.next {
+        // The hour in which it stopped is not whole.
+        hours.retain(|hour, _| *hour > stopped.ended_at);
+    }
+    Ok((hours.into_iter().rev().collect(), page.next.is_none()))
+}
+
 /// The end of the newest call of a table within `span`.
 fn newest(
     reader: &Connection,
@@ -165,15 +241,20 @@ fn newest(
 }
 
 fn counts(reader: &Connection, scope: &Scope, table: &str, span: Span) -> Result<Counts> {
+    // As in [`band::Band::of_call`].
+    let (deaf, unless) = (band::NO_AUDIO, band::UNLESS);
+    let deaf = format!("answered AND flags & {deaf} <> 0 AND flags & {unless} = 0");
     let mut statement = reader.prepare_cached(&format!(
         "SELECT count(*), sum(answered <> 0), sum(min(duration_us, {MAX_DURATION_US})), \
-         sum(answered AND mos > {MOS_FAIR}), \
-         sum(answered AND mos > {MOS_BAD} AND mos <= {MOS_FAIR}), \
-         sum(answered AND mos <= {MOS_BAD}), sum(min(mos, 500)), count(mos), \
+         sum(NOT ({deaf}) AND mos > {MOS_GOOD}), \
+         sum(NOT ({deaf}) AND mos > {MOS_FAIR} AND mos <= {MOS_GOOD}), \
+         sum(NOT ({deaf}) AND mos > {MOS_DEGRADED} AND mos <= {MOS_FAIR}), \
+         sum(NOT ({deaf}) AND mos <= {MOS_DEGRADED}), \
+         sum({deaf}), sum(answered AND NOT ({deaf}) AND mos IS NULL), sum(min(mos, 500)), count(mos), \
          sum(NOT answered AND (status_code BETWEEN 300 AND 399 OR status_code IN (401, 402, 407))), \
          sum(NOT answered AND status_code IN (480, 486, 600, 603)), \
          sum(NOT answered AND status_code IN (408, 500, 503, 504)), \
-         sum(NOT answered AND ended_by = 2) \
+         sum(NOT answered AND ended_by = {CANCELLED}) \
          FROM {table} INDEXED BY {table}_ended \
          WHERE customer = ?1 AND ended_at >= ?2 AND ended_at < ?3"
     ))?;
@@ -183,15 +264,18 @@ fn counts(reader: &Connection, scope: &Scope, table: &str, span: Span) -> Result
             calls: count(row, 0)?,
             answered: count(row, 1)?,
             duration_us: count(row, 2)?,
-            good: count(row, 3)?,
-            fair: count(row, 4)?,
-            bad: count(row, 5)?,
-            mos_sum: count(row, 6)?,
-            mos_calls: count(row, 7)?,
-            redirected: count(row, 8)?,
-            callee_refused: count(row, 9)?,
-            ineffective: count(row, 10)?,
-            cancelled: count(row, 11)?,
+            excellent: count(row, 3)?,
+            good: count(row, 4)?,
+            fair: count(row, 5)?,
+            degraded: count(row, 6)?,
+            no_audio: count(row, 7)?,
+            unrated: count(row, 8)?,
+            mos_sum: count(row, 9)?,
+            mos_calls: count(row, 10)?,
+            redirected: count(row, 11)?,
+            callee_refused: count(row, 12)?,
+            ineffective: count(row, 13)?,
+            cancelled: count(row, 14)?,
         })
     })?)
 }

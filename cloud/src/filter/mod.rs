@@ -9,6 +9,7 @@ mod pattern;
 mod registrations;
 mod time;
 
+use ringside_protocol::band::Band;
 use ringside_protocol::cdr::Fingerprint;
 
 pub(crate) use self::parse::{ENDED_BY, fingerprint};
@@ -47,6 +48,8 @@ enum Test {
     Flag(u32),
     Sensor(Vec<Fingerprint>),
     Answered(bool),
+    /// Any of these; `None` was answered and has none.
+    Band(Vec<Option<Band>>),
     /// At or below, 1/100.
     MosBelow(i64),
     /// At or above, 1/100.
@@ -77,6 +80,12 @@ impl StatusRange {
 }
 
 impl Filter {
+    /// Whether it has no condition: every call is one of those looked for.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
     /// Whether the call is one of those looked for.
     #[must_use]
     pub fn matches(&self, row: &Row<'_>) -> bool {
@@ -102,6 +111,11 @@ impl Test {
             Self::Flag(set) => row.flags & set != 0,
             Self::Sensor(devices) => devices.contains(&row.device),
             Self::Answered(answered) => row.answered == *answered,
+            Self::Band(bands) => {
+                let mos = row.mos.and_then(|mos| u16::try_from(mos).ok());
+                let band = Band::of_call(row.answered, row.flags, mos);
+                (row.answered || band.is_some()) && bands.contains(&band)
+            }
             Self::MosBelow(bound) => row.mos.is_some_and(|mos| mos <= *bound),
             Self::MosAbove(bound) => row.mos.is_some_and(|mos| mos >= *bound),
             Self::MinDuration(bound) => row.duration_us.is_some_and(|us| us >= *bound),

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use ringside_protocol::band::Band;
 use ringside_protocol::cdr::{EndedBy, Fingerprint, flags};
 use ringside_protocol::json;
 
@@ -17,6 +18,7 @@ pub const NAMES: &[&str] = &[
     "call_id",
     "status",
     "ended_by",
+    "band",
     "mos_below",
     "mos_above",
     "flag",
@@ -109,6 +111,7 @@ fn test(name: &str, value: &str, devices: &dyn Fn(u64) -> Option<Fingerprint>) -
             "false" => false,
             _ => return Err(invalid(name, "true or false")),
         }),
+        "band" => Test::Band(list(name, value, band)?),
         "mos_below" => Test::MosBelow(mos(name, value)?),
         "mos_above" => Test::MosAbove(mos(name, value)?),
         "min_duration" => Test::MinDuration(
@@ -173,6 +176,14 @@ fn ended_by(text: &str) -> core::result::Result<u32, String> {
         let all: Vec<_> = ENDED_BY.iter().map(|&way| json::ended_by(way)).collect();
         format!("one of {}", all.join(", "))
     })
+}
+
+fn band(text: &str) -> core::result::Result<Option<Band>, String> {
+    let found = Band::ALL.into_iter().find(|band| band.name() == text.trim());
+    if found.is_none() && text.trim() != "none" {
+        return Err(format!("one of {} or none", Band::ALL.map(Band::name).join(", ")));
+    }
+    Ok(found)
 }
 
 fn flag(text: &str) -> core::result::Result<u32, String> {

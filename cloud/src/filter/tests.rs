@@ -1,9 +1,11 @@
 use proptest::prelude::*;
 use ringside_protocol::cdr::flags;
+use ringside_protocol::time::UnixMicros;
 
 use super::*;
 
 const ROW: Row<'_> = Row {
+    ended_at: UnixMicros(0),
     device: Fingerprint([1; 16]),
     caller: "+4930123",
     callee: "Anna",

@@ -11,12 +11,14 @@ use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use serde_json::{Value, json};
 
 use super::listing::time;
+use super::names::Names;
 use super::reply::json_response;
 use super::{Answer, ApiError, Context, health, query};
 use crate::auth::Scope;
 use crate::db::search::{Span, visible};
 use crate::db::stats::{self, Counts, Effort, HOUR};
 use crate::db::{fleet, people};
+use crate::filter::{Filter, NAMES};
 
 /// Calls counted for one answer; beyond the hour that passes it, older hours are left out and
 /// `partial` is true.
@@ -27,14 +29,18 @@ const DEFAULT_SPAN_SECONDS: u64 = 86_400;
 
 pub(super) fn stats(context: &Context<'_>, scope: &Scope) -> Answer {
     let app = context.app;
-    let span = span(context)?;
-    let effort = Effort { max_rows: MAX_ROWS_COUNTED, now: context.now };
-    let (hours, is_complete) = stats::by_hour(&app.db, scope, span, &app.hours, effort)?;
+    let sensors = fleet::sensors(&app.db, scope)?;
+    let (span, filter) = asked(context, &Names::new(&sensors))?;
+    let (hours, is_complete) = if filter.is_empty() {
+        let effort = Effort { max_rows: MAX_ROWS_COUNTED, now: context.now };
+        stats::by_hour(&app.db, scope, span, &app.hours, effort)?
+    } else {
+        stats::by_hour_where(&app.db, scope, span, &|row| filter.matches(row))?
+    };
     let total = hours.iter().fold(Counts::default(), |total, (_, counts)| total.plus(*counts));
     let oldest = hours.last().map_or(span.from, |(hour, _)| *hour);
     let first = if is_complete { span.from } else { oldest };
     let hours = every_hour(&hours, first, span.until.min(context.now));
-    let sensors = fleet::sensors(&app.db, scope)?;
     let online: Vec<_> = sensors.iter().filter(|it| it.is_online(context.now)).collect();
     let limit = people::customer(&app.db, scope)?.channels;
     let mut body = figures(&total);
@@ -56,19 +62,25 @@ pub(super) fn stats(context: &Context<'_>, scope: &Scope) -> Answer {
     Ok(json_response(200, &body))
 }
 
-fn span(context: &Context<'_>) -> Result<Span, ApiError> {
+/// Which calls: the span, and the filters of lists.
+fn asked(context: &Context<'_>, names: &Names) -> Result<(Span, Filter), ApiError> {
+    let mut filter = Filter::default();
     let visible = visible(context.now);
     let (mut from, mut until) = (None, visible.until);
     for (name, value) in query::parameters(&context.request.query)? {
         match name.as_str() {
             "from" => from = Some(time("from", &value)?),
             "to" => until = time("to", &value)?,
-            _ => return Err(ApiError::parameter(&name, "from or to")),
+            name if NAMES.contains(&name) => filter.add(name, &value, &|it| names.device(it))?,
+            name => {
+                let allowed = format!("from, to, {}", NAMES.join(", "));
+                return Err(ApiError::parameter(name, &allowed));
+            }
         }
     }
     let end = until.min(context.now);
     let day_before = UnixMicros(end.0.saturating_sub(DEFAULT_SPAN_SECONDS * MICROS_PER_SECOND));
-    Ok(Span { from: from.unwrap_or(day_before).max(visible.from), until })
+    Ok((Span { from: from.unwrap_or(day_before).max(visible.from), until }, filter))
 }
 
 /// The hours from `first` to `end` in order, those without calls too: charts need them all.
@@ -87,8 +99,6 @@ fn every_hour(
 }
 
 fn figures(total: &Counts) -> Value {
-    let rated = total.good + total.fair + total.bad;
-    let none = total.answered.saturating_sub(rated);
     let attempts = total.calls.saturating_sub(total.redirected);
     let effective = total.answered + total.callee_refused;
     json!({
@@ -100,7 +110,14 @@ fn figures(total: &Counts) -> Value {
         "session_establishment_effectiveness_ratio": ratio(effective, attempts),
         "ineffective_session_attempts": ratio(total.ineffective, total.calls),
         "acd_seconds": ratio(total.duration_us / 1000, total.answered * 1000),
-        "mos": { "good": total.good, "fair": total.fair, "bad": total.bad, "none": none },
+        "mos": {
+            "excellent": total.excellent,
+            "good": total.good,
+            "fair": total.fair,
+            "degraded": total.degraded,
+            "no_audio": total.no_audio,
+            "none": total.unrated,
+        },
     })
 }
 

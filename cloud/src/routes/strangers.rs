@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use ringside_protocol::step::alone;
 use serde_json::{Value, json};
 
 use super::reply::json_response;
@@ -37,7 +38,7 @@ fn object(stranger: &Stranger) -> Value {
             "at": stranger.at.to_rfc3339(),
             "step": stranger.failure.step().name(),
             "code": stranger.failure.code(),
-            "sentence": stranger.failure.sentence(),
+            "sentence": alone(&stranger.failure.sentence()),
         },
     })
 }

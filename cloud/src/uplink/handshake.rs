@@ -155,10 +155,19 @@ impl Uplink {
 
     fn refuse_proven(&self, hello: &Hello, request: &Request<'_>, failure: Failure) -> Refusal {
         let device = fingerprint(&hello.device_key);
-        if !self.note(device, &failure, request.now) {
+        if self.note(device, &failure, request.now) {
+            self.note_attempt(hello, request);
+        } else {
             self.note_stranger(hello, request, Some(&failure));
         }
         failure.into()
+    }
+
+    fn note_attempt(&self, hello: &Hello, request: &Request<'_>) {
+        let address = request.peer.ip().to_string();
+        if let Err(error) = self.db.note_attempt(hello, &address) {
+            log::error!("{error}");
+        }
     }
 
     /// Notes a refusal of somebody who may be anybody: bounded in rate, since it costs a write.

@@ -13,6 +13,7 @@ use ringside_protocol::envelope::{self, EnvelopeError, Message};
 use ringside_protocol::message::{Batch, BatchAck, MAX_BATCH_RECORDS};
 use ringside_protocol::plausible::{self, Implausible};
 use ringside_protocol::step::Failure;
+use ringside_protocol::words::plural;
 
 use super::session::Session;
 use super::{Refusal, Request, Uplink, foreign_version};
@@ -46,9 +47,9 @@ impl Uplink {
         }
         if ack.expired > 0 {
             log::warn!(
-                "sensor {}: {} records older than the retention were not kept",
+                "sensor {}: older than the retention and not kept: {}",
                 session.device,
-                ack.expired
+                plural(ack.expired, "record")
             );
         }
         Ok(BatchAck { refused: refused.map_or(0, |(many, _)| many), ..ack })

@@ -115,11 +115,14 @@ export function makeCall(random, sensor, endedAt, number) {
           : random.pick(["caller", "callee"]),
     caller_agent: random.pick(AGENTS),
     callee_agent: random.pick(AGENTS),
-    dtmf: random.chance(0.12) ? random.pick(["1", "2#", "0041#", "*21*004930123456#"]) : "",
+    dtmf: random.chance(0.12) ? random.pick(["1", "2#", "0041#", "*21*004930123456#"]) : null,
     flags,
     vlan: random.chance(0.2) ? 210 : null,
     retransmissions: kind === "unreachable" ? 6 : 0,
-    legs: random.chance(0.3) ? { key: random.hex(16), source: random.pick(["session_id", "header", "number_and_time"]) } : null,
+    legs: random.chance(0.3)
+      ? { key: random.hex(16), source: random.pick(["session_id", "header", "number_and_time"]) }
+      : null,
+    band: bandOf(answered ? flags : [], scored[0]?.mos ?? null),
     mos: scored[0]?.mos ?? null,
     r: scored[0]?.r ?? null,
     mos_fixed_50: scored[0]?.mos_fixed_50 ?? null,
@@ -301,7 +304,7 @@ function findingsOf({ kind, streams, rejection, talk, total, ring, flags }) {
     if (s.delta_max_ms >= 1000) evidence.push(`a gap of ${seconds(s.delta_max_ms * 1000)}`);
     if (s.discarded) evidence.push(`${s.discarded} packets too late for the jitter buffer`);
     const [severity, word] =
-      s.mos <= 3 ? ["problem", "bad"] : s.mos <= 3.6 ? ["warning", "fair"] : ["info", "still good"];
+      s.mos <= 3 ? ["problem", "degraded"] : s.mos <= 3.6 ? ["warning", "fair"] : ["info", "still good"];
     add(severity, `Quality of ${arrow(s)} was ${word}.`, evidence);
   }
   if (kind === "slow" && ring > 8e6)
@@ -322,6 +325,13 @@ function findingsOf({ kind, streams, rejection, talk, total, ring, flags }) {
   else if (kind === "no_bye") add("warning", `No BYE was seen: the media stopped after ${seconds(talk)}.`);
   else add("ok", `The caller hung up after ${seconds(talk)}.`);
   return found.sort((x, y) => rank[y.severity] - rank[x.severity]);
+}
+
+/** As protocol/src/band.rs has it. */
+function bandOf(flags, mos) {
+  if (["one_way", "no_media", "silent"].some((flag) => flags.includes(flag))) return "no_audio";
+  if (mos === null) return null;
+  return mos <= 3 ? "degraded" : mos <= 3.6 ? "fair" : mos <= 4.2 ? "good" : "excellent";
 }
 
 const arrow = (s) => `${s.direction.replace(/_/g, " ")} (${s.src} to ${s.dst})`;

@@ -47,6 +47,12 @@ export function fits(call, query) {
     to: (v) => call.ended_at <= v,
     status: (v) => negatable(v, (p) => statusIs(call.status_code, p)),
     ended_by: (v) => negatable(v, (p) => p.split(",").includes(call.ended_by)),
+    band: (v) =>
+      negatable(
+        v,
+        (p) =>
+          (call.answered_at !== null || call.band !== null) && p.split(",").includes(call.band ?? "none"),
+      ),
     mos_below: (v) => call.mos !== null && call.mos <= Number(v),
     mos_above: (v) => call.mos !== null && call.mos >= Number(v),
     flag: (v) => negatable(v, (p) => call.flags.includes(p)),

@@ -103,9 +103,9 @@ export function makeSensors(random, now) {
     ...more,
   });
   const lookup =
-    "there is no server named cluod.example.net: correct server_destination, or have the name added to DNS";
+    "There is no server named cluod.example.net: correct server_destination, or have the name added to DNS.";
   const taken =
-    'id_sensor 3 already belongs to "Lyon branch": choose another number, or remove that sensor in the cloud first';
+    'id_sensor 3 already belongs to "Lyon branch": choose another number, or remove that sensor in the cloud first.';
   return [
     base(1, "Frankfurt core", {
       arch: "x86_64",
@@ -121,6 +121,12 @@ export function makeSensors(random, now) {
       memory_bytes: 412 * 2 ** 20,
     }),
     base(3, "Lyon branch", {
+      reported: {
+        at: ago(3 * 86400 + 900),
+        step: "tcp",
+        code: "port_closed",
+        sentence: "203.0.113.20:60023 refuses the connection: check that ringside-cloud runs there.",
+      },
       channels: 17,
       address: "2001:db8:51::7",
       uptime_seconds: 640,
@@ -144,14 +150,14 @@ export function makeSensors(random, now) {
       clock_offset_ms: -240,
       steps: steps(
         "tcp",
-        "203.0.113.20:60023 did not answer within 10 s: have the firewall let this machine open outgoing TCP connections to port 60023",
+        "203.0.113.20:60023 did not answer within 10 s: have the firewall let this machine open outgoing TCP connections to port 60023.",
       ),
       failure: {
         at: ago(7_300),
         step: "tcp",
         code: "port_filtered",
         sentence:
-          "203.0.113.20:60023 did not answer within 10 s: have the firewall let this machine open outgoing TCP connections to port 60023",
+          "203.0.113.20:60023 did not answer within 10 s: have the firewall let this machine open outgoing TCP connections to port 60023.",
       },
       ticks: ticks("ok", "ok", "failed", "ok", "ok"),
     }),
@@ -185,11 +191,11 @@ export function makeSensors(random, now) {
         at: ago(11 * 86400),
         step: "enrolment",
         code: "revoked",
-        sentence: "this device was revoked in the cloud: enrol it with a new token if it should join again",
+        sentence: "This device was revoked in the cloud: enrol it with a new token if it should join again.",
       },
       steps: steps(
         "enrolment",
-        "this device was revoked in the cloud: enrol it with a new token if it should join again",
+        "This device was revoked in the cloud: enrol it with a new token if it should join again.",
       ),
       ticks: ticks("ok", "ok", "failed", "waiting", "ok"),
     }),
@@ -248,7 +254,7 @@ export function makeStrangers(random, now) {
       failure: {
         step: "enrolment",
         code: "token_expired",
-        sentence: "this enrolment token expired at 2026-11-20T09:00:00Z: make a new one under Sensors, Add",
+        sentence: "This enrolment token expired at 2026-11-20T09:00:00Z: make a new one under Sensors, Add.",
       },
     },
     {
@@ -262,7 +268,7 @@ export function makeStrangers(random, now) {
         step: "clock",
         code: "clock_skew",
         sentence:
-          "this sensor's clock says 1970-01-01T00:03:12Z and the cloud's says 2026-11-24T03:20:00Z: set the sensor's clock (NTP) to within 300 s",
+          "This sensor's clock says 1970-01-01T00:03:12Z and the cloud's says 2026-11-24T03:20:00Z: set the sensor's clock (NTP) to within 300 s.",
       },
     },
   ];

@@ -3,6 +3,8 @@
 // The address uses the API's own parameter names, so a search, its CSV and its API call read the
 // same. What a person types is a token, `key:value`, or a plain word that is looked at.
 
+import { nearest } from "./nearest.js";
+
 /** Every parameter that filters calls, in the order in which chips are shown. */
 export const FIELDS = [
   { key: "number", label: "Number", hint: "either side: 4930…, 0049*, *99" },
@@ -13,6 +15,7 @@ export const FIELDS = [
   { key: "status", label: "Status", hint: "486, 4xx, 480,486, none, !200" },
   { key: "ended_by", label: "Ended by", hint: "caller, callee, cancelled, …" },
   { key: "answered", label: "Answered", hint: "true or false" },
+  { key: "band", label: "Quality", hint: "excellent, good, fair, degraded, no_audio, none" },
   { key: "mos_below", label: "MOS below", hint: "3.0" },
   { key: "mos_above", label: "MOS above", hint: "4.2" },
   { key: "flag", label: "Flag", hint: "one_way, no_media, …" },
@@ -38,6 +41,7 @@ const SYNONYMS: Record<string, FieldKey> = {
   code: "status",
   ended: "ended_by",
   flags: "flag",
+  quality: "band",
   longer: "min_duration",
   text: "q",
 };
@@ -61,6 +65,26 @@ export function parseToken(text: string): Token | null {
   if (!key) return null;
   const value = unquote((pair[3] ?? "").trim());
   return value ? { key, value: pair[1] ? negated(value) : value } : null;
+}
+
+/** Schemes of addresses that people paste, and so no names of filters. */
+const SCHEMES = ["sip", "sips", "tel", "urn", "uuid"];
+
+/** A piece that is written like a filter and is none, with what was meant. */
+export interface UnknownField {
+  name: string;
+  meant: Token | null;
+}
+
+/** `null` for a filter, a plain word, an address, and for what stands in quotes. */
+export function unknownField(piece: string): UnknownField | null {
+  const pair = /^([!-]?)([a-z_-]+):([^:]+)$/i.exec(piece.trim());
+  if (!pair || parseToken(piece.trim())) return null;
+  const name = (pair[2] ?? "").toLowerCase();
+  if (SCHEMES.includes(name)) return null;
+  const near = nearest(name, [...KEYS, ...Object.keys(SYNONYMS)]);
+  const meant = near && parseToken(`${pair[1]}${near}:${pair[3]}`);
+  return { name, meant: meant || null };
 }
 
 const negated = (value: string) => (value.startsWith("!") ? value : `!${value}`);
@@ -190,9 +214,9 @@ export function tokenText({ key, value }: Token, sensorName?: (id: string) => st
   if (key === "min_duration") return `longer than ${value} s`;
   const not = value.startsWith("!");
   const plain = not ? value.slice(1) : value;
-  const shown = key === "sensor" && sensorName ? sensorName(plain) : plain.replace(/_/g, " ");
-  const kept = key === "flag" || key === "ended_by" || key === "sensor" ? shown : plain;
-  return `${fieldLabel(key)} ${not ? "not " : ""}${kept}`;
+  const words = key === "flag" || key === "ended_by" || key === "band";
+  const shown = key === "sensor" && sensorName ? sensorName(plain) : words ? plain.replace(/_/g, " ") : plain;
+  return `${fieldLabel(key)} ${not ? "not " : ""}${shown}`;
 }
 
 export const RANGES = [
@@ -253,18 +277,18 @@ const short = (time: Date) => `${time.toISOString().slice(0, 19)}Z`;
 /** What the API is asked for the calls of an address. */
 export function callsQuery(query: URLSearchParams, now: Date, limit: number): URLSearchParams {
   const asked = statsQuery(query, now);
-  for (const { key, value } of tokensOf(query)) asked.set(key, value);
   asked.set("limit", String(limit));
   const cursor = query.get("cursor");
   if (cursor) asked.set("cursor", cursor);
   return asked;
 }
 
-/** What the API is asked for the figures over an address's range. */
+/** What the API is asked for the figures of the same calls. */
 export function statsQuery(query: URLSearchParams, now: Date): URLSearchParams {
   const { from, to } = rangeOf(query, now);
   const asked = new URLSearchParams({ from: short(from) });
   if (to) asked.set("to", short(to));
+  for (const { key, value } of tokensOf(query)) asked.set(key, value);
   return asked;
 }
 

@@ -69,14 +69,16 @@ export function relative(at: Date, now: Date): string {
   const seconds = Math.round((now.getTime() - at.getTime()) / 1000);
   const size = Math.abs(seconds);
   if (size < 10) return "just now";
+  // To the nearest, and never 60 min or 24 h.
+  const [minutes, hours] = [Math.round(size / 60), Math.round(size / 3600)];
   const text =
     size < 60
       ? `${size} s`
-      : size < 3600
-        ? `${Math.floor(size / 60)} min`
-        : size < 86400
-          ? `${Math.floor(size / 3600)} h`
-          : `${Math.floor(size / 86400)} d`;
+      : minutes < 60
+        ? `${minutes} min`
+        : hours < 24
+          ? `${hours} h`
+          : `${Math.round(size / 86400)} d`;
   return seconds < 0 ? `in ${text}` : `${text} ago`;
 }
 

@@ -2,7 +2,7 @@
 
 import { words } from "./format.js";
 import { INTERVAL_SECONDS } from "./intervals.js";
-import { MOS_BAD } from "./quality.js";
+import { MOS_DEGRADED } from "./quality.js";
 import type { Call, Interval, SipEvent, Stream } from "./types.js";
 import { usualReason } from "./words/reasons.js";
 
@@ -58,7 +58,7 @@ const lossOf = ({ packets, lost }: Interval) => (packets + lost > 0 ? lost / (pa
 
 function isBad(interval: Interval | undefined): boolean {
   if (!interval) return false;
-  return (interval.mos !== null && interval.mos <= MOS_BAD) || lossOf(interval) >= INTERVAL_LOSS;
+  return (interval.mos !== null && interval.mos <= MOS_DEGRADED) || lossOf(interval) >= INTERVAL_LOSS;
 }
 
 function describe({ direction }: Stream, spell: Interval[]): string {

@@ -1,5 +1,7 @@
 // What the API answers. A thing that did not happen, or is not known, is null.
 
+import type { Band } from "./quality.js";
+
 export type Severity = "ok" | "info" | "warning" | "problem";
 
 export interface Finding {
@@ -53,12 +55,14 @@ export interface CallSummary {
   ended_by: EndedBy;
   caller_agent: string | null;
   callee_agent: string | null;
-  dtmf: string;
+  dtmf: string | null;
   flags: string[];
   vlan: number | null;
   retransmissions: number;
   /** What it shares with its other legs, and what told so. */
   legs?: { key: string; source: string } | null;
+  /** How good it was; null where nothing can be said. */
+  band: Exclude<Band, "none"> | null;
   mos: number | null;
   r: number | null;
   mos_fixed_50: number | null;
@@ -292,7 +296,8 @@ export interface Stats {
   /** Answer-seizure ratio; null where there was no call. */
   asr: number | null;
   acd_seconds: number | null;
-  mos: { good: number; fair: number; bad: number; none: number };
+  /** Calls; "none" are answered ones. */
+  mos: Record<Band, number>;
   by_hour: Hour[];
   sensors: { online: number; total: number };
   /** Hours before the oldest of by_hour were not counted. */
@@ -413,10 +418,12 @@ export interface DryRun {
 export interface LiveCall {
   id: string | null;
   caller: string;
+  caller_display: string | null;
   callee: string;
+  callee_display: string | null;
   first_at: string;
   answered_at: string | null;
-  mos: number;
+  mos: number | null;
   expected: number;
   lost: number;
   jitter_max_ms: number | null;
@@ -424,9 +431,10 @@ export interface LiveCall {
 }
 
 interface LiveCounts {
-  bad: number;
-  fair: number;
+  excellent: number;
   good: number;
+  fair: number;
+  degraded: number;
   unrated: number;
 }
 

@@ -140,6 +140,41 @@ await test("typed words become filters in the address, and the address alone res
   await again.waitForURL((url) => !url.search.includes("status"));
 });
 
+await test("what is no filter is asked about, and the help closes over a result", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("statsu:486");
+  await page.keyboard.press("Enter");
+  await page.getByText("There is no filter statsu: did you mean status?").first().waitFor();
+  assert.equal(new URL(page.url()).search, "");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/status=486/);
+  await page.locator(".search-panel").waitFor({ state: "detached" });
+  await page.waitForFunction(
+    () => document.querySelector(".tile-quality + *, .tiles")?.textContent.includes("Calls that fit"),
+  );
+});
+
+await test("a call that nobody heard is in a band of its own, and its tile leads to it", async () => {
+  const page = await open({ path: "/calls?range=25d" });
+  await page.getByRole("link", { name: /No audio/ }).click();
+  await page.waitForURL(/band=no_audio/);
+  await page.getByText("one direction only").first().waitFor();
+  await page.waitForFunction(() => !document.querySelector(".calls .band-excellent"));
+});
+
+await test("on a telephone the row of pages shows the current one", async () => {
+  const page = await open({ path: "/rules", viewport: { width: 390, height: 844 } });
+  const current = page.getByRole("navigation", { name: "Main" }).locator("[aria-current]");
+  await current.waitFor();
+  const inside = await current.evaluate((tab) => {
+    const [one, row] = [tab, tab.parentElement].map((it) => it.getBoundingClientRect());
+    return one.left >= row.left - 1 && one.right <= row.right + 1;
+  });
+  assert.equal(inside, true);
+});
+
 await test("registrations: failing ones are chosen, searched and opened", async () => {
   const page = await open({ path: "/registrations" });
   const list = page.locator(".regs tbody tr");

@@ -17,13 +17,15 @@ const stream = (first_at: string, intervals: Interval[], jitter_mean_ms: number 
 const call = (sip: SipEvent[], streams: Stream[]) => ({ sip, streams }) as Call;
 
 test("bands close at their upper edge", () => {
-  assert.deepEqual([4.41, 3.61, 3.6, 3.01, 3.0, 1, null].map(band), [
+  assert.deepEqual([4.41, 4.21, 4.2, 3.61, 3.6, 3.01, 3.0, 1, null].map(band), [
+    "excellent",
+    "excellent",
     "good",
     "good",
     "fair",
     "fair",
-    "bad",
-    "bad",
+    "degraded",
+    "degraded",
     "none",
   ]);
 });

@@ -6,9 +6,11 @@ import {
   parseLine,
   parseToken,
   rangeOf,
+  statsQuery,
   suggest,
   tokenText,
   tokensOf,
+  unknownField,
   withNamedRange,
   withRange,
   withTokens,
@@ -23,6 +25,23 @@ test("a pair names its field, synonyms included", () => {
   assert.deepEqual(parseToken("ip:10.0.0.0/8"), { key: "address", value: "10.0.0.0/8" });
   assert.equal(parseToken("nonsense:1"), null);
   assert.equal(parseToken("caller:"), null);
+});
+
+test("what is written like a filter and is none is told, with what was meant", () => {
+  assert.deepEqual(unknownField("statsu:486"), {
+    name: "statsu",
+    meant: { key: "status", value: "486" },
+  });
+  assert.deepEqual(unknownField("bogus:xx"), { name: "bogus", meant: null });
+  for (const fine of ["status:486", "plain", "sip:100", "fe80::1", '"bogus:xx"', "192.0.2.1:5060", "a1:b"]) {
+    assert.equal(unknownField(fine), null, fine);
+  }
+});
+
+test("figures are asked for with the filters of the list", () => {
+  const asked = query("status=486&band=fair&hide=mos&cursor=x");
+  const figures = statsQuery(asked, NOW);
+  assert.deepEqual([...figures.keys()].sort(), ["band", "from", "status"]);
 });
 
 test("a mark before a field or a value negates", () => {

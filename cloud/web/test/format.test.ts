@@ -51,7 +51,10 @@ test("a moment against now", () => {
   assert.equal(ago(59), "59 s ago");
   assert.equal(ago(125), "2 min ago");
   assert.equal(ago(3 * 86400), "3 d ago");
+  assert.equal(ago(3599), "1 h ago");
+  assert.equal(ago(86_399), "1 d ago");
   assert.equal(ago(-7 * 86400), "in 7 d");
+  assert.equal(ago(-7 * 86400 + 4), "in 7 d");
 });
 
 test("local time on the page, UTC in the title", () => {

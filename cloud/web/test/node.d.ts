@@ -7,9 +7,9 @@ declare module "node:assert/strict" {
     equal(actual: unknown, expected: unknown, message?: string): void;
     deepEqual(actual: unknown, expected: unknown, message?: string): void;
     ok(value: unknown, message?: string): asserts value;
-    rejects(work: Promise<unknown>, type: new (...words: string[]) => Error): Promise<void>;
-    throws(work: () => unknown, type: RegExp | (new (...words: string[]) => Error)): void;
     match(value: string, pattern: RegExp): void;
+    rejects(work: Promise<unknown>, type: new (...words: string[]) => Error): Promise<void>;
+    throws(work: () => unknown, what: RegExp | (new (...words: string[]) => Error)): void;
   };
   export default assert;
 }

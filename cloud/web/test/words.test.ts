@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { FLAG_NAMES } from "../src/filter.js";
-import { MOS_BAD, MOS_FAIR } from "../src/quality.js";
+import { BANDS, MOS_DEGRADED, MOS_FAIR, MOS_GOOD } from "../src/quality.js";
 import { COUNTERS, counterLabel } from "../src/words/counters.js";
 import { flagNames } from "../src/words/flags.js";
 import { usualReason } from "../src/words/reasons.js";
@@ -40,10 +40,13 @@ test("every flag is explained and can be searched for", () => {
   assert.deepEqual(FLAG_NAMES, names);
 });
 
-test("the bands of MOS are the diagnosis'", () => {
-  const source = rust("diagnosis");
+test("the bands are the protocol's", () => {
+  const source = rust("band");
   const value = (name: string) => Number(new RegExp(`${name}: u16 = (\\d+)`).exec(source)?.[1]) / 100;
-  assert.equal(MOS_BAD, value("MOS_BAD"));
+  const names = [...source.matchAll(/Self::\w+ => "(\w+)",/g)].map(([, name]) => name);
+  assert.deepEqual(BANDS.map(({ band }) => band).reverse(), ["none", ...names]);
+  assert.equal(MOS_GOOD, value("MOS_GOOD"));
+  assert.equal(MOS_DEGRADED, value("MOS_DEGRADED"));
   assert.equal(MOS_FAIR, value("MOS_FAIR"));
 });
 

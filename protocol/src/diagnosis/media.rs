@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::{Finding, Severity, arrow, finding, seconds};
 use crate::cdr::{Cdr, Direction, Scale, Stream, flags, observed};
+use crate::words::plural;
 
 /// Media that begins later than this after the answer is late, microseconds.
 pub const LATE_MEDIA_MICROS: u64 = 1_000_000;
@@ -72,7 +73,8 @@ fn one_way(cdr: &Cdr, heard: Option<&Stream>, found: &mut Vec<Finding>) {
     let mut evidence: Vec<_> =
         heard.map(|stream| format!("only {}", arrow(cdr, stream))).into_iter().collect();
     if let Some(rtcp) = heard.and_then(|stream| stream.rtcp.as_ref()) {
-        evidence.push(format!("the receiver of that stream reported {} times", rtcp.reports));
+        evidence
+            .push(format!("the receiver of that stream sent {}", plural(rtcp.reports, "report")));
     }
     let private = heard.and_then(|stream| private_receiver(cdr, stream));
     let advice = match private {

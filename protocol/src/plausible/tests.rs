@@ -6,7 +6,7 @@ use crate::cdr::{
     SipMessage, Status, Stored, VoipMetrics,
 };
 use crate::envelope::{self, MAX_BATCH_BYTES};
-use crate::limits::MAX_RECORD_BYTES;
+use crate::limits::{MAX_LIVE_DISPLAY, MAX_RECORD_BYTES};
 use crate::message::{Batch, InterfaceHealth, MAX_BATCH_RECORDS, UpgradeReport};
 use crate::time::UnixMicros;
 
@@ -164,11 +164,13 @@ fn largest_heartbeat() -> Heartbeat {
         callee: text(),
         first_at: UnixMicros(u64::MAX),
         answered_at: Some(UnixMicros(u64::MAX)),
-        mos: u16::MAX,
+        mos: Some(u16::MAX),
         expected: u32::MAX,
         lost: u32::MAX,
         jitter_max: Some(u32::MAX),
         is_unreliable: true,
+        caller_display: "d".repeat(MAX_LIVE_DISPLAY),
+        callee_display: "d".repeat(MAX_LIVE_DISPLAY),
     };
     Heartbeat {
         sensor_time: UnixMicros(u64::MAX),
@@ -319,7 +321,7 @@ fn the_largest_honest_heartbeat_travels_whole() {
 #[test]
 fn what_is_too_much_in_a_heartbeat_is_cut() {
     type Change = fn(&mut Heartbeat);
-    let changes: [(Change, &str); 9] = [
+    let changes: [(Change, &str); 11] = [
         (|it| it.counters.push((Counter::FramesSeen, 1)), "counters of a heartbeat"),
         (|it| it.interfaces.push(it.interfaces[0].clone()), "interfaces of a heartbeat"),
         (|it| it.interfaces[0].name.push('x'), "bytes of an interface's name"),
@@ -330,6 +332,8 @@ fn what_is_too_much_in_a_heartbeat_is_cut() {
         (|it| it.live.worst.push(it.live.worst[0].clone()), "calls in a heartbeat"),
         (|it| it.live.worst[0].caller.push('x'), "bytes of a text"),
         (|it| it.live.worst[0].callee.push('x'), "bytes of a text"),
+        (|it| it.live.worst[0].caller_display.push('x'), "bytes of a display name"),
+        (|it| it.live.worst[0].callee_display.push('x'), "bytes of a display name"),
         (|it| it.upgrade.as_mut().expect("some").to.push('x'), "bytes of a version"),
         (
             |it| {

@@ -194,6 +194,12 @@ impl Sound {
         self.survey.len
     }
 
+    /// Pieces of the call that the disk has lost: their packets are gaps.
+    #[must_use]
+    pub const fn missing(&self) -> u32 {
+        self.packets.missing
+    }
+
     /// Bytes of the whole WAV file.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "it always has a head")]

@@ -24,6 +24,8 @@ pub(super) struct Packets {
     rows: [Vec<u32>; 2],
     decoder: Decoder,
     counters: Counters,
+    /// Chunks that the first look did not find whole.
+    pub(super) missing: u32,
 }
 
 /// A place to begin at.
@@ -54,7 +56,7 @@ impl Packets {
             seed: 0,
         });
         let rows = [Vec::new(), Vec::new()];
-        let mut packets = Self { chunks, rows, decoder, counters: Counters::default() };
+        let mut packets = Self { chunks, rows, decoder, counters: Counters::default(), missing: 0 };
         for place in 0..packets.chunks.len() {
             let Some(opened) = packets.chunks.read(place)? else { continue };
             let row = usize::from(opened.lock == Lock::Held);
@@ -65,6 +67,7 @@ impl Packets {
                 rest = after;
             }
         }
+        packets.missing = packets.chunks.missing();
         packets.decoder.finish(&mut packets.counters, &mut |datagram, _| sink(datagram));
         Ok(packets)
     }

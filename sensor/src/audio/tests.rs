@@ -215,6 +215,29 @@ fn the_encoding_may_change_and_the_sound_has_the_highest_rate() {
 }
 
 #[test]
+fn a_call_that_the_index_finds_sounds_the_same() {
+    use crate::store::ring::FOLDER;
+    use crate::store::ring::reader::{StoredCall, scan};
+    let mut call = TestCall::new(PCM);
+    speak(&mut call, From::Caller, 0, 1004.0, 200, |_| true);
+    let (dir, catalog) = call.store();
+    let key = (ringside_protocol::cdr::Boot([5; 16]), 1);
+    let places = scan(&dir.path().join(FOLDER), key).unwrap();
+    let stored = StoredCall::open(places, None).unwrap().unwrap();
+    let mut found = open_chunks(stored.chunks()).unwrap();
+    assert_eq!(found.missing(), 0);
+    assert!(wav(&mut found) == wav(&mut open(&catalog, key).unwrap()));
+    // The disk loses a piece in the middle of the call.
+    let segment = &catalog.segments[0].0.path;
+    let mut bytes = std::fs::read(segment).unwrap();
+    bytes[20_000] ^= 1;
+    std::fs::write(segment, bytes).unwrap();
+    let mut damaged = open_chunks(stored.chunks()).unwrap();
+    assert_eq!(damaged.missing(), 1);
+    assert_eq!(marks(&damaged.overview().unwrap(), MarkKind::Loss).len(), 1);
+}
+
+#[test]
 fn opus_has_the_rate_that_its_packets_say() {
     let mut call = TestCall::new(
         "m=audio {port} RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n",

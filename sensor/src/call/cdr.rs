@@ -201,7 +201,8 @@ fn final_flags(call: &Call, record: &Cdr, silences: &[Option<bool>]) -> u32 {
     set
 }
 
-fn party(call: &Call, party: PartyText) -> cdr::Party {
+/// A side of the call as records have it.
+pub(super) fn party(call: &Call, party: PartyText) -> cdr::Party {
     cdr::Party {
         user: call.texts.string(party.user),
         host: call.texts.string(party.host),

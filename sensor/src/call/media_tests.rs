@@ -425,14 +425,15 @@ fn live_figures_are_those_that_the_record_will_have() {
     }
     let now = embassy_time::Instant::from_micros(lab.now);
     let live = lab.table.live(now);
-    assert_eq!((live.good, live.fair + live.bad, live.unrated), (1, 1, 1));
+    assert_eq!((live.excellent, live.fair + live.degraded, live.unrated), (1, 1, 1));
     assert_eq!(live.at.map(|at| at.0), Some(lab.now));
     let numbers: Vec<_> = live.worst.iter().map(|call| call.number).collect();
-    assert_eq!(numbers, [2, 1], "the worst first");
+    assert_eq!(numbers, [2, 1, 3], "the worst first, the one without a MOS last");
+    assert_eq!(live.worst[2].mos, None);
     lab.bye("worse").pass(SECOND);
     let record = lab.only_record();
     let worst = &live.worst[0];
-    assert_eq!(record.worst(|stream| stream.adaptive).map(|(score, _)| score.mos), Some(worst.mos));
+    assert_eq!(record.worst(|stream| stream.adaptive).map(|(score, _)| score.mos), worst.mos);
     let stream = &record.streams[0];
     assert_eq!((stream.lost, stream.expected), (worst.lost, worst.expected));
     assert_eq!((stream.jitter_max, record.caller.user), (worst.jitter_max, worst.caller.clone()));
@@ -448,7 +449,7 @@ fn a_heartbeat_names_no_more_than_its_limit_of_calls() {
         lab.steady(a, b, 50);
     }
     let live = lab.table.live(embassy_time::Instant::from_micros(lab.now));
-    assert_eq!(usize::from(live.good), MAX_LIVE_CALLS + 3);
+    assert_eq!(usize::from(live.excellent), MAX_LIVE_CALLS + 3);
     assert_eq!(live.worst.len(), MAX_LIVE_CALLS);
 }
 

@@ -17,6 +17,7 @@ use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::message::{InterfaceHealth, RuleSet};
 use ringside_protocol::record::Record;
+use ringside_protocol::words::plural;
 
 use super::{
     DONE, Device, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings,
@@ -234,7 +235,8 @@ impl Sensor {
         let mut analysis = Analysis::new(analysis_settings(config, false, seed));
         let has_own_rules = rules.is_some();
         if let Some(rules) = rules {
-            log::info!("{} capture rules of a file hold, and none of the cloud's", rules.len());
+            let rules_held = plural(rules.len(), "capture rule");
+            log::info!("in force: {rules_held} of a file, and none of the cloud's");
             analysis.set_keeper(keeper_of(rules, config, &directory, &device, is_file)?);
         }
         let host = Arc::new(SensorHost::default());
@@ -296,7 +298,7 @@ impl Sensor {
             return;
         }
         let (book, refused) = pushed::compile(set);
-        log::info!("{} capture rules, {} not understood", book.len(), refused.len());
+        log::info!("{}, {} not understood", plural(book.len(), "capture rule"), refused.len());
         if self.analysis.keeper().is_some() {
             self.analysis.replace_rules(book);
         } else if !book.is_empty() {
@@ -340,7 +342,7 @@ impl Sensor {
             self.housekeep_if_due();
         }
         let cut = self.analysis.table().in_progress();
-        log::info!("told to stop: {cut} calls in progress become records");
+        log::info!("told to stop with {} in progress: each makes a record", plural(cut, "call"));
         drop(source);
         self.analysis.finish();
         self.store_records();
@@ -348,8 +350,8 @@ impl Sensor {
         self.outbox.flush();
         if let Some(uplink) = self.uplink.take() {
             if !uplink.wait_until_drained(DRAIN_PATIENCE) {
-                let left = self.outbox.figures().outstanding();
-                log::info!("{left} records stay on disk for the next start");
+                let left = plural(self.outbox.figures().outstanding(), "record");
+                log::info!("left on disk for the next start: {left}");
             }
             uplink.stop();
         }
@@ -397,11 +399,11 @@ impl Sensor {
     fn drain(&self) -> bool {
         let Some(uplink) = &self.uplink else { return true };
         while !uplink.wait_until_drained(PROGRESS_EVERY) {
-            let figures = self.outbox.figures();
+            let waiting = plural(self.outbox.figures().outstanding(), "record");
             let status = uplink.status();
             match status.failed() {
-                Some(failure) => log::warn!("{} records wait: {failure}", figures.outstanding()),
-                None => log::info!("{} records wait for the cloud", figures.outstanding()),
+                Some(failure) => log::warn!("waiting to be sent: {waiting}: {failure}"),
+                None => log::info!("waiting to be sent: {waiting}"),
             }
             if self.is_stopping() {
                 return false;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ringside_protocol::cdr::CallId;
 use ringside_protocol::time::UnixMicros;
+use ringside_protocol::words::plural;
 use serde_json::json;
 
 use super::{DONE, FAILED, Stop, load, print};
@@ -133,11 +134,11 @@ fn export_call(
             let packets = catalog.packets(key).map_err(Stop::failed)?;
             let ordered = packets.in_order();
             write(output, |out| export(format, &id, facts, &ordered, out))?;
-            let mut said = format!("{} packets of call {id}", ordered.len());
-            if packets.missing_chunks > 0 {
-                let _ = write!(said, ", {} damaged pieces left out", packets.missing_chunks);
-            }
-            said
+            format!(
+                "{} of call {id}{}",
+                plural(ordered.len(), "packet"),
+                left_out(packets.missing_chunks)
+            )
         }
         ExportFormat::Wav | ExportFormat::Overview => {
             let mut sound = audio::open(catalog, key).map_err(Stop::failed)?;
@@ -148,11 +149,21 @@ fn export_call(
                 write(output, |out| out.write_all(overview.bytes()))?;
             }
             let seconds = sound.samples() / u64::from(sound.rate());
-            format!("{seconds} s of call {id} at {} Hz", sound.rate())
+            let left_out = left_out(sound.missing());
+            format!("{seconds} s of call {id} at {} Hz{left_out}", sound.rate())
         }
     };
     eprintln!("{said}");
     Ok(DONE)
+}
+
+/// What is said of pieces that the disk has lost.
+fn left_out(missing: u32) -> String {
+    if missing == 0 {
+        String::new()
+    } else {
+        format!(", {} left out", plural(missing, "damaged piece"))
+    }
 }
 
 /// Into a file, or to standard output.
@@ -180,19 +191,21 @@ fn verify(catalog: &Catalog) -> Result<u8, Stop> {
         if scan.damaged > 0 {
             let _ = writeln!(
                 text,
-                "{}: {} damaged places between {} whole chunks",
+                "{}: {} between {}",
                 segment.path.display(),
-                scan.damaged,
-                scan.chunks
+                plural(scan.damaged, "damaged place"),
+                plural(scan.chunks, "whole chunk")
             );
         }
     }
     let chunks: u64 = catalog.segments.iter().map(|(_, scan)| scan.chunks).sum();
     let _ = writeln!(
         text,
-        "{} segments, {chunks} whole chunks, {damaged} damaged places, {} calls",
-        catalog.segments.len(),
-        catalog.kept().count()
+        "{}, {}, {}, {}",
+        plural(catalog.segments.len(), "segment"),
+        plural(chunks, "whole chunk"),
+        plural(damaged, "damaged place"),
+        plural(catalog.kept().count(), "call")
     );
     print(&text)?;
     Ok(if damaged == 0 { DONE } else { FAILED })

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::setting::Area;
 use super::{Config, Loaded, Note, Problem, Reason, table};
 use crate::terminal::{printable, printable_json, width, wrap};
+use ringside_protocol::words::plural;
 
 /// The report as text of at most `columns` columns, long names excepted. `file` is its first word.
 #[must_use]
@@ -28,14 +29,13 @@ fn totals(loaded: &Loaded, problems: &[Problem]) -> String {
     used.sort_unstable();
     used.dedup();
     format!(
-        "{} settings used, {} ignored, {} unknown, {}",
-        used.len(),
+        "{} used, {} ignored, {} unknown, {}",
+        plural(used.len(), "setting"),
         loaded.ignored.len(),
         loaded.unknown.len(),
         match problems.len() {
             0 => "no errors".to_owned(),
-            1 => "1 error".to_owned(),
-            many => format!("{many} errors"),
+            some => plural(some, "error"),
         }
     )
 }

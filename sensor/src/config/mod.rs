@@ -8,7 +8,6 @@ mod docs;
 mod effective;
 mod ignored;
 mod ini;
-mod nearest;
 mod notes;
 mod setting;
 mod table;
@@ -24,6 +23,7 @@ pub use effective::{Config, Server, Timeouts};
 pub use ignored::Reason;
 pub use value::Ports;
 
+use ringside_protocol::nearest::nearest;
 use setting::Setting;
 
 /// A larger file is no configuration, bytes.
@@ -206,7 +206,7 @@ impl Reading {
             self.loaded.ignored.push((line, reason));
         } else if self.unknown.insert(entry.key.clone()) {
             let may_guess = self.loaded.unknown.len() < MAX_GUESSES;
-            let nearest = may_guess.then(|| nearest::nearest(&entry.key, known_names())).flatten();
+            let nearest = may_guess.then(|| nearest(&entry.key, known_names())).flatten();
             self.loaded.unknown.push(Unknown { key: line.key, line: line.line, nearest });
         }
     }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use ringside_protocol::band::{Band, why_no_audio};
 use ringside_protocol::cdr::{Cdr, Party};
-use ringside_protocol::diagnosis::{self, Finding, MOS_BAD, MOS_FAIR, Severity};
+use ringside_protocol::diagnosis::{self, Finding, Severity};
 use ringside_protocol::json::ended_by;
 use ringside_protocol::time::UnixMicros;
 
@@ -19,7 +20,7 @@ const SHORT_START: usize = 9;
 const STATUS: usize = 6;
 const ENDED_BY: usize = 11;
 const DURATION: usize = 8;
-const MOS: usize = 9;
+const MOS: usize = 14;
 const LOSS: usize = 6;
 const JITTER: usize = 8;
 
@@ -107,7 +108,6 @@ pub(super) fn date(at: UnixMicros, style: Style) -> String {
 
 /// The call's line, and what is to be said about it.
 pub(super) fn call(cdr: &Cdr, style: Style) -> String {
-    let mos = cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos);
     let layout = Layout::of(style);
     let cells = Cells {
         start: &start(cdr, layout.start),
@@ -116,8 +116,8 @@ pub(super) fn call(cdr: &Cdr, style: Style) -> String {
         status: &or_dash(cdr.status.as_ref().map(|status| status.code.to_string())),
         ended_by: &ended_by(cdr.ended_by).replace('_', " "),
         duration: &or_dash(cdr.duration().map(clock)),
-        mos: &or_dash(mos.map(|mos| format!("{} {}", hundredths(mos), band(mos).0))),
-        mos_colour: mos.map(|mos| band(mos).1),
+        mos: &mos_text(cdr),
+        mos_colour: Band::of(cdr).map(|band| word(band).1),
         loss: &or_dash(worst_loss_permille(cdr).map(|n| format!("{}.{} %", n / 10, n % 10))),
         jitter: &or_dash(worst_jitter_micros(cdr).map(tenths_of_millis)),
     };
@@ -189,13 +189,24 @@ fn hundredths(value: u16) -> String {
     format!("{}.{:02}", value / 100, value % 100)
 }
 
-/// The word for a MOS, by the bands of [`diagnosis`], and its colour.
-const fn band(mos: u16) -> (&'static str, Colour) {
-    if mos <= MOS_BAD {
-        ("bad", Colour::Red)
-    } else if mos <= MOS_FAIR {
-        ("fair", Colour::Yellow)
-    } else {
-        ("good", Colour::Green)
+/// The worst direction's MOS and the call's band.
+fn mos_text(cdr: &Cdr) -> String {
+    let mos = cdr.worst(|stream| stream.adaptive).map(|(score, _)| hundredths(score.mos));
+    match (mos, Band::of(cdr)) {
+        (_, Some(Band::NoAudio)) => why_no_audio(cdr.flags).to_owned(),
+        (Some(mos), Some(band)) => format!("{mos} {}", word(band).0),
+        (mos, _) => or_dash(mos),
+    }
+}
+
+/// The word for a call's band, and its colour.
+const fn word(band: Band) -> (&'static str, Colour) {
+    match band {
+        // What was heard of a call in one direction is no quality of the call.
+        Band::NoAudio => ("no audio", Colour::Red),
+        Band::Degraded => ("degraded", Colour::Red),
+        Band::Fair => ("fair", Colour::Yellow),
+        Band::Good => ("good", Colour::Green),
+        Band::Excellent => ("excellent", Colour::Green),
     }
 }

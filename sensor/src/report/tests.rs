@@ -118,7 +118,7 @@ fn a_table_keeps_to_its_columns() {
 fn a_table_has_colours_only_when_it_may() {
     let style = Style { columns: 120, colour: true };
     let coloured = printed(Format::Table, style, &[answered(), bad()]);
-    assert!(coloured.contains("\x1b[32m4.40 good\x1b[0m"), "{coloured}");
+    assert!(coloured.contains("\x1b[32m4.40 excellent\x1b[0m"), "{coloured}");
     assert!(coloured.contains("\x1b[31mproblem: "), "{coloured}");
     assert!(!table(120).contains('\x1b'));
 }

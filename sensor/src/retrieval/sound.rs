@@ -18,7 +18,7 @@ pub(super) struct Wave {
 impl Wave {
     pub(super) fn open(stored: StoredCall) -> Result<Self, Refusal> {
         let call_id = stored.facts.call_id.clone();
-        let sound = audio::open_chunks(stored.into_chunks()).map_err(|error| match error {
+        let sound = audio::open_chunks(stored.chunks()).map_err(|error| match error {
             AudioError::Io(error) => {
                 log::error!("the store cannot be read: {error}");
                 Refusal::Disk

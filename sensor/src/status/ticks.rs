@@ -3,8 +3,9 @@
 
 use ringside_protocol::counters::Counter;
 use ringside_protocol::message::InterfaceHealth;
-use ringside_protocol::step::{Failure, Step};
+use ringside_protocol::step::{Failure, Step, alone};
 use ringside_protocol::time::UnixMicros;
+use ringside_protocol::words::plural;
 use serde::Serialize;
 
 use crate::uplink::{NO_SERVER, Status, StepState};
@@ -36,7 +37,7 @@ impl Tick {
     }
 
     fn failed(name: &'static str, sentence: &str) -> Self {
-        Self { name, state: TickState::Failed, sentence: as_sentence(sentence) }
+        Self { name, state: TickState::Failed, sentence: alone(sentence) }
     }
 
     fn waiting(name: &'static str, sentence: impl Into<String>) -> Self {
@@ -129,7 +130,7 @@ fn cloud(facts: &Facts<'_>) -> Tick {
         Some(failure) => match failure.step() {
             Step::Lookup | Step::Tcp => Tick::failed(name, "not reached: see link first"),
             Step::Clock => Tick::failed(name, "not reached: see clock first"),
-            _ => Tick::failed(name, &failure.to_string()),
+            _ => Tick::failed(name, &failure.sentence()),
         },
     }
 }
@@ -160,7 +161,8 @@ fn traffic(facts: &Facts<'_>) -> Tick {
             ),
         );
     }
-    Tick::ok(name, format!("{sip} SIP messages and {rtp} RTP packets were read on {names}."))
+    let (sip, rtp) = (plural(sip, "SIP message"), plural(rtp, "RTP packet"));
+    Tick::ok(name, format!("Read on {names}: {sip} and {rtp}."))
 }
 
 fn first_call(facts: &Facts<'_>) -> Tick {
@@ -189,14 +191,6 @@ fn counter(facts: &Facts<'_>, counter: Counter) -> u64 {
 /// A time to the second.
 pub(super) fn second(at: UnixMicros) -> String {
     format!("{} UTC", at.to_rfc3339()[..19].replace('T', " "))
-}
-
-/// With a capital letter and a full stop.
-fn as_sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    let end = if text.ends_with('.') { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
 }
 
 #[cfg(test)]

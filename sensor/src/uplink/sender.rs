@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ringside_protocol::message::{Batch, BatchAck, Challenge, Hello, MAX_BATCH_RECORDS, Refused};
 use ringside_protocol::step::Failure;
+use ringside_protocol::words::plural;
 
 use super::caller::Called;
 use super::client::Client;
@@ -195,14 +196,14 @@ impl Sender<'_> {
 
 fn tell(batch: &Batch, answer: &BatchAck) {
     let BatchAck { stored, known, expired, refused } = answer;
-    let many = batch.records.len();
+    let many = plural(batch.records.len(), "record");
     log::debug!(
-        "{many} records acknowledged: {stored} new, {known} known, {expired} expired, {refused} \
+        "{many} acknowledged: {stored} new, {known} known, {expired} expired, {refused} \
          refused"
     );
     if *refused > 0 {
         log::error!(
-            "the cloud has refused {refused} of {many} records, as larger than any that a sensor \
+            "the cloud has refused {refused} of {many}, as larger than any that a sensor \
              of its version makes: upgrade the cloud if it is the older one, else report it as a \
              fault of this sensor"
         );

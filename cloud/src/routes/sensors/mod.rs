@@ -146,7 +146,7 @@ fn object(context: &Context<'_>, sensor: &Sensor) -> Result<Value, DbError> {
         "address": text(&sensor.address),
         "enrolled_at": sensor.enrolled_at.to_rfc3339(),
         "accepted_at": time(sensor.accepted_at),
-        "last_seen_at": time(sensor.seen_at),
+        "last_seen_at": time(sensor.heard_at()),
         "last_cdr_at": time(sensor.last_cdr_at),
         "lease": {
             "channels": sensor.lease_channels,
@@ -190,7 +190,7 @@ fn failure_object((at, failure): &(UnixMicros, Failure)) -> Value {
         "at": at.to_rfc3339(),
         "step": failure.step().name(),
         "code": failure.code(),
-        "sentence": failure.sentence(),
+        "sentence": steps::sentence(failure),
     })
 }
 

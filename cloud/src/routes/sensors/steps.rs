@@ -1,6 +1,6 @@
 //! The eight steps of the handshake, as the last attempt left them.
 
-use ringside_protocol::step::{Failure, Step};
+use ringside_protocol::step::{Failure, Step, alone};
 use ringside_protocol::time::UnixMicros;
 
 use super::{Line, State, second};
@@ -71,16 +71,13 @@ pub(super) fn stopped(sensor: &Sensor) -> String {
     format!("It was stopped at {at}: start ringside-sensor on it again.")
 }
 
-/// A failure as a sentence of its own, with capital and full stop.
+/// A failure as a sentence of its own.
 pub(super) fn sentence(failure: &Failure) -> String {
-    let text = failure.sentence();
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
+    alone(&failure.sentence())
 }
 
-const fn worked(step: Step) -> &'static str {
+/// What it means that a step is behind.
+pub(super) const fn worked(step: Step) -> &'static str {
     match step {
         Step::Lookup => "The server's name was found.",
         Step::Tcp => "The connection opened.",

@@ -5,14 +5,18 @@ use ringside_protocol::counters::Counter;
 use ringside_protocol::message::Heartbeat;
 use ringside_protocol::step::{Failure, MAX_CLOCK_SKEW_SECONDS, Step};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
+use ringside_protocol::words::plural;
 
-use super::steps::{sentence, stopped};
+use super::steps::{sentence, stopped, worked};
 use super::{Line, State, clock_offset_ms, counter, second};
-use crate::db::sensors::Sensor;
+use crate::db::sensors::{HEARTBEAT_SECONDS, Sensor};
 
 /// A device that was refused tries again within minutes; one that was not heard of for so long,
 /// seconds, has no link.
 const SILENT_SECONDS: u64 = 3600;
+
+/// A sensor that is online and was not heard of for so long has missed a heartbeat, seconds.
+const LATE_SECONDS: u64 = HEARTBEAT_SECONDS as u64 * 3 / 2;
 
 pub(super) fn ticks(
     sensor: &Sensor,
@@ -36,8 +40,17 @@ fn link(sensor: &Sensor, state: State, failure: Option<&Failure>, now: UnixMicro
     if let Some(failure) = failure.filter(|failure| failure.step() <= Step::Tcp) {
         return Line::failed(name, sentence(failure));
     }
-    let seen = sensor.seen_at.max(sensor.failure.as_ref().map(|(at, _)| *at));
-    match (state, seen) {
+    match (state, sensor.heard_at()) {
+        (State::Online, Some(seen)) if now.since(seen) > LATE_SECONDS * MICROS_PER_SECOND => {
+            Line::waiting(
+                name,
+                format!(
+                    "Nothing was heard since {}, though a heartbeat comes every \
+                     {HEARTBEAT_SECONDS} s: if this stays, check its power and network cable.",
+                    second(seen)
+                ),
+            )
+        }
         (State::Online, _) => Line::ok(name, format!("Connected from {}.", sensor.address)),
         (State::Stopped, _) => {
             Line::waiting(name, "No connection is open: it was stopped, and said so.")
@@ -69,6 +82,10 @@ fn clock(sensor: &Sensor, failure: Option<&Failure>) -> Line {
         return Line::failed(name, sentence(failure));
     }
     let Some(heartbeat) = &sensor.heartbeat else {
+        if failure.is_some_and(|failure| failure.step() > Step::Clock) {
+            // The step came before the one that failed.
+            return Line::ok(name, worked(Step::Clock));
+        }
         return Line::waiting(
             name,
             "Its clock is compared with the cloud's when it connects: have NTP set it meanwhile.",
@@ -129,8 +146,9 @@ fn traffic(sensor: &Sensor, state: State) -> Line {
         return Line::failed(
             name,
             format!(
-                "SIP comes on {names}, but inside TLS ({tls} connections): it cannot be read. Have \
-                 the PBX send a copy of it by HEP to this sensor (`hep = yes`)."
+                "SIP comes on {names}, but inside TLS ({}): it cannot be read. Have the PBX send \
+                 a copy of it by HEP to this sensor (`hep = yes`).",
+                plural(tls, "connection")
             ),
         );
     }
@@ -153,11 +171,12 @@ fn traffic_sentence(heartbeat: &Heartbeat, names: &str, past: &str) -> String {
     let tls = match counter(heartbeat, Counter::SipTlsConnections) {
         0 => String::new(),
         many => format!(
-            " {many} connections of SIP over TLS cannot be read: have the PBX send a copy by HEP \
-             (`hep = yes`)."
+            " SIP over TLS ({}) cannot be read: have the PBX send a copy by HEP (`hep = yes`).",
+            plural(many, "connection")
         ),
     };
-    format!("{sip} SIP messages and {rtp} RTP packets were read on {names}{past}.{tls}")
+    let (sip, rtp) = (plural(sip, "SIP message"), plural(rtp, "RTP packet"));
+    format!("Read on {names}{past}: {sip} and {rtp}.{tls}")
 }
 
 fn first_call(sensor: &Sensor) -> Line {

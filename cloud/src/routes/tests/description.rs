@@ -31,6 +31,7 @@ fn every_filter_is_described_and_nothing_else() {
     let description = description();
     let lists = [
         ("/api/v1/calls", NAMES, &["from", "to", "limit", "cursor", "format"][..]),
+        ("/api/v1/stats", NAMES, &["from", "to"]),
         ("/api/v1/registrations", REGISTRATION_NAMES, &["from", "to", "limit", "cursor"]),
     ];
     for (path, names, others) in lists {
@@ -38,6 +39,10 @@ fn every_filter_is_described_and_nothing_else() {
             .as_array()
             .expect("parameters")
             .iter()
+            .map(|parameter| match parameter["$ref"].as_str() {
+                Some(shared) => description.pointer(&shared[1..]).expect("a parameter"),
+                None => parameter,
+            })
             .map(|parameter| parameter["name"].as_str().expect("a name"))
             .collect();
         let read: BTreeSet<_> = names.iter().chain(others).copied().collect();

@@ -33,11 +33,11 @@ fn heartbeat(bench: &Bench, counters: &[(Counter, u64)]) -> Heartbeat {
 /// Writes what a session and a heartbeat leave in the sensor's row.
 fn beat(bench: &Bench, heartbeat: &Heartbeat) {
     let set = "UPDATE sensor SET accepted_at = ?2, seen_at = ?2, heartbeat = ?3, \
-               heartbeat_at = ?2, address = '203.0.113.5', failure = NULL, \
+               heartbeat_at = ?2, address = '203.0.113.5', failure = NULL, boot = ?4, \
                software = '0.1.0', target = 'aarch64-unknown-linux-musl' WHERE device = ?1";
     let now = i64::try_from(bench.now().0).expect("a time");
     let bytes = postcard::to_stdvec(heartbeat).expect("encodes");
-    let row = rusqlite::params![bench.ours.device.0, now, bytes];
+    let row = rusqlite::params![bench.ours.device.0, now, bytes, BOOT.0];
     bench.app.db.writer().execute(set, row).expect("set");
 }
 
@@ -140,8 +140,11 @@ fn the_ticks_turn_green_one_after_the_other() {
 fn a_silent_sensor_is_offline_and_its_figures_are_not_shown_as_present() {
     let bench = Bench::new();
     beat(&bench, &heartbeat(&bench, &[(Counter::KernelDropped, 4), (Counter::SipShed, 1)]));
-    bench.pass(91 * SECOND);
     let us = bench.log_in(&bench.ours.viewer);
+    bench.pass(46 * SECOND);
+    let late = sensor(&bench, &us);
+    assert_eq!((&late["state"], tick(&late, "link").0), (&"online".into(), "waiting"));
+    bench.pass(45 * SECOND);
     let sensor = sensor(&bench, &us);
     assert_eq!((&sensor["state"], &sensor["channels"]), (&"offline".into(), &Value::Null));
     assert_eq!((&sensor["drops"]["kernel"], &sensor["drops"]["total"]), (&4.into(), &5.into()));
@@ -174,7 +177,10 @@ fn a_refused_sensor_shows_the_step_that_fails_and_its_sentence() {
     let refused = sensor(&bench, &us);
     assert_eq!(refused["state"], "refused");
     assert_eq!(refused["failure"]["code"], "id_taken");
-    assert_eq!(refused["failure"]["sentence"], failure.sentence());
+    assert_eq!(refused["failure"]["sentence"], format!("{}.", failure.sentence()));
+    assert_eq!(refused["last_seen_at"], refused["failure"]["at"], "an attempt is a sign of life");
+    assert_eq!(tick(&refused, "clock").0, "ok", "the clocks were compared before");
+    assert!(tick(&refused, "cloud").1.starts_with("id_sensor 3"), "a setting keeps its letters");
     let states: Vec<_> = refused["steps"]
         .as_array()
         .expect("steps")
@@ -271,16 +277,23 @@ fn live_calls_are_those_of_sensors_that_are_online() {
     use ringside_protocol::live::{Live, LiveCall};
     let bench = Bench::new();
     let us = bench.log_in(&bench.ours.viewer);
-    let worst = LiveCall { number: 7, caller: "200".to_owned(), mos: 212, ..LiveCall::default() };
-    let live = Live { bad: 1, good: 40, unrated: 3, worst: vec![worst], ..Live::default() };
+    let worst =
+        LiveCall { number: 7, caller: "200".to_owned(), mos: Some(212), ..LiveCall::default() };
+    let live = Live { degraded: 1, good: 40, unrated: 3, worst: vec![worst], ..Live::default() };
     beat(&bench, &Heartbeat { live, ..heartbeat(&bench, &[]) });
     let answer = bench.json(&us, "/api/v1/live");
-    assert_eq!((&answer["bad"], &answer["good"]), (&1.into(), &40.into()));
+    assert_eq!((&answer["degraded"], &answer["good"]), (&1.into(), &40.into()));
     let sensor = &answer["sensors"][0];
     assert_eq!(sensor["sensor"]["id"], bench.ours.device.to_string());
     assert_eq!((&sensor["channels"], &sensor["unrated"]), (&7.into(), &3.into()));
     assert_eq!(sensor["calls"][0]["mos"], 2.12);
     assert_eq!(sensor["calls"][0]["caller"], "200");
+    // Its record comes before the next heartbeat.
+    let noise = &mut synthetic::Noise(1);
+    bench.store(&bench.ours, vec![synthetic::answered(noise, 7, NOON - SECOND, 20, 212)]);
+    let answer = bench.json(&us, "/api/v1/live");
+    assert_eq!((&answer["degraded"], &answer["good"]), (&0.into(), &40.into()));
+    assert_eq!(answer["sensors"][0]["calls"], serde_json::json!([]));
     let them = bench.log_in(&bench.theirs.viewer);
     assert_eq!(bench.json(&them, "/api/v1/live")["sensors"], serde_json::json!([]));
     bench.pass(1_000_000_000);

@@ -1,4 +1,6 @@
-use super::synthetic::{Noise, answered, cancelled, rejected};
+use ringside_protocol::cdr::flags;
+
+use super::synthetic::{Noise, answered, call, cancelled, rejected};
 use super::*;
 use crate::auth::scope_of_test;
 use crate::db::search::Span;
@@ -10,11 +12,14 @@ fn figures_are_counted_by_hour_and_band() {
     let noise = &mut Noise(1);
     let mut silent = answered(noise, 4, NOON - 3 * HOUR, 20, 430);
     silent.streams.clear();
+    let mut one_way = answered(noise, 10, NOON - 4 * HOUR, 20, 438);
+    one_way.flags |= flags::ONE_WAY;
     let cdrs = vec![
         answered(noise, 1, NOON - HOUR, 10, 430),
         answered(noise, 2, NOON - HOUR + 1, 20, 360),
         answered(noise, 3, NOON - 2 * HOUR, 30, 300),
         silent,
+        one_way,
         rejected(noise, 5, NOON - HOUR, 486),
         rejected(noise, 6, NOON - HOUR, 503),
         rejected(noise, 7, NOON - HOUR, 302),
@@ -24,14 +29,20 @@ fn figures_are_counted_by_hour_and_band() {
     bench.store(&bench.ours, cdrs);
     let us = bench.log_in(&bench.ours.viewer);
     let day = bench.json(&us, "/api/v1/stats");
-    assert_eq!((&day["calls"], &day["answered"]), (&8.into(), &4.into()));
-    assert_eq!(day["asr"], 0.5);
-    assert_eq!(day["ner"], 0.75);
-    assert_eq!(day["session_establishment_ratio"], 0.5714);
-    assert_eq!(day["session_establishment_effectiveness_ratio"], 0.7143);
-    assert_eq!(day["ineffective_session_attempts"], 0.125);
+    assert_eq!((&day["calls"], &day["answered"]), (&9.into(), &5.into()));
+    assert_eq!(day["asr"], 0.5556);
+    assert_eq!(day["ner"], 0.7778);
+    assert_eq!(day["session_establishment_ratio"], 0.625);
+    assert_eq!(day["session_establishment_effectiveness_ratio"], 0.75);
+    assert_eq!(day["ineffective_session_attempts"], 0.1111);
     assert_eq!(day["acd_seconds"], 20.0);
-    assert_eq!(day["mos"], serde_json::json!({ "good": 1, "fair": 1, "bad": 1, "none": 1 }));
+    let bands = ["excellent", "good", "fair", "degraded", "no_audio", "none"];
+    assert_eq!(bands.map(|band| &day["mos"][band]), [1, 0, 1, 1, 1, 1].map(Value::from).each_ref());
+    for band in bands {
+        let list = bench.json(&us, &format!("/api/v1/calls?from=2026-11-24&band={band}"));
+        let listed = list["calls"].as_array().expect("calls").len();
+        assert_eq!(day["mos"][band], listed, "the list shows as many {band} as the figures say");
+    }
     let hours = day["by_hour"].as_array().expect("hours");
     let at: Vec<_> = hours.iter().map(|hour| hour["at"].as_str().expect("a time")).collect();
     let hour = |hour: u32| format!("2026-11-24T{hour:02}:00:00.000000Z");
@@ -41,7 +52,7 @@ fn figures_are_counted_by_hour_and_band() {
     assert_eq!(hours[21]["mos_mean"], Value::Null);
     assert_eq!(hours[0]["calls"], 0);
     let all = bench.json(&us, "/api/v1/stats?from=2026-11-20");
-    assert_eq!((&all["calls"], &all["partial"]), (&9.into(), &false.into()));
+    assert_eq!((&all["calls"], &all["partial"]), (&10.into(), &false.into()));
     let part =
         bench.json(&us, "/api/v1/stats?from=2026-11-24T11:00:00Z&to=2026-11-24T11:00:00.000001Z");
     assert_eq!(part["calls"], 5);
@@ -61,7 +72,30 @@ fn where_there_was_nothing_a_ratio_is_null() {
     assert_eq!(none["sensors"], serde_json::json!({ "online": 0, "total": 1 }));
     let from_after_to = bench.json(&us, "/api/v1/stats?from=2026-11-24&to=2026-11-23");
     assert_eq!(from_after_to["calls"], 0);
-    assert_eq!(bench.get(&us, "/api/v1/stats?status=486").status, 400);
+    assert_eq!(bench.get(&us, "/api/v1/stats?weather=good").status, 400);
+}
+
+#[test]
+fn figures_follow_the_filters_of_the_list_and_count_alike() {
+    let bench = Bench::new();
+    let noise = &mut Noise(5);
+    let mut cdrs: Vec<_> =
+        (1..=200).map(|number| call(noise, number, NOON - number * HOUR / 9)).collect();
+    cdrs.push(rejected(noise, 201, NOON - HOUR, 302));
+    cdrs.push(rejected(noise, 202, NOON - HOUR, 407));
+    for one_way in cdrs.iter_mut().step_by(11) {
+        one_way.flags |= flags::ONE_WAY;
+    }
+    bench.store(&bench.ours, cdrs);
+    let us = bench.log_in(&bench.ours.viewer);
+    let stats = |query: &str| bench.json(&us, &format!("/api/v1/stats?from=2026-11-23{query}"));
+    // A filter that holds for all: the calls are read one by one, and not added up by SQL.
+    assert_eq!(stats("&call_id=*"), stats(""));
+    let refused = stats("&status=486");
+    let list = bench.json(&us, "/api/v1/calls?from=2026-11-23&status=486&limit=200");
+    assert_eq!(refused["calls"], list["calls"].as_array().expect("calls").len());
+    assert_eq!((&refused["answered"], &refused["asr"]), (&0.into(), &0.0.into()));
+    assert_eq!(refused["sensors"], stats("")["sensors"], "sensors are those of all calls");
 }
 
 #[test]

@@ -221,6 +221,9 @@ fn a_number_is_unique_within_a_customer() {
     let taken = Failure::IdTaken { id_sensor: 2, by: "gate-1".to_owned() };
     assert_eq!(second.connect(&cloud), Err(taken.clone()));
     assert_eq!(cloud.shown(&second), Some(taken));
+    let row = cloud.db.find_sensor(second.fingerprint()).expect("read").expect("a row");
+    assert!(!row.software.is_empty() && !row.target.is_empty(), "what it says of itself is kept");
+    assert_eq!(row.address, "192.0.2.7");
     second.id_sensor = None;
     assert_eq!(second.connect(&cloud).expect("accepted").id_sensor, 1);
     assert_eq!(cloud.shown(&second), None);

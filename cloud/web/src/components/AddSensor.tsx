@@ -36,8 +36,13 @@ export function AddSensor({ close }: { close: () => void }) {
         <li>
           <h3>Install the sensor where the calls are</h3>
           <p>
-            On the PBX itself, or on a machine at a mirror port. It is one file, <code>ringside-sensor</code>,
-            for x86_64 or ARM64 Linux.
+            On the PBX itself, or on a machine at a mirror port: unpack the release archive for its
+            architecture (<code>uname -m</code> says <code>x86_64</code> or <code>aarch64</code>) and run{" "}
+            <code>./install</code> in it. The archive comes with this cloud's release; <code>ci/release</code>{" "}
+            makes it from the sources.
+          </p>
+          <p>
+            Name the interface in <code>/etc/ringside/sensor.conf</code>, as in <code>interface = eth0</code>.
           </p>
         </li>
         <li>
@@ -67,8 +72,8 @@ export function AddSensor({ close }: { close: () => void }) {
         <li>
           <h3>Start it there, and wait for it here</h3>
           <p>
-            Name the interface in <code>/etc/ringside/sensor.conf</code>, as in <code>interface = eth0</code>,
-            and start <code>ringside-sensor run</code>.
+            <code>ringside-sensor install</code> starts it as a service, <code>ringside-sensor run</code> in
+            the terminal.
           </p>
           <Arrival newcomer={newcomer} />
         </li>

@@ -1,7 +1,7 @@
 // The calls of a list, newest first. Each row is one link; the keyboard moves between them.
 
 import { useEffect, useRef } from "preact/hooks";
-import { hiddenColumns } from "../columns.js";
+import { COLUMNS, hiddenColumns, leftOut } from "../columns.js";
 import { listQuery } from "../filter.js";
 import { brief, duration } from "../format.js";
 import { useKeys } from "../keys.js";
@@ -13,7 +13,7 @@ import type { CallSummary, Party } from "../types.js";
 import { flagInfo, listedFlags } from "../words/flags.js";
 import { Clip } from "./Clip.js";
 import { SeverityIcon } from "./Icon.js";
-import { Mos } from "./Mos.js";
+import { CallMos } from "./Mos.js";
 import { Time } from "./Time.js";
 
 interface Props {
@@ -67,8 +67,10 @@ export function CallsTable({ calls, fresh }: Props) {
     if (index > 0) focusRow(index);
   }, []);
 
-  // Where there is one sensor only, its name in every row tells nothing.
-  const shows = (key: string) => !hidden.has(key) && (key !== "sensor" || sensors.value.length !== 1);
+  const left = new Set(
+    COLUMNS.filter((one) => leftOut(one, sensors.value.length, Infinity)).map(({ key }) => key),
+  );
+  const shows = (key: string) => !hidden.has(key) && !left.has(key);
   return (
     <table class="calls" role="table">
       <caption class="hidden">Calls, newest first</caption>
@@ -175,12 +177,7 @@ function Row({ call, shows, list, fresh, current }: RowProps) {
       )}
       {shows("mos") && (
         <td role="cell" class="c-mos">
-          <Mos
-            mos={call.mos}
-            scale={call.mos_scale}
-            reason={call.mos_reason}
-            unreliable={call.mos_unreliable}
-          />
+          <CallMos call={call} />
         </td>
       )}
       {shows("sensor") && (
@@ -210,7 +207,7 @@ export function Who({ party }: { party: Party }) {
   const user = party.user || party.host || "unknown";
   return (
     <span class="who">
-      <bdi class="clip" title={`${party.user}@${party.host}`}>
+      <bdi class="clip" title={party.host ? `${party.user}@${party.host}` : party.user}>
         {user}
       </bdi>
       {party.display && (

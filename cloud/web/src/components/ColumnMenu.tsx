@@ -1,8 +1,9 @@
 // Which columns the list shows; the hidden ones stand in the address.
 
-import { COLUMNS, hiddenColumns } from "../columns.js";
+import { COLUMNS, hiddenColumns, leftOut } from "../columns.js";
 import { withParam } from "../filter.js";
 import { address, navigate, query } from "../router.js";
+import { sensors } from "../store.js";
 import { Icon } from "./Icon.js";
 import { Menu } from "./Menu.js";
 
@@ -21,14 +22,24 @@ export function ColumnMenu() {
     <Menu name="Columns" bare align="end" class="wide-only" label={<Icon name="columns" />}>
       {() => (
         <ul class="choices checks">
-          {COLUMNS.map(({ key, label }) => (
-            <li key={key}>
-              <label>
-                <input type="checkbox" checked={!hidden.has(key)} onChange={() => toggle(key)} />
-                {label}
-              </label>
-            </li>
-          ))}
+          {COLUMNS.map((column) => {
+            const why = leftOut(column, sensors.value.length, innerWidth);
+            const { key, label } = column;
+            return (
+              <li key={key}>
+                <label>
+                  <input
+                    type="checkbox"
+                    checked={!why && !hidden.has(key)}
+                    disabled={why !== null}
+                    onChange={() => toggle(key)}
+                  />
+                  {label}
+                  {why && <span class="muted"> {why}</span>}
+                </label>
+              </li>
+            );
+          })}
         </ul>
       )}
     </Menu>

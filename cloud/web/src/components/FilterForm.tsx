@@ -2,6 +2,7 @@
 
 import { FIELDS, type FieldKey, FLAG_NAMES, tokensOf } from "../filter.js";
 import { words } from "../format.js";
+import { BANDS } from "../quality.js";
 import { address, navigate, query } from "../router.js";
 import { sensors } from "../store.js";
 import { flagInfo } from "../words/flags.js";
@@ -22,6 +23,8 @@ function choices(key: FieldKey): Choice[] | null {
         { value: "true", label: "Answered" },
         { value: "false", label: "Not answered" },
       ];
+    case "band":
+      return BANDS.map(({ band, word }) => ({ value: band, label: word }));
     case "ended_by":
       return ENDED_BY.map((value) => ({ value, label: words(value) }));
     case "flag":

@@ -71,9 +71,11 @@ export function SeverityIcon({ severity }: { severity: Severity }) {
 }
 
 const BAND: Record<Band, preact.JSX.Element> = {
-  good: <circle cx="8" cy="8" r="5" fill="currentColor" />,
+  excellent: <circle cx="8" cy="8" r="5.6" fill="currentColor" />,
+  good: <circle cx="8" cy="8" r="4.4" {...line} stroke-width="2.6" />,
   fair: <path d="M8 2.4 14 13H2Z" fill="currentColor" />,
-  bad: <path d="M8 1.6 14.4 8 8 14.4 1.6 8Z" fill="currentColor" />,
+  degraded: <path d="M8 1.6 14.4 8 8 14.4 1.6 8Z" fill="currentColor" />,
+  no_audio: <path d="m3.4 3.4 9.2 9.2m0-9.2-9.2 9.2" {...line} stroke-width="3" />,
   none: <path d="M4 8h8" {...line} />,
 };
 

@@ -6,7 +6,7 @@ import { callPath } from "../router.js";
 import type { Call, CallSummary } from "../types.js";
 import { Who } from "./CallsTable.js";
 import { SeverityIcon, To } from "./Icon.js";
-import { Mos } from "./Mos.js";
+import { CallMos } from "./Mos.js";
 import { Time } from "./Time.js";
 
 const SOURCE: Record<string, string> = {
@@ -55,7 +55,7 @@ function Leg({ leg, call }: { leg: CallSummary; call: Call }) {
           <Time at={leg.ended_at} withDay={withDay} />
         </p>
       </div>
-      <Mos mos={leg.mos} scale={leg.mos_scale} reason={leg.mos_reason} />
+      <CallMos call={leg} />
     </li>
   );
 }

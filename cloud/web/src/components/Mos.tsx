@@ -1,9 +1,25 @@
 // A MOS with its band as shape and word, and where it was taken.
 
 import { NONE } from "../format.js";
-import { band, bandWord, mosBasis } from "../quality.js";
-import type { MosScale } from "../types.js";
+import { band, bandWord, mosBasis, noAudio } from "../quality.js";
+import type { CallSummary, MosScale } from "../types.js";
 import { BandShape } from "./Icon.js";
+
+/** A whole call's: where somebody heard nothing, that is said in the place of a MOS. */
+export function CallMos({ call }: { call: Omit<CallSummary, "verdict"> }) {
+  if (call.band !== "no_audio") {
+    return (
+      <Mos mos={call.mos} scale={call.mos_scale} reason={call.mos_reason} unreliable={call.mos_unreliable} />
+    );
+  }
+  const heard = call.mos === null ? "" : `: MOS ${call.mos.toFixed(2)} of what was heard`;
+  return (
+    <span class="mos band-no_audio" title={`${bandWord("no_audio")}${heard}`}>
+      <BandShape band="no_audio" />
+      <span class="mos-word">{noAudio(call.flags)}</span>
+    </span>
+  );
+}
 
 interface Props {
   mos: number | null;

@@ -4,7 +4,7 @@ import { useMemo, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { NONE, clock } from "../format.js";
 import { INTERVAL_SECONDS, type Timeline, timeline } from "../intervals.js";
-import { MOS_BAD, MOS_FAIR } from "../quality.js";
+import { MOS_DEGRADED, MOS_FAIR } from "../quality.js";
 import type { Stream } from "../types.js";
 import { Chart, type Columns, type MakeOptions } from "./Chart.js";
 import { directionWord, streamCaption } from "./Streams.js";
@@ -186,7 +186,8 @@ function Measured({ spec, line, streams, cursor, hover }: MeasuredProps) {
       drawClear: spec.measure === "mos" ? [(plot) => drawBands(plot, colour)] : [],
       setCursor: [
         (plot) =>
-          plot.cursor.left !== undefined && hover(plot.cursor.left < 0 ? null : within(plot.cursor.idx, line)),
+          plot.cursor.left !== undefined &&
+          hover(plot.cursor.left < 0 ? null : within(plot.cursor.idx, line)),
       ],
     },
   });
@@ -213,7 +214,7 @@ const stepped = (plots: typeof uPlot) => {
 
 const clockLabels = (_: uPlot, splits: number[]) => splits.map((at) => clock(new Date(at * 1000)));
 
-/** Shades what is heard as fair and as bad. */
+/** Shades what is fair and what is degraded. */
 function drawBands(plot: uPlot, colour: (name: string) => string): void {
   const { ctx, bbox } = plot;
   const y = (mos: number) => plot.valToPos(mos, "y", true);
@@ -222,8 +223,8 @@ function drawBands(plot: uPlot, colour: (name: string) => string): void {
     ctx.fillRect(bbox.left, y(high), bbox.width, y(low) - y(high));
   };
   ctx.save();
-  shade(MOS_BAD, MOS_FAIR, colour("fair-wash"));
-  shade(1, MOS_BAD, colour("bad-wash"));
+  shade(MOS_DEGRADED, MOS_FAIR, colour("fair-wash"));
+  shade(1, MOS_DEGRADED, colour("bad-wash"));
   ctx.restore();
 }
 

@@ -6,7 +6,9 @@ import {
   type Token,
   parseLine,
   splitPieces,
+  type UnknownField,
   suggest,
+  unknownField,
   tokenText,
   tokensOf,
   withTokens,
@@ -15,7 +17,7 @@ import {
 } from "../filter.js";
 import { useKeys } from "../keys.js";
 import { address, navigate, query } from "../router.js";
-import { sensorName } from "../store.js";
+import { announce, sensorName } from "../store.js";
 import { Icon } from "./Icon.js";
 
 const go = (next: URLSearchParams) => navigate(address("/calls", next));
@@ -24,13 +26,16 @@ export function SearchBar() {
   const [text, setText] = useState("");
   const [open, setOpen] = useState(false);
   const [at, setAt] = useState(0);
+  /** Enter was pressed on something that is no filter: it waits for a choice. */
+  const [asking, setAsking] = useState(false);
   const field = useRef<HTMLInputElement>(null);
   const tokens = tokensOf(query.value);
 
   useKeys("Search", [{ key: "/", does: "Search", run: () => field.current?.focus() }]);
 
   const pieces = splitPieces(text);
-  const choices = pieces.length === 1 ? suggest(pieces[0] ?? "") : [];
+  const unknown = pieces.map(unknownField).find((one) => one !== null) ?? null;
+  const choices = choicesOf(pieces, unknown);
   const listed = open && text !== "" && choices.length > 0;
   const shown = open && (choices.length > 0 || text === "");
 
@@ -38,6 +43,8 @@ export function SearchBar() {
     if (added.length === 0) return;
     setText("");
     setAt(0);
+    setAsking(false);
+    setOpen(false);
     go(withTokens(query.value, added));
   };
 
@@ -45,9 +52,16 @@ export function SearchBar() {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const step = event.key === "ArrowDown" ? 1 : -1;
       setOpen(true);
-      setAt((old) => (old + step + choices.length) % Math.max(1, choices.length));
+      setAsking(true);
+      setAt((old) => (asking || !unknown ? old + step + choices.length : old) % Math.max(1, choices.length));
       event.preventDefault();
     } else if (event.key === "Enter") {
+      if (unknown && !asking) {
+        setOpen(true);
+        setAsking(true);
+        announce(sayUnknown(unknown));
+        return;
+      }
       const chosen = choices[at];
       add(chosen ? [chosen] : parseLine(text));
     } else if (event.key === "Escape") {
@@ -98,9 +112,11 @@ export function SearchBar() {
           onInput={(event) => {
             setText(event.currentTarget.value);
             setAt(0);
+            setAsking(false);
             setOpen(true);
           }}
           onFocus={() => setOpen(true)}
+          onClick={() => setOpen(true)}
           onBlur={() => setOpen(false)}
           onKeyDown={onKeyDown}
         />
@@ -117,27 +133,44 @@ export function SearchBar() {
           {text === "" ? (
             <SearchHelp />
           ) : (
-            <ul id="search-choices" role="listbox" aria-label="What it may mean">
-              {choices.map((choice, index) => (
-                <li
-                  key={choice.key}
-                  id={`choice-${index}`}
-                  role="option"
-                  aria-selected={index === at}
-                  onPointerDown={(event) => {
-                    event.preventDefault();
-                    add([choice]);
-                  }}
-                >
-                  {tokenText(choice, sensorName)}
-                </li>
-              ))}
-            </ul>
+            <>
+              {unknown && <p class="search-unknown">{sayUnknown(unknown)}</p>}
+              <ul id="search-choices" role="listbox" aria-label="What it may mean">
+                {choices.map((choice, index) => (
+                  <li
+                    key={choice.key}
+                    id={`choice-${index}`}
+                    role="option"
+                    aria-selected={index === at}
+                    onPointerDown={(event) => {
+                      event.preventDefault();
+                      add([choice]);
+                    }}
+                  >
+                    {tokenText(choice, sensorName)}
+                  </li>
+                ))}
+              </ul>
+            </>
           )}
         </div>
       )}
     </search>
   );
+}
+
+/** One piece may mean several things; of several, one that is no filter is asked about. */
+function choicesOf(pieces: string[], unknown: UnknownField | null): Token[] {
+  if (pieces.length === 1 && unknown) {
+    const asText: Token = { key: "q", value: pieces[0] ?? "" };
+    return unknown.meant ? [unknown.meant, asText] : [asText];
+  }
+  return pieces.length === 1 ? suggest(pieces[0] ?? "") : [];
+}
+
+function sayUnknown({ name, meant }: UnknownField): string {
+  const guess = meant ? `: did you mean ${meant.key}?` : ". As text:";
+  return `There is no filter ${name}${guess}`;
 }
 
 function SearchHelp() {

@@ -1,6 +1,6 @@
 // The frame around every page: where one can go, whether data is live, who is logged in.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { useKeys } from "../keys.js";
 import { live } from "../live.js";
 import { page, place } from "../router.js";
@@ -35,7 +35,7 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
         <a class="home" href="/calls" aria-label="Ringside, calls">
           <Wordmark />
         </a>
-        <nav aria-label="Main">
+        <Tabs>
           <Tab name="calls" to="/calls">
             Calls
           </Tab>
@@ -51,7 +51,7 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
           <Tab name="rules" to="/rules">
             Rules
           </Tab>
-        </nav>
+        </Tabs>
         <div class="bar-end">
           <LiveMark />
           <button
@@ -83,6 +83,32 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
       {overlay === "help" && <Help close={close} />}
       {overlay === "palette" && <Palette close={close} />}
     </>
+  );
+}
+
+/** The row of pages. Where it is wider than the window it scrolls: to the current page, and with a hint. */
+function Tabs({ children }: { children: preact.ComponentChildren }) {
+  const row = useRef<HTMLElement>(null);
+  const hint = () => {
+    const nav = row.current;
+    if (!nav) return;
+    nav.classList.toggle("more-before", nav.scrollLeft > 4);
+    nav.classList.toggle("more-after", nav.scrollLeft + nav.clientWidth < nav.scrollWidth - 4);
+  };
+  useEffect(() => {
+    const nav = row.current;
+    const current = nav?.querySelector<HTMLElement>("[aria-current]");
+    if (nav && current) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
+    hint();
+  }, [page.value.name]);
+  useEffect(() => {
+    addEventListener("resize", hint);
+    return () => removeEventListener("resize", hint);
+  }, []);
+  return (
+    <nav aria-label="Main" ref={row} onScroll={hint}>
+      {children}
+    </nav>
   );
 }
 

@@ -3,14 +3,23 @@
 import { useMemo } from "preact/hooks";
 import type { ApiError } from "../api.js";
 import { withParam, withRange } from "../filter.js";
-import { count, duration, percent } from "../format.js";
-import { BANDS, type Band, MOS_BAD, MOS_FAIR } from "../quality.js";
+import { count, duration, percent, plural } from "../format.js";
+import { BANDS, type Band } from "../quality.js";
 import { address, navigate, query } from "../router.js";
+import { sensors } from "../store.js";
 import type { Stats } from "../types.js";
+import { heldAway } from "./Away.js";
 import { HourChart } from "./HourChart.js";
 import { BandShape } from "./Icon.js";
 
-export function StatsStrip({ stats, error }: { stats: Stats | undefined; error: ApiError | null }) {
+interface Props {
+  stats: Stats | undefined;
+  error: ApiError | null;
+  /** They are of some of the calls only. */
+  filtered: boolean;
+}
+
+export function StatsStrip({ stats, error, filtered }: Props) {
   if (!stats) {
     return (
       <section class="strip empty" aria-busy={!error} aria-label="Figures over the range">
@@ -23,7 +32,7 @@ export function StatsStrip({ stats, error }: { stats: Stats | undefined; error: 
       <div class="tiles">
         <Channels {...stats.channels} />
         <Tile
-          name={stats.partial ? "Calls, newest hours" : "Calls"}
+          name={`Calls${filtered ? " that fit" : ""}${stats.partial ? ", newest hours" : ""}`}
           value={count(stats.calls)}
           note={`${count(stats.answered)} answered`}
         />
@@ -90,6 +99,7 @@ function Channels({ now, limit }: Stats["channels"]) {
       note={`of ${count(limit)}`}
       title="Calls in progress over all sensors, against the limit"
     >
+      <Held limit={limit} />
       <svg class="meter" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
         <rect class="meter-all" width="100" height="4" rx="2" />
         <rect class={used > 0.9 ? "meter-high" : "meter-used"} width={used * 100} height="4" rx="2" />
@@ -98,17 +108,30 @@ function Channels({ now, limit }: Stats["channels"]) {
   );
 }
 
+/** What sensors that are away keep reserved is missing to the others. */
+function Held({ limit }: { limit: number }) {
+  const held = heldAway(sensors.value);
+  if (held === 0) return null;
+  const title = `${count(held)} of ${count(limit)} channels are held by sensors that are offline: start them, or revoke those that do not come back`;
+  return (
+    <a class="tile-note held" href="/sensors" title={title}>
+      {count(held)} held offline
+    </a>
+  );
+}
+
 /** How many calls fell into each band; a band opens its calls. */
 function Quality({ mos }: { mos: Stats["mos"] }) {
-  const total = mos.good + mos.fair + mos.bad;
+  const scored = BANDS.filter(({ band }) => band !== "none");
+  const total = scored.reduce((sum, { band }) => sum + mos[band], 0);
   let x = 0;
   return (
     <div class="tile tile-quality">
-      <span class="tile-name">MOS of {count(total)} scored calls</span>
-      <svg class="bands" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+      <span class="tile-name">Quality of {plural(total, "scored call")}</span>
+      <svg class="band-bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
         <rect class="meter-all" width="100" height="6" />
         {total > 0 &&
-          (["good", "fair", "bad"] as const).map((band) => {
+          scored.map(({ band }) => {
             const width = (mos[band] / total) * 100;
             const rect = <rect key={band} class={`fill-${band}`} x={x} width={width} height="6" />;
             x += width;
@@ -117,7 +140,7 @@ function Quality({ mos }: { mos: Stats["mos"] }) {
       </svg>
       <ul class="band-counts">
         {BANDS.map(({ band, word, range }) => (
-          <li key={band} title={`${word}: MOS ${range}`}>
+          <li key={band} title={range}>
             <BandLink band={band}>
               <BandShape band={band} />
               <span class="band-word">{word}</span> <strong>{count(mos[band])}</strong>
@@ -130,12 +153,7 @@ function Quality({ mos }: { mos: Stats["mos"] }) {
 }
 
 function BandLink({ band, children }: { band: Band; children: preact.ComponentChildren }) {
-  let next = withParam(withParam(query.value, "mos_below", null), "mos_above", null);
-  if (band === "none") return <span>{children}</span>;
-  if (band !== "bad")
-    next = withParam(next, "mos_above", String((band === "good" ? MOS_FAIR : MOS_BAD) + 0.01));
-  if (band !== "good") next = withParam(next, "mos_below", String(band === "fair" ? MOS_FAIR : MOS_BAD));
-  return <a href={address("/calls", next)}>{children}</a>;
+  return <a href={address("/calls", withParam(query.value, "band", band))}>{children}</a>;
 }
 
 function Hours({ stats }: { stats: Stats }) {

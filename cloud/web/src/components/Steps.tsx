@@ -13,25 +13,19 @@ const TICK_NAMES: Record<string, string> = {
   first_call: "First call",
 };
 
-const STEP_NAMES: Record<string, string> = {
-  lookup: "Name lookup",
-  tcp: "TCP connection",
-  tls: "TLS",
-  clock: "Clock",
-  version: "Version",
-  enrolment: "Enrolment",
-  sensor_id: "Sensor number",
-  accepted: "Accepted",
-};
-
-export const stepName = (name: string): string => STEP_NAMES[name] ?? TICK_NAMES[name] ?? name;
+/** A step by the name that log, doctor and status page give it. */
+export const StepName = ({ name }: { name: string }) => <code>{name}</code>;
 
 /** Five small ticks in a row; the sentence is in the title. */
 export function TickRow({ ticks }: { ticks: Step[] }) {
   return (
     <ul class="ticks" aria-label="Ticks">
       {ticks.map(({ name, state, sentence }) => (
-        <li key={name} class={`tick tick-${state}`} title={sentence ? localTimes(sentence, now.value) : STEP_WORD[state]}>
+        <li
+          key={name}
+          class={`tick tick-${state}`}
+          title={sentence ? localTimes(sentence, now.value) : STEP_WORD[state]}
+        >
           <StepIcon state={state} />
           <span>{TICK_NAMES[name] ?? name}</span>
           <span class="hidden">{STEP_WORD[state]}</span>
@@ -42,14 +36,14 @@ export function TickRow({ ticks }: { ticks: Step[] }) {
 }
 
 /** Steps one below the other, each with its sentence. */
-export function StepList({ steps, names = STEP_NAMES }: { steps: Step[]; names?: Record<string, string> }) {
+export function StepList({ steps, ticks = false }: { steps: Step[]; ticks?: boolean }) {
   return (
     <ol class="steps">
       {steps.map(({ name, state, sentence }) => (
         <li key={name} class={`step step-row-${state}`}>
           <StepIcon state={state} />
           <span class="step-name">
-            {names[name] ?? name}
+            {ticks ? (TICK_NAMES[name] ?? name) : <StepName name={name} />}
             <span class="hidden"> {STEP_WORD[state]}</span>
           </span>
           {sentence && (
@@ -63,4 +57,4 @@ export function StepList({ steps, names = STEP_NAMES }: { steps: Step[]; names?:
   );
 }
 
-export const TickList = ({ ticks }: { ticks: Step[] }) => <StepList steps={ticks} names={TICK_NAMES} />;
+export const TickList = ({ ticks }: { ticks: Step[] }) => <StepList steps={ticks} ticks />;

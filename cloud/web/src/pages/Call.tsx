@@ -8,7 +8,7 @@ import { Findings } from "../components/Findings.js";
 import { Icon, To } from "../components/Icon.js";
 import { Ladder } from "../components/Ladder.js";
 import { Legs } from "../components/Legs.js";
-import { Mos } from "../components/Mos.js";
+import { CallMos } from "../components/Mos.js";
 import { Failed, Notice, Waiting } from "../components/Notice.js";
 import { Packets } from "../components/Packets.js";
 import { QualityCharts } from "../components/QualityCharts.js";
@@ -22,7 +22,7 @@ import { neighbours, selected, showList, shown } from "../list.js";
 import { useLoad } from "../load.js";
 import { outcome } from "../outcome.js";
 import { problems } from "../problems.js";
-import { mosBasis } from "../quality.js";
+import { MOS_DEGRADED, MOS_FAIR, MOS_GOOD, mosBasis } from "../quality.js";
 import { address, callPath, navigate, query } from "../router.js";
 import { announce } from "../store.js";
 import { useTitle } from "../title.js";
@@ -241,13 +241,7 @@ function CallHead({ call }: { call: CallData }) {
         <div>
           <dt>MOS, worse direction</dt>
           <dd>
-            <Mos
-              mos={call.mos}
-              scale={call.mos_scale}
-              reason={call.mos_reason}
-              unreliable={call.mos_unreliable}
-            />{" "}
-            <span class="muted">{call.mos === null ? call.mos_reason : mosBasis(call.mos_scale)}</span>
+            <CallMos call={call} /> <span class="muted">{mosNote(call)}</span>
           </dd>
         </div>
       </dl>
@@ -255,12 +249,21 @@ function CallHead({ call }: { call: CallData }) {
   );
 }
 
+function mosNote(call: CallData): string | null {
+  if (call.band === "no_audio") {
+    return call.mos === null ? null : `MOS ${call.mos.toFixed(2)} of what was heard`;
+  }
+  return call.mos === null ? call.mos_reason : mosBasis(call.mos_scale);
+}
+
+const BANDS_OF_MOS = `excellent above ${MOS_GOOD.toFixed(1)}, fair from ${MOS_FAIR.toFixed(1)} down, degraded at ${MOS_DEGRADED.toFixed(1)} and below`;
+
 function Quality({ call, cursor }: { call: CallData; cursor: number | null }) {
   return (
     <section class="card" id="media" aria-label="Quality over time">
       <header class="card-head">
         <h2>Quality over time</h2>
-        {call.streams.length > 0 && <span class="muted">good above 3.6, bad at 3.0 and below</span>}
+        {call.streams.length > 0 && <span class="muted">{BANDS_OF_MOS}</span>}
       </header>
       {call.streams.length > 0 ? (
         <QualityCharts streams={call.streams} cursor={cursor} />

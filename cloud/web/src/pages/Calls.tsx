@@ -2,6 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { api } from "../api.js";
+import { Away } from "../components/Away.js";
 import { CallsTable } from "../components/CallsTable.js";
 import { ColumnMenu } from "../components/ColumnMenu.js";
 import { FilterForm } from "../components/FilterForm.js";
@@ -57,15 +58,16 @@ export function Calls() {
     if (changes.value > 0 && !rangeOf(asked, new Date()).to) refreshList(reading);
   }, [changes.value]);
 
-  const rangeKey = ["range", "from", "to"].map((key) => asked.get(key) ?? "").join(" ");
-  const stats = useLoad(`stats ${rangeKey}`, (signal) => api.stats(statsQuery(asked, new Date()), signal), {
+  // Columns and pages change no figure.
+  const figures = ["hide", "cursor"].reduce((query, key) => withParam(query, key, null), asked);
+  const stats = useLoad(`stats ${figures}`, (signal) => api.stats(statsQuery(asked, new Date()), signal), {
     live: "slow",
   });
 
   return (
     <>
       <h1 class="hidden">Calls</h1>
-      <StatsStrip stats={stats.data} error={stats.error} />
+      <StatsStrip stats={stats.data} error={stats.error} filtered={tokensOf(asked).length > 0} />
       <div class="toolbar">
         <SearchBar />
         <div class="tools">
@@ -185,15 +187,18 @@ function NoCalls() {
           </>
         )}
       </p>
+      {!filtered && <Away />}
       <p class="actions">
         {filtered && (
           <a class="button" href={address("/calls", withoutFilters(query.value))}>
             Remove the filters
           </a>
         )}
-        <a class="button" href={address("/calls", withNamedRange(query.value, "25d"))}>
-          Look at 25 days
-        </a>
+        {query.value.get("range") !== "25d" && (
+          <a class="button" href={address("/calls", withNamedRange(query.value, "25d"))}>
+            Look at 25 days
+          </a>
+        )}
       </p>
     </Notice>
   );

@@ -1,27 +1,37 @@
 // Calls in progress: how many are how good, and the worst of each sensor, as of its last heartbeat.
 
 import { api } from "../api.js";
+import { Away } from "../components/Away.js";
+import { Who } from "../components/CallsTable.js";
 import { Clip } from "../components/Clip.js";
 import { BandShape } from "../components/Icon.js";
 import { Mos } from "../components/Mos.js";
 import { Failed, Notice, StaleMark, Waiting } from "../components/Notice.js";
 import { Ago } from "../components/Time.js";
-import { count, millis, percent } from "../format.js";
+import { NONE, count, millis, percent, plural, share } from "../format.js";
 import { useLoad } from "../load.js";
 import { BANDS } from "../quality.js";
 import { sensorPath } from "../router.js";
 import { useTitle } from "../title.js";
-import type { LiveCalls, LiveSensor } from "../types.js";
+import type { LiveCall, LiveCalls, LiveSensor } from "../types.js";
 
-/** The worst calls of all sensors together, the lowest MOS first. */
+/** The calls of all sensors together: the lowest MOS first, those without one last. */
 export function worstFirst(live: LiveCalls) {
   return live.sensors
     .flatMap((of) => of.calls.map((call) => ({ ...call, of })))
-    .sort((a, b) => a.mos - b.mos || a.first_at.localeCompare(b.first_at));
+    .sort((a, b) => (a.mos ?? 9) - (b.mos ?? 9) || a.first_at.localeCompare(b.first_at));
+}
+
+const total = (live: LiveCalls) => BANDS.reduce((sum, { band }) => sum + inBand(live, band), 0);
+
+/** Who hears nothing is known at a call's end: there is no such band here. */
+function inBand(live: LiveCalls, band: (typeof BANDS)[number]["band"]): number {
+  if (band === "none") return live.unrated;
+  return band === "no_audio" ? 0 : live[band];
 }
 
 export function Live() {
-  useTitle("Live");
+  useTitle("Calls in progress");
   const { data, error, reload } = useLoad("live", (signal) => api.live(signal));
   return (
     <>
@@ -30,24 +40,17 @@ export function Live() {
         {data && <Bands live={data} />}
       </header>
       <StaleMark error={data ? error : null} />
-      {data ? (
-        <Worst live={data} />
-      ) : error ? (
-        <Failed error={error} retry={reload} />
-      ) : (
-        <Waiting rows={6} />
-      )}
+      {data ? <Worst live={data} /> : error ? <Failed error={error} retry={reload} /> : <Waiting rows={6} />}
     </>
   );
 }
 
 function Bands({ live }: { live: LiveCalls }) {
-  const counts = { good: live.good, fair: live.fair, bad: live.bad, none: live.unrated };
   return (
     <ul class="bands" aria-label="By MOS">
-      {BANDS.map(({ band, word, range }) => (
+      {BANDS.filter(({ band }) => band !== "no_audio").map(({ band, word, range }) => (
         <li key={band} class={`band-${band}`} title={range}>
-          <BandShape band={band} /> {word} <strong>{count(counts[band])}</strong>
+          <BandShape band={band} /> {word} <strong>{count(inBand(live, band))}</strong>
         </li>
       ))}
     </ul>
@@ -57,56 +60,90 @@ function Bands({ live }: { live: LiveCalls }) {
 function Worst({ live }: { live: LiveCalls }) {
   const calls = worstFirst(live);
   if (calls.length === 0) return <Nothing live={live} />;
+  const several = live.sensors.length > 1;
+  const hidden = total(live) - calls.length;
   return (
     <>
-      <div class="scroll-x" tabIndex={0} role="group" aria-label="The worst calls in progress">
-        <table class="streams">
-          <thead>
-            <tr>
-              <th scope="col">MOS</th>
-              <th scope="col">Caller</th>
-              <th scope="col">Callee</th>
-              <th scope="col">Began</th>
-              <th scope="col">Lost</th>
-              <th scope="col">Jitter, greatest</th>
-              <th scope="col">Sensor</th>
-            </tr>
-          </thead>
-          <tbody>
-            {calls.map((call) => (
-              <tr key={`${call.of.sensor.id} ${call.id ?? call.first_at}`}>
-                <td>
-                  <Mos mos={call.mos} scale={null} unreliable={call.mos_unreliable} />
-                </td>
-                <td>
-                  <Clip text={call.caller} />
-                </td>
-                <td>
-                  <Clip text={call.callee} />
-                </td>
-                <td>
-                  <Ago at={call.first_at} />
-                </td>
-                <td>{percent(call.lost / Math.max(call.expected, 1))}</td>
-                <td>{millis(call.jitter_max_ms)}</td>
-                <td>
-                  <SensorLink of={call.of} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      <p class="muted">Each sensor tells its 20 worst calls with every heartbeat, twice a minute.</p>
+      <Age live={live} />
+      <table class="calls live-calls" role="table">
+        <caption class="hidden">Calls in progress, the worst first</caption>
+        <thead role="rowgroup">
+          <tr role="row">
+            <Head name="time">Began</Head>
+            <Head name="from">From</Head>
+            <Head name="to">To</Head>
+            <Head name="mos">MOS</Head>
+            <Head name="lost">Lost</Head>
+            <Head name="jitter">Jitter, greatest</Head>
+            {several && <Head name="live-sensor">Sensor</Head>}
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          {calls.map((call) => (
+            <Row key={`${call.of.sensor.id} ${call.id ?? call.first_at}`} call={call} several={several} />
+          ))}
+        </tbody>
+      </table>
+      {hidden > 0 && (
+        <p class="muted">{plural(hidden, "more call")} in progress: each sensor names its 20 worst.</p>
+      )}
     </>
   );
 }
 
-function SensorLink({ of }: { of: LiveSensor }) {
+const Head = ({ name, children }: { name: string; children: string }) => (
+  <th scope="col" role="columnheader" class={`c-${name}`}>
+    {children}
+  </th>
+);
+
+function Row({ call, several }: { call: LiveCall & { of: LiveSensor }; several: boolean }) {
   return (
-    <a href={sensorPath(of.sensor.id)}>
-      <Clip text={of.sensor.name ?? of.sensor.id} />
-    </a>
+    <tr role="row">
+      <td role="cell" class="c-time">
+        <Ago at={call.first_at} />
+      </td>
+      <td role="cell" class="c-from">
+        <Who party={{ user: call.caller, host: "", display: call.caller_display }} />
+      </td>
+      <td role="cell" class="c-to">
+        <Who party={{ user: call.callee, host: "", display: call.callee_display }} />
+      </td>
+      <td role="cell" class="c-mos">
+        {call.mos === null ? (
+          <span class="band-none" title={call.answered_at ? "No MOS yet" : "Not answered yet"}>
+            {call.answered_at ? "no MOS yet" : "ringing"}
+          </span>
+        ) : (
+          <Mos mos={call.mos} scale={null} unreliable={call.mos_unreliable} />
+        )}
+      </td>
+      <td role="cell" class="c-lost n">
+        {call.expected > 0 ? percent(share(call.lost, call.expected)) : NONE}
+      </td>
+      <td role="cell" class="c-jitter n">
+        {millis(call.jitter_max_ms)}
+      </td>
+      {several && (
+        <td role="cell" class="c-live-sensor">
+          <a href={sensorPath(call.of.sensor.id)}>
+            <Clip text={call.of.sensor.name ?? call.of.sensor.id} />
+          </a>
+        </td>
+      )}
+    </tr>
+  );
+}
+
+/** How old the oldest of the figures are: they come with heartbeats. */
+function Age({ live }: { live: LiveCalls }) {
+  const at = live.sensors.flatMap((of) => (of.at ? [of.at] : [])).sort()[0];
+  if (!at) return null;
+  return (
+    <p class="muted live-age">
+      Figures as of <Ago at={at} />: each sensor tells them twice a minute. A call that has ended leaves at
+      once.
+    </p>
   );
 }
 
@@ -114,15 +151,23 @@ function Nothing({ live }: { live: LiveCalls }) {
   if (live.sensors.length === 0) {
     return (
       <Notice title="No sensor is online" whole>
-        <p>
-          <a href="/sensors">Sensors</a> says what keeps them away.
+        <Away />
+        <p class="actions">
+          <a class="button" href="/sensors">
+            All sensors
+          </a>
         </p>
       </Notice>
     );
   }
   return (
-    <Notice title="No call with a MOS is in progress" whole>
-      <p>Calls appear here with the heartbeat after their first seconds of media.</p>
+    <Notice title="No call is in progress" whole>
+      <p>Calls appear here with the next heartbeat of their sensor, twice a minute.</p>
+      <p class="actions">
+        <a class="button" href="/calls">
+          Calls that have ended
+        </a>
+      </p>
     </Notice>
   );
 }

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { ApiError, api } from "../api.js";
+import { heldAway } from "../components/Away.js";
 import { Clip } from "../components/Clip.js";
 import { Copy } from "../components/Copy.js";
 import { Counters } from "../components/Counters.js";
@@ -9,13 +10,13 @@ import { Dialog } from "../components/Dialog.js";
 import { DROPS } from "../components/Drops.js";
 import { Icon, StateMark } from "../components/Icon.js";
 import { Failed, Notice, StaleMark, Waiting } from "../components/Notice.js";
-import { StepList, TickList, stepName } from "../components/Steps.js";
+import { StepList, TickList, StepName } from "../components/Steps.js";
 import { Ago, Time } from "../components/Time.js";
-import { NONE, bytes, count, longDuration } from "../format.js";
+import { NONE, bytes, count, localTimes, longDuration, plural } from "../format.js";
 import { useKeys } from "../keys.js";
 import { useLoad } from "../load.js";
 import { navigate } from "../router.js";
-import { isAdmin } from "../store.js";
+import { isAdmin, now } from "../store.js";
 import { useTitle } from "../title.js";
 import type { Sensor as SensorData } from "../types.js";
 
@@ -62,12 +63,14 @@ function Shown({ sensor, reload }: { sensor: SensorData; reload: () => void }) {
           <Clip text={sensor.name} />
         </h1>
         <StateMark state={sensor.state} />
+        <Heard sensor={sensor} />
         <a class="button page-action" href={`/calls?sensor=${encodeURIComponent(sensor.id)}`}>
           Its calls
         </a>
         {isAdmin() && sensor.state !== "revoked" && <Revoke sensor={sensor} reload={reload} />}
       </header>
       <Failure sensor={sensor} />
+      <Held sensor={sensor} />
       <FailedUpgrade sensor={sensor} />
       <Notices sensor={sensor} />
       <div class="two-columns">
@@ -95,24 +98,67 @@ function Shown({ sensor, reload }: { sensor: SensorData; reload: () => void }) {
   );
 }
 
-/** The last failure, as the cloud saw it, or as the sensor told of it when it had come back. */
-function Failure({ sensor: { failure: seen, reported, state } }: { sensor: SensorData }) {
+/** How long ago it was heard of: one that was just killed is online until it has missed three heartbeats. */
+function Heard({ sensor: { state, last_seen_at } }: { sensor: SensorData }) {
+  if (state !== "online" || !last_seen_at) return null;
+  return (
+    <span class="muted">
+      heard <Ago at={last_seen_at} />
+    </span>
+  );
+}
+
+/** The failure that stands, as the cloud saw it or as the sensor told of it; what is over is said small. */
+function Failure({ sensor }: { sensor: SensorData }) {
+  const { failure: seen, reported, state, accepted_at } = sensor;
   const failure = seen ?? reported;
   if (!failure) return null;
-  const past = !seen || state === "online";
-  return (
-    <p class={past ? "failure past" : "failure"} role={past ? undefined : "alert"}>
-      <strong>
-        {past ? "Last failure" : "Stopped"} at {stepName(failure.step)}
-      </strong>{" "}
-      {failure.at && (
-        <span class="muted">
-          <Ago at={failure.at} />
+  if (seen && state !== "online") {
+    return (
+      <p class="failure" role="alert">
+        <strong>
+          Stopped at <StepName name={failure.step} />
+        </strong>{" "}
+        {failure.at && (
+          <span class="muted">
+            <Ago at={failure.at} />
+          </span>
+        )}
+        <span class="failure-sentence" dir="auto">
+          {localTimes(failure.sentence, now.value)}
         </span>
-      )}
-      <span class="failure-sentence" dir="auto">
-        {failure.sentence}
-      </span>
+      </p>
+    );
+  }
+  return (
+    <details class="overcome">
+      <summary>
+        <StepName name={failure.step} /> failed{" "}
+        {failure.at && (
+          <>
+            at <Time at={failure.at} />
+          </>
+        )}
+        , overcome{" "}
+        {accepted_at && (
+          <>
+            at <Time at={accepted_at} />
+          </>
+        )}
+      </summary>
+      <p dir="auto">{localTimes(failure.sentence, now.value)}</p>
+    </details>
+  );
+}
+
+/** What it keeps from the others while it is away. */
+function Held({ sensor }: { sensor: SensorData }) {
+  const held = heldAway([sensor]);
+  if (held === 0) return null;
+  return (
+    <p class="failure past held-away">
+      {plural(held, "channel")} of yours {held === 1 ? "is" : "are"} held for it while it is away: revoke it
+      if it does not come back.
     </p>
   );
 }

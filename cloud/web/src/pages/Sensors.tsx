@@ -3,16 +3,17 @@
 import { useState } from "preact/hooks";
 import { api } from "../api.js";
 import { AddSensor } from "../components/AddSensor.js";
+import { heldAway } from "../components/Away.js";
 import { Clip } from "../components/Clip.js";
 import { Drops } from "../components/Drops.js";
 import { Icon, StateMark } from "../components/Icon.js";
 import { Failed, StaleMark, Waiting } from "../components/Notice.js";
-import { TickRow, stepName } from "../components/Steps.js";
+import { TickRow, StepName } from "../components/Steps.js";
 import { Ago } from "../components/Time.js";
-import { NONE, count } from "../format.js";
+import { NONE, count, localTimes } from "../format.js";
 import { useLoad } from "../load.js";
 import { navigate, query, sensorPath } from "../router.js";
-import { isAdmin, sensors as known } from "../store.js";
+import { isAdmin, sensors as known, now, session } from "../store.js";
 import { useTitle } from "../title.js";
 import type { Sensor, SensorState, Stranger } from "../types.js";
 
@@ -49,6 +50,7 @@ export function Sensors() {
         )}
       </header>
       <StaleMark error={data ? error : null} />
+      {data && <Held sensors={data} />}
       {data ? (
         data.length > 0 ? (
           <ul class="sensor-cards">
@@ -67,6 +69,18 @@ export function Sensors() {
       {isAdmin() && <Strangers />}
       {adding && <AddSensor close={close} />}
     </>
+  );
+}
+
+function Held({ sensors }: { sensors: Sensor[] }) {
+  const held = heldAway(sensors);
+  const limit = session.value?.limits?.channels;
+  if (held === 0) return null;
+  return (
+    <p class="failure past held-away">
+      {count(held)} {limit ? `of ${count(limit)} channels` : "channels"} are held by sensors that are offline:
+      start them, or revoke those that do not come back, so that the others may use them.
+    </p>
   );
 }
 
@@ -90,7 +104,10 @@ function SensorCard({ sensor }: { sensor: Sensor }) {
       <TickRow ticks={sensor.ticks} />
       {sensor.failure && sensor.state !== "online" && (
         <p class="failure">
-          <strong>{stepName(sensor.failure.step)}</strong> <span dir="auto">{sensor.failure.sentence}</span>
+          <strong>
+            <StepName name={sensor.failure.step} />
+          </strong>{" "}
+          <span dir="auto">{localTimes(sensor.failure.sentence, now.value)}</span>
         </p>
       )}
       <dl class="card-facts">
@@ -134,7 +151,8 @@ function Empty({ add }: { add: () => void }) {
       <h2>Add one in three steps</h2>
       <ol class="three">
         <li>
-          <strong>Install</strong> the sensor on the PBX, or on a machine at a mirror port.
+          <strong>Install</strong> the sensor on the PBX, or on a machine at a mirror port, and name the
+          interface.
         </li>
         <li>
           <strong>Run one command</strong> there; it carries a token that joins the sensor to you.
@@ -186,8 +204,11 @@ function StrangerRow({ stranger }: { stranger: Stranger }) {
         </span>
       </p>
       <p>
-        It was refused at <strong>{stepName(failure.step)}</strong> because{" "}
-        <span dir="auto">{failure.sentence}</span>
+        Refused at{" "}
+        <strong>
+          <StepName name={failure.step} />
+        </strong>
+        : <span dir="auto">{localTimes(failure.sentence, now.value)}</span>
       </p>
       <p class="muted">
         {software ?? "unknown version"} {target ?? ""} · device <span class="mono">{device}</span>

@@ -3,6 +3,7 @@
 use super::RuleError;
 use super::lexer::{Token, tokens};
 use crate::cdr::Method;
+use crate::nearest::nearest;
 use crate::rule::{
     Action, Condition, Domain, Expression, Keep, MAX_DEPTH, MAX_RULE_TEXT, MAX_TESTS, MAX_WORD,
     Media, NumberPattern, Party, Place, Prefix, Rule, Test, TextTest,
@@ -179,7 +180,10 @@ impl Parser<'_> {
             "one_way" => Ok(Test::OneWay),
             _ => {
                 self.next -= 1;
-                Err(self.expected(A_TEST))
+                Err(match nearest(&name.to_ascii_lowercase(), TESTS.into_iter()) {
+                    Some(meant) => self.says(format!("did you mean `{meant}`?")),
+                    None => self.expected(A_TEST),
+                })
             }
         }
     }
@@ -338,8 +342,12 @@ impl Parser<'_> {
     }
 
     fn expected(&self, wanted: &str) -> RuleError {
+        self.says(format!("write {wanted}"))
+    }
+
+    fn says(&self, says: String) -> RuleError {
         let at = self.tokens.get(self.next).map_or(self.end, |&(at, _)| at);
-        RuleError { at, says: format!("write {wanted}") }
+        RuleError { at, says }
     }
 
     fn kept_only(&self, token: usize) -> RuleError {
@@ -347,6 +355,24 @@ impl Parser<'_> {
         RuleError { at, says: "this goes with `keep` only: a `skip` rule keeps nothing".to_owned() }
     }
 }
+
+/// The words that a test begins with.
+const TESTS: [&str; 14] = [
+    "address",
+    "signalling",
+    "media",
+    "caller",
+    "callee",
+    "number",
+    "domain",
+    "header",
+    "agent",
+    "method",
+    "status",
+    "mos",
+    "loss",
+    "one_way",
+];
 
 const A_TEST: &str = "a test: address, caller, callee, number, domain, header, agent, method, \
                       status, mos, loss or one_way";

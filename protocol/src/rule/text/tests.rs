@@ -193,6 +193,20 @@ fn rule() -> impl Strategy<Value = Rule> {
         })
 }
 
+#[test]
+fn a_misspelt_test_is_told_what_was_meant() {
+    for (text, says) in [
+        ("keep sip when los > 2%", "did you mean `loss`?"),
+        ("keep sip when Callr = 1*", "did you mean `caller`?"),
+        ("keep sip when one-way", "did you mean `one_way`?"),
+    ] {
+        let error = Rule::parse(text).expect_err("no rule");
+        assert_eq!((error.at, error.says.as_str()), (14, says));
+    }
+    let error = Rule::parse("keep sip when weather = good").expect_err("no rule");
+    assert!(error.says.starts_with("write a test: "), "{}", error.says);
+}
+
 proptest! {
     #[test]
     fn what_is_printed_is_read_back(rule in rule()) {

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use ringside_protocol::cdr::CallId;
+use ringside_protocol::words::plural;
 
 use super::disk::{Disk, DiskError};
 use super::journal::Journal;
@@ -328,7 +329,8 @@ impl Writer {
                 disk.flush()?;
             }
             self.shared.lock().figures.rebased += shifted;
-            log::info!("the clock has been set: {shifted} calls got their true time");
+            let calls = plural(shifted, "call");
+            log::info!("the clock has been set: {calls} got their true time");
         }
         Ok(found)
     }
@@ -423,8 +425,8 @@ impl Writer {
         let state = self.shared.lock();
         if !state.room.is_empty() {
             log::error!(
-                "{} calls are lost because the outbox's disk refuses them",
-                state.room.len()
+                "the outbox's disk refuses writes: lost {}",
+                plural(state.room.len(), "call")
             );
         }
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use ringside_protocol::cdr::CallId;
 
@@ -15,6 +16,7 @@ use super::chunks::Chunks;
 use super::facts::Facts;
 use super::key::{DeviceKey, KEY_LEN, Key};
 use super::packet::Packet;
+use super::reader::Place;
 use super::segment::{self, Scan, Segment};
 
 /// One chunk with packets.
@@ -73,6 +75,11 @@ impl Entry {
             Kind::Pinned => self.is_pinned = true,
             Kind::Unpinned => self.is_pinned = false,
         }
+    }
+
+    /// The keys of chunks that are kept, and of those that were held first.
+    pub(super) const fn keys(&self) -> (Option<&Key>, Option<&Key>) {
+        (self.kept.as_ref(), self.held.as_ref())
     }
 
     /// What a chunk with packets holds; `None` where its key is gone.
@@ -144,16 +151,14 @@ impl Catalog {
     #[must_use]
     pub fn chunks(&self, call: CallKey) -> Chunks {
         let Some(entry) = self.calls.get(&call) else { return Chunks::default() };
-        let copy = |key: &Option<Key>| key.as_ref().map(|key| Key::from_bytes(*key.bytes()));
-        let is_used = |serial| entry.extents.iter().any(|extent| extent.serial == serial);
-        let segments = self.segments.iter().map(|(segment, _)| segment);
-        Chunks {
-            segments: segments.filter(|segment| is_used(segment.serial)).cloned().collect(),
-            extents: entry.extents.clone(),
-            kept: copy(&entry.kept),
-            held: copy(&entry.held),
-            open: None,
-        }
+        let (kept, held) = entry.keys();
+        let paths = self.segments.iter().map(|(it, _)| (it.serial, Arc::from(it.path.as_path())));
+        let paths: BTreeMap<u64, Arc<Path>> = paths.collect();
+        let place = |extent: &Extent| {
+            let path = Arc::clone(paths.get(&extent.serial)?);
+            Some(Place { path, serial: extent.serial, at: extent.at, len: extent.len })
+        };
+        Chunks::new(entry.extents.iter().filter_map(place).collect(), kept, held)
     }
 
     /// The packets of a call.

@@ -3,19 +3,19 @@
 use std::fs::File;
 use std::io;
 
-use super::catalog::Extent;
 use super::chunk::Lock;
 use super::key::Key;
-use super::segment::{self, Segment};
+use super::reader::Place;
+use super::segment;
 
-/// Where a call's packets stand, and the keys that open them. Outlives the catalog that it is from.
+/// Where a call's packets stand, and the keys that open them. Outlives what it was made from.
 #[derive(Debug, Default)]
 pub struct Chunks {
-    pub(super) segments: Vec<Segment>,
-    pub(super) extents: Vec<Extent>,
-    pub(super) kept: Option<Key>,
-    pub(super) held: Option<Key>,
-    pub(super) open: Option<(u64, File)>,
+    places: Vec<Place>,
+    kept: Option<Key>,
+    held: Option<Key>,
+    open: Option<(u64, File)>,
+    missing: u32,
 }
 
 /// What a chunk holds.
@@ -31,36 +31,51 @@ pub struct Opened {
 }
 
 impl Chunks {
+    /// Chunks at these places, with the call's keys.
+    pub(super) fn new(places: Vec<Place>, kept: Option<&Key>, held: Option<&Key>) -> Self {
+        let copy = |key: &Key| Key::from_bytes(*key.bytes());
+        Self { places, kept: kept.map(copy), held: held.map(copy), open: None, missing: 0 }
+    }
+
     /// How many there are.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.extents.len()
+    pub const fn len(&self) -> usize {
+        self.places.len()
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.extents.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Chunks that were damaged, or gone with their segment, each time that one was read.
+    #[must_use]
+    pub const fn missing(&self) -> u32 {
+        self.missing
     }
 
     /// Reads one; `None` when it is damaged, let go, or gone with its segment.
     ///
     /// # Errors
     /// The system's.
-    pub fn read(&mut self, place: usize) -> io::Result<Option<Opened>> {
-        let Some(extent) = self.extents.get(place).copied() else { return Ok(None) };
-        if self.open.as_ref().is_none_or(|(serial, _)| *serial != extent.serial) {
-            let segment = self.segments.iter().find(|it| it.serial == extent.serial);
-            let Some(segment) = segment else { return Ok(None) };
-            self.open = match File::open(&segment.path) {
-                Ok(file) => Some((extent.serial, file)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+    pub fn read(&mut self, number: usize) -> io::Result<Option<Opened>> {
+        let Some(place) = self.places.get(number) else { return Ok(None) };
+        if self.open.as_ref().is_none_or(|(serial, _)| *serial != place.serial) {
+            self.open = match File::open(&place.path) {
+                Ok(file) => Some((place.serial, file)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => return Err(error),
             };
         }
-        let Some((_, file)) = &self.open else { return Ok(None) };
-        let chunk = segment::read_chunk(file, extent.serial, extent.at, extent.len)?;
-        let Some((head, bytes)) = chunk else { return Ok(None) };
+        let chunk = match &self.open {
+            Some((_, file)) => segment::read_chunk(file, place.serial, place.at, place.len)?,
+            None => None,
+        };
+        let Some((head, bytes)) = chunk else {
+            self.missing += 1;
+            return Ok(None);
+        };
         let key = match head.lock {
             Lock::Clear => {
                 return Ok(Some(Opened { lock: head.lock, latest_at: head.at, bytes }));
@@ -69,6 +84,7 @@ impl Chunks {
             Lock::Held => &self.held,
             Lock::Device => &None,
         };
+        // What was held and let go is no loss.
         let bytes = key.as_ref().and_then(|key| key.open(&head, &bytes));
         Ok(bytes.map(|bytes| Opened { lock: head.lock, latest_at: head.at, bytes }))
     }

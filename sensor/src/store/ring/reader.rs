@@ -15,13 +15,13 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 
 use super::Order;
-use super::catalog::{Entry, Extent};
+use super::catalog::Entry;
 use super::chunk::{CHUNK_HEAD, CallKey, Head, Kind, Lock};
 use super::chunks::Chunks;
 use super::facts::Facts;
 use super::key::DeviceKey;
 use super::packet::{MAX_PACKET_HEAD, Packet};
-use super::segment::{self, Segment, read_chunk};
+use super::segment::{self, read_chunk};
 
 /// Packets of one chunk are older than its first by less than this, microseconds.
 const SLACK: u64 = 2_000_000;
@@ -146,6 +146,13 @@ impl StoredCall {
         self.chunks.iter().map(|(_, place)| place)
     }
 
+    /// Its chunks, to be read again and again.
+    #[must_use]
+    pub fn chunks(&self) -> Chunks {
+        let (kept, held) = self.entry.keys();
+        Chunks::new(self.places().cloned().collect(), kept, held)
+    }
+
     /// Its packets, in the order in which they were captured, each once.
     #[must_use]
     pub fn packets(self) -> Packets {
@@ -156,22 +163,6 @@ impl StoredCall {
             heap: BinaryHeap::new(),
             last_number: None,
         }
-    }
-
-    /// Its chunks as they were written, to be read one by one.
-    #[must_use]
-    pub fn into_chunks(self) -> Chunks {
-        let Self { facts, entry, mut chunks, .. } = self;
-        chunks.sort_by_key(|(_, place)| (place.serial, place.at));
-        let mut segments: Vec<Segment> = Vec::new();
-        let mut extents = Vec::with_capacity(chunks.len());
-        for (_, Place { path, serial, at, len }) in chunks {
-            if segments.last().is_none_or(|segment| segment.serial != serial) {
-                segments.push(Segment { path: path.to_path_buf(), serial, device: facts.device });
-            }
-            extents.push(Extent { serial, at, len });
-        }
-        Chunks { segments, extents, kept: entry.kept, held: entry.held, open: None }
     }
 
     /// The packets of a chunk; `None` where their key is gone.

@@ -1,7 +1,8 @@
 //! The known name that a misspelt one was meant to be.
 
 /// The name that is fewest edits away from `name`, if it is near enough to be meant.
-pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name: Vec<char> = name.chars().take(MAX_NAME).collect();
     let most = 1 + name.len() / 6;
     names
