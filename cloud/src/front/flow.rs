@@ -15,6 +15,9 @@ const POURED_ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 /// The last chunk (RFC 9112 §7.1).
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
+/// A chunk's size and its line ends, at most.
+const CHUNK_AROUND: usize = 16;
+
 /// A client's end of a pipe.
 pub(super) struct Flow {
     pipe: Arc<Pipe>,
@@ -134,9 +137,10 @@ impl Loop {
         if client.ended {
             return Err(Gone::Closed);
         }
-        let mut piece = Vec::new();
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
         match flow.pipe.draw(&mut piece, PIECE_BYTES) {
             Drawn::Some => {
+                client.out.reserve_exact(piece.len() + CHUNK_AROUND);
                 client.out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
                 client.out.extend_from_slice(&piece);
                 client.out.extend_from_slice(b"\r\n");

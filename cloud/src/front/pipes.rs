@@ -17,12 +17,16 @@ use super::limits::{ANSWER_BUFFER_BYTES, PIECE_BYTES};
 use super::wakes::Wakes;
 
 /// Bytes that one pipe holds, at most.
-pub const PIPE_BYTES: usize = 96 * 1024;
+pub const PIPE_BYTES: usize = 64 * 1024;
 
-/// Bytes that one transfer holds, at most: in its pipe, in what has arrived and is not poured (two
-/// pieces, and one TLS record that is not whole), and in what is drawn and not taken.
-pub const TRANSFER_BYTES: usize =
-    PIPE_BYTES + 2 * PIECE_BYTES + TLS_RECORD_BYTES + PIECE_BYTES + ANSWER_BUFFER_BYTES;
+/// Bytes that one transfer holds, at most: in its pipe; in what has arrived and is not poured, which
+/// is a piece and a TLS record in a vector that may have doubled, and a record that is not whole; and
+/// in what is drawn and not taken.
+pub const TRANSFER_BYTES: usize = PIPE_BYTES
+    + 2 * (PIECE_BYTES + TLS_RECORD_BYTES)
+    + TLS_RECORD_BYTES
+    + 2 * PIECE_BYTES
+    + ANSWER_BUFFER_BYTES;
 
 /// A TLS record with everything around it (RFC 8446 §5.2).
 const TLS_RECORD_BYTES: usize = 16 * 1024 + 512;
@@ -172,6 +176,9 @@ impl Pipe {
             return Poured::Broken;
         }
         let count = bytes.len().min(PIPE_BYTES - inner.bytes.len());
+        // All at once, since growing may take twice as much.
+        let room = PIPE_BYTES - inner.bytes.len();
+        inner.bytes.reserve_exact(room);
         inner.bytes.extend(&bytes[..count]);
         inner.state.held = inner.bytes.len();
         inner.state.most_held = inner.state.most_held.max(inner.state.held);
