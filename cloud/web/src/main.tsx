@@ -3,6 +3,7 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useErrorBoundary } from "preact/hooks";
+import { later } from "./components/Later.js";
 import { Failed, Notice, Waiting } from "./components/Notice.js";
 import { Shell } from "./components/Shell.js";
 import { startKeys } from "./keys.js";
@@ -13,7 +14,6 @@ import { Calls } from "./pages/Calls.js";
 import { Live } from "./pages/Live.js";
 import { Login } from "./pages/Login.js";
 import { Missing } from "./pages/Missing.js";
-import { Rules } from "./pages/Rules.js";
 import { Peer } from "./pages/Peer.js";
 import { Peers } from "./pages/Peers.js";
 import { Registration } from "./pages/Registration.js";
@@ -23,6 +23,8 @@ import { Sensors } from "./pages/Sensors.js";
 import { page, place, startRouter } from "./router.js";
 import { loadSensors, loadSession, session, sessionError, startStore } from "./store.js";
 import "./styles/index.css";
+
+const Rules = later(() => import("./pages/Rules.js").then((module) => module.Rules));
 
 function App() {
   const me = session.value;

@@ -7,10 +7,10 @@ import { Who } from "../components/CallsTable.js";
 import { Findings } from "../components/Findings.js";
 import { Icon, To } from "../components/Icon.js";
 import { Ladder } from "../components/Ladder.js";
+import { later } from "../components/Later.js";
 import { Legs } from "../components/Legs.js";
 import { CallMos } from "../components/Mos.js";
 import { Failed, Notice, Waiting } from "../components/Notice.js";
-import { Packets } from "../components/Packets.js";
 import { QualityCharts } from "../components/QualityCharts.js";
 import { QualityReports } from "../components/QualityReports.js";
 import { Streams } from "../components/Streams.js";
@@ -27,6 +27,9 @@ import { address, callPath, navigate, query } from "../router.js";
 import { announce } from "../store.js";
 import { useTitle } from "../title.js";
 import type { Call as CallData, Stream } from "../types.js";
+
+/** Few calls are kept, and what fetches them checks signatures and plays sound. */
+const Packets = later(() => import("../components/Packets.js").then((module) => module.Packets));
 
 export function Call({ id }: { id: string }) {
   const { data, error, reload } = useLoad(`call ${id}`, (signal) => api.call(id, signal), {
