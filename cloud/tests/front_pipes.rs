@@ -204,3 +204,14 @@ fn one_end_is_for_one_client_and_a_refusal_needs_no_body() {
     // Without chunks it is a request as any other.
     assert_eq!(pair.pours.connect().post("/uplink/transfer/no", b"x").status, 404);
 }
+
+#[test]
+fn a_pour_without_chunks_lets_the_reader_go() {
+    let pair = Pair::new(|limits| limits);
+    let mut reader = pair.draws.connect();
+    reader.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    wait("the reader", || pair.state().is_drawn);
+    assert_eq!(pair.pours.connect().post("/uplink/transfer/aa", b"").status, 410);
+    assert!(reader.try_answer(false).is_err());
+    assert_eq!(pair.state().ended, Some(false));
+}

@@ -17,6 +17,10 @@ use super::{Customer, Db, DbError, Result, loaded_time, stored_time};
 /// to 2880, and a phone's registration to 24.
 pub const RECORDS_A_CHANNEL_A_DAY: u64 = 10_000;
 
+/// Records that a customer with few channels may have stored in one day: strangers who ask and
+/// register at random make two records a second at each sensor, whatever the calls.
+pub const LEAST_RECORDS_A_DAY: u64 = 1_000_000;
+
 /// Bytes that are stored for a customer in one day, for each of its channels. Calls of 30 s come to
 /// some 7 MiB.
 pub const BYTES_A_CHANNEL_A_DAY: u64 = 32 << 20;
@@ -44,8 +48,9 @@ impl Quota {
     #[must_use]
     pub const fn of(channels: u16) -> Self {
         let channels = channels as u64;
+        let records = channels * RECORDS_A_CHANNEL_A_DAY;
         Self {
-            records: channels * RECORDS_A_CHANNEL_A_DAY,
+            records: if records < LEAST_RECORDS_A_DAY { LEAST_RECORDS_A_DAY } else { records },
             bytes: channels * BYTES_A_CHANNEL_A_DAY,
         }
     }

@@ -29,8 +29,14 @@ impl Loop {
     /// The handler has named the pipe that the body goes to.
     pub(super) fn begin_pour(&mut self, slot: usize, client: &mut Client, key: &str) {
         client.request = None;
-        let is_poured = client.body.is_some();
-        match self.attach(slot, key, Side::Pour).filter(|_| is_poured) {
+        // A request without a chunked body pours nothing: nobody is to wait for it.
+        let flow = if client.body.is_some() {
+            self.attach(slot, key, Side::Pour)
+        } else {
+            self.pipes.find(key).iter().for_each(|pipe| pipe.break_off());
+            None
+        };
+        match flow {
             Some(flow) => {
                 client.flow = Some(flow);
                 client.phase = Phase::Pouring;

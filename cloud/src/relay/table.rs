@@ -38,6 +38,9 @@ pub const MAX_UNDER_WAY: usize = 64;
 /// Transfers that are remembered, so that they can be resumed; the oldest that are over leave.
 pub const MAX_REMEMBERED: usize = 4096;
 
+/// Of one customer, those that are over: its own oldest leave, so that it takes nobody else's.
+pub(super) const MAX_OVER_OF_CUSTOMER: usize = 64;
+
 /// A sensor that was told begins, or refuses, within this time.
 const SILENCE: u64 = 15 * MICROS_PER_SECOND;
 
@@ -206,10 +209,21 @@ impl Table {
         if self.transfers.values().filter(is_theirs).count() >= MAX_PER_CUSTOMER {
             return false;
         }
-        if self.transfers.len() >= MAX_REMEMBERED {
-            let over = self.transfers.iter().filter(|(_, t)| !t.waits() && !t.is_under_way());
-            let oldest = over.min_by_key(|(_, t)| t.turn).map(|(number, _)| *number);
-            let Some(oldest) = oldest else { return false };
+        let over = |of: Option<Customer>| {
+            self.transfers.iter().filter(move |(_, it)| {
+                let is_over = !it.waits() && !it.is_under_way();
+                is_over && of.is_none_or(|customer| it.wanted.customer == customer)
+            })
+        };
+        let leaves = if over(Some(wanted.customer)).count() >= MAX_OVER_OF_CUSTOMER {
+            over(Some(wanted.customer)).min_by_key(|(_, it)| it.turn)
+        } else if self.transfers.len() >= MAX_REMEMBERED {
+            let Some(oldest) = over(None).min_by_key(|(_, it)| it.turn) else { return false };
+            Some(oldest)
+        } else {
+            None
+        };
+        if let Some(oldest) = leaves.map(|(number, _)| *number) {
             self.transfers.remove(&oldest);
         }
         self.turns += 1;
@@ -251,8 +265,8 @@ impl Table {
         now: UnixMicros,
     ) -> Vec<Retrieve> {
         let mut told = Vec::new();
-        for number in self.of_device(device) {
-            let (of_sensor, of_all) = self.under_way(device);
+        let (mut of_sensor, mut of_all) = self.under_way(device);
+        for number in self.to_be_told(device) {
             let Some(transfer) = self.transfers.get_mut(&number) else { continue };
             let first_at = match transfer.state {
                 State::Queued if of_sensor < MAX_PER_SENSOR && of_all < MAX_UNDER_WAY => now,
@@ -263,6 +277,9 @@ impl Table {
                 transfer.ticket = sign(&ticket(&transfer.wanted, now));
             }
             let Some(ticket) = transfer.ticket.clone() else { continue };
+            if transfer.waits() {
+                (of_sensor, of_all) = (of_sensor + 1, of_all + 1);
+            }
             transfer.state = State::Told { first_at, at: now };
             told.push(Retrieve {
                 transfer: number,
@@ -357,7 +374,7 @@ impl Table {
                         State::Over { whole: true } => "done",
                         State::Over { whole: false } => "broken",
                     },
-                    ahead: self.ahead(*number),
+                    ahead: if transfer.waits() { self.ahead(*number) } else { 0 },
                     bytes: transfer.bytes,
                 };
                 (transfer.turn, row)
@@ -373,9 +390,12 @@ impl Table {
         (waiting, under_way)
     }
 
-    /// A device's transfers, oldest first.
-    fn of_device(&self, device: Fingerprint) -> Vec<Number> {
-        let theirs = self.transfers.iter().filter(|(_, it)| it.wanted.call.device == device);
+    /// A device's transfers that it may have to hear of, oldest first.
+    fn to_be_told(&self, device: Fingerprint) -> Vec<Number> {
+        let theirs = self.transfers.iter().filter(|(_, it)| {
+            it.wanted.call.device == device
+                && (it.waits() || matches!(it.state, State::Told { .. }))
+        });
         let mut theirs: Vec<_> = theirs.map(|(number, it)| (it.turn, *number)).collect();
         theirs.sort_unstable();
         theirs.into_iter().map(|(_, number)| number).collect()

@@ -108,23 +108,41 @@ fn many_customers_share_what_the_service_may_have_under_way() {
     assert_eq!(told.count(), MAX_UNDER_WAY);
 }
 
+/// Number `n`, of more than a byte can count.
+fn many(n: usize) -> Number {
+    let mut number = [0; 16];
+    number[..8].copy_from_slice(&n.to_be_bytes());
+    number
+}
+
 #[test]
-fn the_oldest_that_is_over_is_forgotten_first() {
+fn a_customer_s_own_oldest_that_is_over_leaves_and_nobody_else_s() {
     let mut table = Table::default();
-    let many = |n: usize| {
-        let mut number = [0; 16];
-        number[..8].copy_from_slice(&n.to_be_bytes());
-        number
-    };
-    for n in 0..=MAX_REMEMBERED {
+    assert!(table.add(number(255), wanted(Customer(2), 9), None, T0));
+    assert!(table.cancel(Customer(2), "eva", number(255)));
+    for n in 0..=MAX_OVER_OF_CUSTOMER {
         assert!(table.add(many(n), wanted(US, 3), None, T0));
         assert!(table.cancel(US, "eva", many(n)));
     }
-    assert_eq!(table.transfers.len(), MAX_REMEMBERED);
+    assert_eq!(table.transfers.len(), MAX_OVER_OF_CUSTOMER + 1);
     assert_eq!(table.look(US, "eva", many(0), T0).0, Look::Unknown);
     assert_eq!(table.look(US, "eva", many(1), T0).0, Look::Over);
+    assert_eq!(table.look(Customer(2), "eva", number(255), T0).0, Look::Over);
     table.tidy(after(SESSION_SECONDS + 1), &|_| None);
     assert!(table.transfers.is_empty());
+}
+
+#[test]
+fn when_many_customers_fill_the_table_the_oldest_that_is_over_leaves() {
+    let mut table = Table::default();
+    for n in 0..=MAX_REMEMBERED {
+        let customer = Customer(i64::try_from(n / 32).expect("few"));
+        assert!(table.add(many(n), wanted(customer, 3), None, T0));
+        assert!(table.cancel(customer, "eva", many(n)));
+    }
+    assert_eq!(table.transfers.len(), MAX_REMEMBERED);
+    assert_eq!(table.look(Customer(0), "eva", many(0), T0).0, Look::Unknown);
+    assert_eq!(table.look(Customer(0), "eva", many(1), T0).0, Look::Over);
 }
 
 #[test]
