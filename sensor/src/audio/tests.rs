@@ -515,6 +515,30 @@ fn memory_does_not_grow_with_the_call() {
 }
 
 #[test]
+fn a_clock_in_a_description_does_not_make_a_packet_long() {
+    for (name, problem) in [("GSM/1", "GSM"), ("L16/1", "L16")] {
+        let media = format!(
+            "m=audio {{port}} RTP/AVP 96 97\r\na=rtpmap:96 {name}\r\na=rtpmap:97 L16/48000\r\n"
+        );
+        let mut call = TestCall::new(&media);
+        call.rtp(MEDIA, From::Caller, &packet(97, 0, 0, 1, &[1; 1920]));
+        call.rtp(MEDIA + 20_000, From::Caller, &packet(96, 1, 960, 1, &[0xd0; 1386]));
+        call.rtp(MEDIA + 40_000, From::Caller, &packet(97, 2, 1920, 1, &[1; 1920]));
+        let (_dir, catalog) = call.store();
+        let info = allocation_counter::measure(|| {
+            let mut sound = open(&catalog, (ringside_protocol::cdr::Boot([5; 16]), 1)).unwrap();
+            assert!(sound.samples() < 48_000, "{name}: {}", sound.samples());
+            let overview = sound.overview().unwrap();
+            let mark = overview.marks.iter().find(|mark| mark.kind == MarkKind::NoDecoder);
+            assert_eq!(mark.unwrap().text, problem);
+            sound.write_range(0..u64::MAX, &mut std::io::sink()).unwrap();
+        });
+        // See `memory_does_not_grow_with_the_call`.
+        assert!(info.bytes_max < 26 << 20, "{name}: {}", info.bytes_max);
+    }
+}
+
+#[test]
 fn an_overview_ends_where_its_reader_does() {
     let mut call = TestCall::new(PCM);
     speak(&mut call, From::Caller, 0, 1004.0, 2300, |_| true);
