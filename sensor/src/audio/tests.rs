@@ -539,6 +539,19 @@ fn a_clock_in_a_description_does_not_make_a_packet_long() {
 }
 
 #[test]
+fn timestamps_that_run_away_do_not_make_a_call_long() {
+    for step in [15_000_u64, 160 * 2] {
+        let mut call = TestCall::new(PCM);
+        for number in 0..3000 {
+            let rtp = packet(0, number, number * step, 1, &[0; 160]);
+            call.rtp(MEDIA + number * 20_000, From::Caller, &rtp);
+        }
+        let (_dir, sound) = call.open().unwrap();
+        assert!(sound.samples() <= 120 * 8000, "{step}: {} samples", sound.samples());
+    }
+}
+
+#[test]
 fn an_overview_ends_where_its_reader_does() {
     let mut call = TestCall::new(PCM);
     speak(&mut call, From::Caller, 0, 1004.0, 2300, |_| true);
