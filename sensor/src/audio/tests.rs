@@ -386,10 +386,15 @@ const SRTP: &str = "m=audio {port} RTP/SAVP 0\r\n\
     a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n";
 
 fn sealed(call: &mut TestCall, packets: u64) {
-    let bytes: Vec<u8> = (0..30).collect();
+    sealed_with(call, 0, 0..packets);
+}
+
+/// With the key whose bytes count up from `key`.
+fn sealed_with(call: &mut TestCall, key: u8, packets: Range<u64>) {
+    let bytes: Vec<u8> = (key..key + 30).collect();
     let context =
         srtp::Context::new(bytes[..16].try_into().unwrap(), bytes[16..].try_into().unwrap(), 10, 0);
-    for number in 0..packets {
+    for number in packets {
         let sequence = 65_000 + number;
         let payload = tone(0, 1004.0, -16.0, number * 160, 160);
         let mut rtp = packet(0, sequence, number * 160, 1, &payload);
@@ -410,6 +415,28 @@ fn srtp_opens_with_the_key_of_its_description_also_behind_a_roll_over() {
     assert_eq!(left.len(), 240_000);
     let (dbm0, share) = level(&left, 1004.0, 8000);
     assert!((dbm0 + 16.0).abs() < 0.5 && share > 0.99, "{dbm0} {share}");
+}
+
+#[test]
+fn forged_packets_end_the_search_for_keys_and_not_the_stream() {
+    let two_keys = format!(
+        "{SRTP}a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CB\r\n"
+    );
+    let mut call = TestCall::new(&two_keys);
+    sealed_with(&mut call, 0, 0..100);
+    // A key that nobody described, then the second one: it is not looked for any longer.
+    sealed_with(&mut call, 50, 100..300);
+    sealed_with(&mut call, 100, 300..310);
+    // The stream itself goes on, and may then change its key.
+    sealed_with(&mut call, 0, 310..400);
+    sealed_with(&mut call, 100, 400..500);
+    let (_dir, mut sound) = call.open().unwrap();
+    let overview = sound.overview().unwrap();
+    let expected = (Side::Caller, 100 * 160, 310 * 160);
+    assert_eq!(marks(&overview, MarkKind::Encrypted), [expected]);
+    let ([left, _], _) = channels(&wav(&mut sound));
+    assert_eq!(left.len(), 80_000);
+    assert!(level(&left[49_600..], 1004.0, 8000).1 > 0.99);
 }
 
 #[test]
