@@ -19,6 +19,9 @@ use crate::call::level::Law;
 /// Samples of the longest Opus packet (RFC 6716 §3.4: 120 ms) at 48 kHz.
 const MAX_OPUS: usize = 5760;
 
+/// What one packet gives at most, seconds; what its payload holds beyond goes.
+const MAX_SECONDS: u32 = 1;
+
 /// Payloads in one encoding become samples.
 pub(super) enum Decoder {
     G711(Law),
@@ -55,8 +58,9 @@ impl Decoder {
         }
     }
 
-    /// Appends the samples of a payload; of one that is damaged none.
+    /// Appends the samples of a payload, [`MAX_SECONDS`] of them; of one that is damaged none.
     pub(super) fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) {
+        let most = samples.len() + (self.rate() * MAX_SECONDS) as usize;
         match self {
             Self::G711(law) => g711::decode(*law, payload, samples),
             Self::G722(decoder) => decoder.decode(payload, samples),
@@ -72,16 +76,18 @@ impl Decoder {
                 samples.truncate(before + decoded.unwrap_or(0).min(MAX_OPUS));
             }
         }
+        samples.truncate(most);
     }
 }
 
-/// Whether there is a decoder for an encoding.
+/// Whether there is a decoder for an encoding, which has the clock that its payload format fixes
+/// (RFC 3551, RFC 7587): another one would say that a packet lasts for hours.
 pub(super) fn exists(codec: &Codec) -> bool {
     let clock = codec.clock_rate().map_or(0, NonZeroU32::get);
     match codec.encoding_name() {
-        "PCMU" | "PCMA" => clock == 8000,
-        "L16" => clock <= 48_000,
-        "G722" | "GSM" | "opus" => true,
+        "PCMU" | "PCMA" | "G722" | "GSM" => clock == 8000,
+        "L16" => (8000..=48_000).contains(&clock),
+        "opus" => clock == 48_000,
         _ => false,
     }
 }
@@ -99,14 +105,15 @@ pub(super) struct Shape {
 pub(super) fn shape(codec: &Codec, payload: &[u8]) -> Option<Shape> {
     let len = u32::try_from(payload.len()).ok()?;
     let clock = codec.clock_rate().filter(|_| exists(codec))?.get();
-    match codec.encoding_name() {
-        "PCMU" | "PCMA" => Some(Shape { ticks: len, rate: 8000 }),
-        "G722" => Some(Shape { ticks: len, rate: 16_000 }),
-        "GSM" => Some(Shape { ticks: len / u32::try_from(FRAME_BYTES).ok()? * 160, rate: 8000 }),
-        "L16" => Some(Shape { ticks: len / 2 / u32::from(codec.channels().max(1)), rate: clock }),
-        "opus" => opus_shape(payload),
-        _ => None,
-    }
+    let shape = match codec.encoding_name() {
+        "PCMU" | "PCMA" => Shape { ticks: len, rate: 8000 },
+        "G722" => Shape { ticks: len, rate: 16_000 },
+        "GSM" => Shape { ticks: len / u32::try_from(FRAME_BYTES).ok()? * 160, rate: 8000 },
+        "L16" => Shape { ticks: len / 2 / u32::from(codec.channels().max(1)), rate: clock },
+        "opus" => opus_shape(payload)?,
+        _ => return None,
+    };
+    Some(Shape { ticks: shape.ticks.min(clock * MAX_SECONDS), ..shape })
 }
 
 /// RFC 6716 §3.1 and §3.2: the table of contents says how long, how many, how wide.
@@ -204,6 +211,43 @@ mod tests {
             assert!(!exists(&Codec::from_name(name)), "{name}");
             assert!(Decoder::new(&Codec::from_name(name), 8000).is_none(), "{name}");
             assert_eq!(shape(&Codec::from_name(name), &[0; 40]), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_its_format_does_not_have_has_no_decoder() {
+        for (encoding_name, clock_rate, has_one) in [
+            ("GSM", 1, false),
+            ("GSM", 8000, true),
+            ("G722", 16_000, false),
+            ("opus", 8000, false),
+            ("opus", 48_000, true),
+            ("PCMA", 16_000, false),
+            ("L16", 1, false),
+            ("L16", 7999, false),
+            ("L16", 8000, true),
+            ("L16", 48_000, true),
+            ("L16", 48_001, false),
+        ] {
+            let codec = Codec::from_rtpmap(RtpMap { encoding_name, clock_rate, channels: 1 });
+            let about = format!("{encoding_name}/{clock_rate}");
+            assert_eq!(exists(&codec), has_one, "{about}");
+            assert_eq!(Decoder::new(&codec, 48_000).is_some(), has_one, "{about}");
+            assert_eq!(shape(&codec, &[0x08; 660]).is_some(), has_one, "{about}");
+        }
+    }
+
+    #[test]
+    fn a_packet_gives_a_second_at_most() {
+        let payload = [0; 65_495];
+        for (encoding_name, clock_rate, rate) in
+            [("PCMU", 8000, 8000), ("G722", 8000, 16_000), ("GSM", 8000, 8000), ("L16", 9000, 9000)]
+        {
+            let codec = Codec::from_rtpmap(RtpMap { encoding_name, clock_rate, channels: 1 });
+            assert_eq!(shape(&codec, &payload), Some(Shape { ticks: clock_rate, rate }));
+            let mut samples = vec![7; 10];
+            Decoder::new(&codec, 48_000).unwrap().decode(&payload, &mut samples);
+            assert_eq!(samples.len(), 10 + rate as usize, "{encoding_name}");
         }
     }
 

@@ -14,7 +14,9 @@ use crate::wire::rtp::{self, Packet};
 /// Streams of one call; further ones are not heard.
 pub(super) const MAX_STREAMS: usize = 64;
 
-/// Packets that no key opens, before keys are no longer tried.
+/// Packets of a stream that no key opens, before no other key is tried than the one that opened the
+/// newest. Each packet that is opened takes one back: forged packets cost little, and do not keep
+/// the stream from being heard or from changing its key.
 const MAX_TRIES: u32 = 64;
 
 /// Roll-overs that a stream may have behind it when its first packet comes.
@@ -126,15 +128,15 @@ impl Feed {
         }
         let (key, sender) = self.keys[stream];
         let is_encrypted = self.signalling.is_encrypted(key.src, key.dst);
-        if tracker.tries < MAX_TRIES
-            && datagram.payload.len() as u64 == u64::from(datagram.payload_len)
-        {
+        if datagram.payload.len() as u64 == u64::from(datagram.payload_len) {
+            let searches = tracker.tries < MAX_TRIES;
+            let others = searches.then(|| self.signalling.keys_of(sender)).into_iter().flatten();
             let payload_at = packet.payload.as_ptr() as usize - datagram.payload.as_ptr() as usize;
             let sequence = tracker.sequence(packet.sequence_number);
             // The first packet may be one behind some roll-overs; a new key begins at none.
             let roll_overs = if tracker.newest.is_none() { MAX_ROLL_OVERS } else { 1 };
             let indices = (0..roll_overs).map(|over| sequence + (over << 16));
-            for number in tracker.key.into_iter().chain(self.signalling.keys_of(sender)) {
+            for number in tracker.key.into_iter().chain(others) {
                 let Some(context) = self.signalling.key(number) else { continue };
                 for index in indices.clone().chain([sequence & 0xffff]) {
                     let Ok(index) = u64::try_from(index) else { continue };
@@ -144,14 +146,14 @@ impl Feed {
                         continue;
                     };
                     tracker.key = Some(number);
-                    tracker.tries = 0;
+                    tracker.tries = tracker.tries.saturating_sub(1);
                     if tracker.newest.is_none() {
                         tracker.newest = i64::try_from(index).ok();
                     }
                     return Content::Clear(&scratch[clear]);
                 }
             }
-            tracker.tries += u32::from(tracker.key.is_none());
+            tracker.tries += u32::from(searches);
         }
         if is_encrypted || tracker.key.is_some() {
             Content::Encrypted

@@ -236,6 +236,11 @@ impl Player {
         }
         self.comfort = None;
         self.change_codec(packet.codec, from, survey, canvas);
+        if from >= canvas.to {
+            // Not a sample of it would stay.
+            self.end = Some(self.end.unwrap_or(to).max(to));
+            return;
+        }
         self.decode(payload, usize::try_from(to - from).unwrap_or(0), survey.rate);
         let trimmed = self.end.map_or(0, |end| usize::try_from(end - from).unwrap_or(0));
         if self.block.is_empty() && to > from {

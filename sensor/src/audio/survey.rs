@@ -11,7 +11,7 @@ use super::feed::{Content, Feed, Key, Step};
 use super::packets::{Packets, Place};
 use super::run::Run;
 use super::signalling::{Hold, Messages};
-use super::tracker::Tracker;
+use super::tracker::{MAX_AHEAD, Tracker};
 use super::{AudioError, Problem};
 use crate::call::codec::Kind;
 use crate::call::dialog::Side;
@@ -110,7 +110,9 @@ struct Look {
     checkpoints: Vec<Checkpoint>,
     every: u64,
     next_checkpoint: u64,
+    /// Arrival of the first packet of a stream, and of the latest.
     first_at: Option<u64>,
+    latest_at: u64,
 }
 
 impl Look {
@@ -125,6 +127,7 @@ impl Look {
                 return ControlFlow::Continue(());
             };
             let first_at = *self.first_at.get_or_insert(step.at);
+            self.latest_at = self.latest_at.max(step.at);
             if self.streams.len() <= step.stream {
                 let (key, sender) = feed.keys[step.stream];
                 self.streams.push(Stream::new(key, sender));
@@ -176,12 +179,15 @@ impl Look {
             let end = runs().map(|run| run.sample(run.end, zero, rate)).max();
             u64::try_from(end.unwrap_or(0)).unwrap_or(0)
         };
+        // Timestamps are the sender's word, arrivals are not.
+        let elapsed = self.latest_at.saturating_sub(self.first_at.unwrap_or(self.latest_at));
+        let most = (elapsed + MAX_AHEAD.unsigned_abs()).saturating_mul(rate.into()) / 1_000_000;
         let lateness = runs().map(Run::lateness).max().unwrap_or(0).clamp(0, MAX_LATENESS);
         Ok(Survey {
             zero,
             rate,
             // What a WAV file's 32 bits hold: 37 hours at 8 kHz.
-            len: len(rate).min(super::wav::MAX_FRAMES),
+            len: len(rate).min(most).min(super::wav::MAX_FRAMES),
             lateness,
             holds: feed.signalling.holds.clone(),
             streams: self.streams,

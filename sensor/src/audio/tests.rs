@@ -386,10 +386,15 @@ const SRTP: &str = "m=audio {port} RTP/SAVP 0\r\n\
     a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n";
 
 fn sealed(call: &mut TestCall, packets: u64) {
-    let bytes: Vec<u8> = (0..30).collect();
+    sealed_with(call, 0, 0..packets);
+}
+
+/// With the key whose bytes count up from `key`.
+fn sealed_with(call: &mut TestCall, key: u8, packets: Range<u64>) {
+    let bytes: Vec<u8> = (key..key + 30).collect();
     let context =
         srtp::Context::new(bytes[..16].try_into().unwrap(), bytes[16..].try_into().unwrap(), 10, 0);
-    for number in 0..packets {
+    for number in packets {
         let sequence = 65_000 + number;
         let payload = tone(0, 1004.0, -16.0, number * 160, 160);
         let mut rtp = packet(0, sequence, number * 160, 1, &payload);
@@ -410,6 +415,28 @@ fn srtp_opens_with_the_key_of_its_description_also_behind_a_roll_over() {
     assert_eq!(left.len(), 240_000);
     let (dbm0, share) = level(&left, 1004.0, 8000);
     assert!((dbm0 + 16.0).abs() < 0.5 && share > 0.99, "{dbm0} {share}");
+}
+
+#[test]
+fn forged_packets_end_the_search_for_keys_and_not_the_stream() {
+    let two_keys = format!(
+        "{SRTP}a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CB\r\n"
+    );
+    let mut call = TestCall::new(&two_keys);
+    sealed_with(&mut call, 0, 0..100);
+    // A key that nobody described, then the second one: it is not looked for any longer.
+    sealed_with(&mut call, 50, 100..300);
+    sealed_with(&mut call, 100, 300..310);
+    // The stream itself goes on, and may then change its key.
+    sealed_with(&mut call, 0, 310..400);
+    sealed_with(&mut call, 100, 400..500);
+    let (_dir, mut sound) = call.open().unwrap();
+    let overview = sound.overview().unwrap();
+    let expected = (Side::Caller, 100 * 160, 310 * 160);
+    assert_eq!(marks(&overview, MarkKind::Encrypted), [expected]);
+    let ([left, _], _) = channels(&wav(&mut sound));
+    assert_eq!(left.len(), 80_000);
+    assert!(level(&left[49_600..], 1004.0, 8000).1 > 0.99);
 }
 
 #[test]
@@ -512,6 +539,43 @@ fn memory_does_not_grow_with_the_call() {
     // The decoder of frames reserves 21 MiB, of which it touches what it needs.
     assert!(short < 26 << 20, "{short}");
     assert!(long < short + (1 << 20), "{short} and {long}");
+}
+
+#[test]
+fn a_clock_in_a_description_does_not_make_a_packet_long() {
+    for (name, problem) in [("GSM/1", "GSM"), ("L16/1", "L16")] {
+        let media = format!(
+            "m=audio {{port}} RTP/AVP 96 97\r\na=rtpmap:96 {name}\r\na=rtpmap:97 L16/48000\r\n"
+        );
+        let mut call = TestCall::new(&media);
+        call.rtp(MEDIA, From::Caller, &packet(97, 0, 0, 1, &[1; 1920]));
+        call.rtp(MEDIA + 20_000, From::Caller, &packet(96, 1, 960, 1, &[0xd0; 1386]));
+        call.rtp(MEDIA + 40_000, From::Caller, &packet(97, 2, 1920, 1, &[1; 1920]));
+        let (_dir, catalog) = call.store();
+        let info = allocation_counter::measure(|| {
+            let mut sound = open(&catalog, (ringside_protocol::cdr::Boot([5; 16]), 1)).unwrap();
+            assert!(sound.samples() < 48_000, "{name}: {}", sound.samples());
+            let overview = sound.overview().unwrap();
+            let mark = overview.marks.iter().find(|mark| mark.kind == MarkKind::NoDecoder);
+            assert_eq!(mark.unwrap().text, problem);
+            sound.write_range(0..u64::MAX, &mut std::io::sink()).unwrap();
+        });
+        // See `memory_does_not_grow_with_the_call`.
+        assert!(info.bytes_max < 26 << 20, "{name}: {}", info.bytes_max);
+    }
+}
+
+#[test]
+fn timestamps_that_run_away_do_not_make_a_call_long() {
+    for step in [15_000_u64, 160 * 2] {
+        let mut call = TestCall::new(PCM);
+        for number in 0..3000 {
+            let rtp = packet(0, number, number * step, 1, &[0; 160]);
+            call.rtp(MEDIA + number * 20_000, From::Caller, &rtp);
+        }
+        let (_dir, sound) = call.open().unwrap();
+        assert!(sound.samples() <= 120 * 8000, "{step}: {} samples", sound.samples());
+    }
 }
 
 #[test]

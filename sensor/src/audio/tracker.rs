@@ -12,6 +12,11 @@ use crate::wire::rtp::Packet;
 /// A jump of the timestamps against the clock that begins a new run, microseconds.
 const JUMP: i64 = 2_000_000;
 
+/// So far may a run's timestamps be from the time since its first packet, microseconds: with 2000
+/// ppm, the most that a clock drifts, after eight hours. Further away a new run begins: small steps
+/// would make a call of any length.
+pub(super) const MAX_AHEAD: i64 = 60_000_000;
+
 /// A jump of the sequence numbers that is a restart, not a loss (RFC 3550 A.1 `MAX_DROPOUT`).
 const MAX_DROPOUT: i64 = 3000;
 
@@ -29,7 +34,7 @@ pub(super) struct Tracker {
     pub(super) runs: u32,
     /// The noise that was asked for, as long as no speech has come.
     pub(super) comfort: Option<Comfort>,
-    /// Packets that no key opened, before one did.
+    /// Packets that no key opened, less those that one did.
     pub(super) tries: u32,
     /// The key that opened the newest packet.
     pub(super) key: Option<usize>,
@@ -44,6 +49,8 @@ pub(super) struct Media {
     pub(super) end: i64,
     pub(super) codec: Codec,
     at: u64,
+    /// Arrival and timestamp of the run's first packet.
+    first: (u64, i64),
 }
 
 /// A packet's place in its stream.
@@ -98,14 +105,20 @@ impl Tracker {
                 reason = "the difference of 32 bits, modulo 2^32"
             )]
             let ticks = packet.timestamp.wrapping_sub(media.ticks as u32) as i32;
-            let elapsed = i64::try_from(at).ok()? - i64::try_from(media.at).ok()?;
-            let jump = elapsed - i64::from(ticks) * 1_000_000 / clock;
-            let continues = own_clock == clock && jump.abs() < JUMP;
-            continues.then(|| (media.run, media.ticks + i64::from(ticks)))
+            let ticks = media.ticks + i64::from(ticks);
+            let jump = |(since, from): (u64, i64)| {
+                let elapsed = i64::try_from(at).ok()? - i64::try_from(since).ok()?;
+                Some((elapsed - (ticks - from) * 1_000_000 / clock).abs())
+            };
+            let continues = own_clock == clock
+                && jump((media.at, media.ticks))? < JUMP
+                && jump(media.first)? < MAX_AHEAD;
+            continues.then_some((media.run, ticks, media.first))
         });
-        let (run, ticks) = continued.unwrap_or_else(|| {
+        let (run, ticks, first) = continued.unwrap_or_else(|| {
             self.runs += 1;
-            (self.runs - 1, i64::from(packet.timestamp))
+            let ticks = i64::from(packet.timestamp);
+            (self.runs - 1, ticks, (at, ticks))
         });
         let is_newest = self.media.is_none_or(|media| media.run != run || ticks >= media.ticks);
         if is_newest {
@@ -115,7 +128,7 @@ impl Tracker {
                 Some(media) if kind == Kind::ComfortNoise && media.run == run => media.codec,
                 _ => codec,
             };
-            self.media = Some(Media { run, ticks, end: ticks + len, codec, at });
+            self.media = Some(Media { run, ticks, end: ticks + len, codec, at, first });
             self.comfort = match kind {
                 Kind::ComfortNoise => Comfort::parse(payload),
                 _ => None,
@@ -167,6 +180,19 @@ mod tests {
         assert_eq!(take(&mut tracker, 60_020_000, 3, 9_000_000).1, 1, "another source");
         assert_eq!(take(&mut tracker, 99_000_000, 4, 9_000_160).1, 2, "the clock stood still");
         assert_eq!(take(&mut tracker, 99_020_000, 20_000, 9_000_320).1, 3, "a restart");
+    }
+
+    #[test]
+    fn timestamps_that_run_away_in_small_steps_begin_a_run() {
+        let mut tracker = Tracker::default();
+        // 1.5 s of timestamps every 20 ms: 1.48 s further ahead each time.
+        let runs: Vec<u32> = (0..100_u16)
+            .map(|number| {
+                let at = u64::from(number) * 20_000;
+                take(&mut tracker, at, number, u32::from(number) * 12_000).1
+            })
+            .collect();
+        assert_eq!((runs[40], runs[41], runs[81], runs[82]), (0, 1, 1, 2));
     }
 
     #[test]
