@@ -37,12 +37,8 @@ use ringside_tests::processes::program;
 /// Channels of a customer.
 const CALLS: u16 = 2000;
 
-/// RssAnon of the whole process, KiB.
-const MAX_PROCESS: u64 = 48 << 10;
-
-/// In a debug build some 40 blocks of 512 KiB, which is sled's segment size, stand there filled
-/// with zeros; a release build does not touch them.
-const MAX_DEBUG_PROCESS: u64 = 72 << 10;
+/// RssAnon of the whole process, KiB: 48 MiB less what a live interface adds.
+const MAX_PROCESS: u64 = (48 << 10) - (CAPTURE_BLOCKS * CAPTURE_BLOCK_BYTES) as u64 / 1024;
 
 /// RssAnon of the analysis, KiB. A debug build fills the decoder's tables, 20 MiB, which a release
 /// build leaves to the system's zeros.
@@ -62,9 +58,7 @@ fn two_thousand_calls_in_progress_fit_in_48_mib() {
     println!("{:<44}{process:>9} KiB", "the process with 2000 calls, RssAnon");
     let rest = process.saturating_sub(analysis + outbox);
     println!("{:<44}{rest:>9} KiB", "of that file buffer, stacks, uplink, the rest");
-    let is_debug = cfg!(debug_assertions) && std::env::var_os("RINGSIDE_SENSOR").is_none();
-    let limit = if is_debug { MAX_DEBUG_PROCESS } else { MAX_PROCESS };
-    assert!(process <= limit, "the process takes {process} KiB, over {limit}");
+    assert!(process <= MAX_PROCESS, "the process takes {process} KiB, over {MAX_PROCESS}");
 }
 
 /// Prints what each table reserves at start.
