@@ -80,6 +80,15 @@ pub enum Signal {
         /// It describes media.
         has_sdp: bool,
     },
+    /// ACK.
+    Ack {
+        /// Hash of the topmost Via's branch.
+        branch: u64,
+        /// The number of the INVITE that it acknowledges.
+        cseq: u32,
+        /// Who sent it.
+        side: Side,
+    },
     /// CANCEL.
     Cancel {
         /// Hash of the topmost Via's branch: the INVITE's.
@@ -243,6 +252,10 @@ impl Dialog {
                     _ => self.handle_failure(branch, status_code, now),
                 }
             }
+            Signal::Ack { branch, cseq, side } => {
+                self.handle_ack(branch, cseq, side, now);
+                Effect::None
+            }
             Signal::Cancel { branch } => {
                 self.handle_cancel(branch, now);
                 Effect::None
@@ -349,6 +362,18 @@ impl Dialog {
             self.confirm(now);
         }
         Effect::None
+    }
+
+    /// An ACK with a branch of its own acknowledges a 2xx (RFC 3261 §17.1.1.3). If that was not seen,
+    /// because a mirror port shows one direction or lost it, the call was answered all the same.
+    fn handle_ack(&mut self, branch: u64, cseq: u32, side: Side, now: u64) {
+        let is_of_invite = self.transactions.iter().any(|known| known.branch == branch);
+        let is_waiting = matches!(self.state, State::Calling | State::Proceeding);
+        if is_waiting && side == Side::Caller && self.invite_cseq == Some(cseq) && !is_of_invite {
+            self.answered.get_or_insert(now);
+            self.state = State::Confirmed;
+        }
+        self.handle_other(Method::Ack, now);
     }
 
     fn handle_cancel(&mut self, branch: u64, now: u64) {
@@ -600,9 +625,21 @@ mod tests {
     }
 
     #[test]
+    fn an_ack_tells_of_an_answer_that_was_not_seen() {
+        let ack = |branch, side| Signal::Ack { branch, cseq: 1, side };
+        let dialog = after(&[(ack(9, Side::Caller), 3 * S)]);
+        assert_eq!((dialog.state(), dialog.answered), (State::Confirmed, Some(3 * S)));
+        assert_eq!(dialog.status_code, None);
+        let of_a_refusal = after(&[(ack(1, Side::Caller), 3 * S)]);
+        assert_eq!((of_a_refusal.state(), of_a_refusal.answered), (State::Calling, None));
+        let refused = after(&[(response(1, 486), 2 * S), (ack(9, Side::Caller), 3 * S)]);
+        assert_eq!((refused.state(), refused.answered), (State::Refused, None));
+    }
+
+    #[test]
     fn a_call_that_began_before_the_capture_has_no_start() {
         let mut dialog = Dialog::new(S, 15 * S);
-        dialog.handle(Signal::Other(Method::Ack), S);
+        dialog.handle(Signal::Ack { branch: 1, cseq: 1, side: Side::Caller }, S);
         assert_eq!((dialog.state(), dialog.start), (State::Confirmed, None));
         let mut dialog = Dialog::new(S, 15 * S);
         dialog.handle(response(1, 200), S);

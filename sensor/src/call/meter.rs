@@ -3,7 +3,7 @@
 use embassy_time::{Duration, Instant};
 use ringside_protocol::cdr::{INTERVAL_SECONDS, Interval};
 
-use super::codec::Impairment;
+use super::impairment::Impairment;
 use super::interval::{Chain, IntervalPool};
 use super::playout::Buffer;
 use super::quality::{Heard, score};

@@ -13,6 +13,7 @@ use super::drift::Drift;
 use super::interval::IntervalPool;
 use super::jitter::{Jitter, Timeline};
 use super::level::Level;
+use super::marking::Marking;
 use super::meter::Meter;
 use super::playout::{Buffer, FIXED_50, FIXED_200, Fates};
 use super::restart::{Jump, RESTART_IDLE, USUAL_STEP};
@@ -80,7 +81,6 @@ pub struct Stream {
     suspect: Option<Held>,
     report: Report,
     bytes: u64,
-    ssrc: u32,
     packets: u32,
     delta_max: u32,
     /// Of the packet with the highest number.
@@ -90,7 +90,7 @@ pub struct Stream {
     payload_type: Vote<u8>,
     /// What `payload_type`'s winner stands for.
     codec: Codec,
-    dscp: Vote<u8>,
+    marking: Marking,
     /// Timestamp units between consecutive media packets.
     step: Vote<u32>,
     payload_len: Vote<u32>,
@@ -112,15 +112,15 @@ pub struct Held {
     dscp: u8,
 }
 
-/// What RTCP said.
+/// What RTCP said. 65,535 reports are four days of one each 5 s; further ones are not counted.
 #[derive(Clone, Copy, Debug, Default)]
 struct Report {
-    reports: u32,
-    fraction_lost: u8,
+    round_trip_sum: u64,
     cumulative_lost: i32,
     interarrival_jitter: u32,
-    round_trips: u32,
-    round_trip_sum: u64,
+    reports: u16,
+    round_trips: u16,
+    fraction_lost: u8,
 }
 
 impl Stream {
@@ -147,7 +147,6 @@ impl Stream {
             suspect: None,
             report: Report::default(),
             bytes: 0,
-            ssrc: packet.ssrc,
             packets: 0,
             delta_max: 0,
             last_timestamp: packet.timestamp,
@@ -155,7 +154,7 @@ impl Stream {
             last_in_order: true,
             payload_type: Vote::new(packet.payload_type),
             codec,
-            dscp: Vote::new(arrival.dscp),
+            marking: Marking::new(arrival.dscp),
             step: Vote::default(),
             payload_len: Vote::new(packet.payload_len),
             level: Level::default(),
@@ -177,7 +176,7 @@ impl Stream {
         else {
             return Self::new(arrival, codec, intervals);
         };
-        Self::of_two(&first, self.ssrc, arrival, codec, intervals)
+        Self::of_two(&first, arrival.packet.ssrc, arrival, codec, intervals)
     }
 
     /// Begins with a packet that was held back and the one that followed it.
@@ -310,7 +309,7 @@ impl Stream {
     #[inline]
     fn vote(&mut self, arrival: &Arrival<'_>, codec: Codec, kind: Kind, arrived: Arrived) {
         let packet = arrival.packet;
-        self.dscp.cast(arrival.dscp);
+        self.marking.see(arrival.dscp, arrival.at, self.first_at);
         if kind.is_media() && !self.codec.kind().is_media() {
             self.payload_type = Vote::new(packet.payload_type);
             self.payload_len = Vote::new(packet.payload_len);
@@ -425,11 +424,13 @@ impl Stream {
     /// A receiver reported about this stream; the round trip if LSR and DLSR gave one.
     pub fn handle_report(&mut self, block: &ReportBlock, round_trip_us: Option<u32>) {
         let report = &mut self.report;
-        report.reports += 1;
+        report.reports = report.reports.saturating_add(1);
         report.fraction_lost = report.fraction_lost.max(block.fraction_lost);
         report.cumulative_lost = block.cumulative_lost;
         report.interarrival_jitter = report.interarrival_jitter.max(block.interarrival_jitter);
-        if let Some(round_trip) = round_trip_us {
+        if let Some(round_trip) = round_trip_us
+            && report.round_trips < u16::MAX
+        {
             report.round_trips += 1;
             report.round_trip_sum += u64::from(round_trip);
         }
@@ -458,12 +459,6 @@ impl Stream {
     #[must_use]
     pub const fn first_at(&self) -> Instant {
         self.first_at
-    }
-
-    /// Synchronization source.
-    #[must_use]
-    pub const fn ssrc(&self) -> u32 {
-        self.ssrc
     }
 
     /// Packets that came, duplicates included.

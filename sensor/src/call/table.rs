@@ -12,7 +12,7 @@ use super::dialog::State;
 use super::entry::{Call, is_initial_invite, shows_a_call};
 use super::flows::Flows;
 use super::hash::Keyed;
-use super::legs::{self, Legs, RecentInvites, Said};
+use super::legs::{self, Legs, Near, RecentInvites, Said};
 use super::offer::{Receiver, Role};
 use super::places::{Claim, Claimed, Places};
 use super::room::Room;
@@ -175,11 +175,11 @@ impl CallTable {
             (false, false) if known.is_none() => self.room.note_ended(slot, call.number),
             _ => {}
         }
-        if is_new_message && message.is_request() {
-            self.join_legs(slot, known.is_none(), message, datagram);
-        }
         if is_new_message && let Some(sdp) = message.sdp() {
             self.describe(slot, sdp, message, counters);
+        }
+        if is_new_message && message.is_request() {
+            self.join_legs(slot, known.is_none(), message, datagram);
         }
         self.schedule(slot);
         Some(slot)
@@ -203,7 +203,11 @@ impl CallTable {
         let hash = self.keyed.parts(&[report.call_id]);
         let slot = self.find(hash, report.call_id);
         let Some(call) = slot.and_then(|slot| self.calls.get_mut(slot)) else {
-            return counters.add(Counter::QualityReportsUnclaimed);
+            let was_there = self.tombstones.invite_cseq(hash, now.as_micros()).is_some();
+            return counters.add(match was_there {
+                true => Counter::QualityReportsLate,
+                false => Counter::QualityReportsUnclaimed,
+            });
         };
         counters.add(Counter::QualityReports);
         call.keep_report(report, now.as_micros());
@@ -318,8 +322,10 @@ impl CallTable {
         if !is_first || !is_initial_invite(message) {
             return;
         }
-        let number = self.calls.get(slot).map_or(0, |call| call.number);
-        let near = self.recent.note((slot, number), message, datagram, &self.keyed);
+        let Some(call) = self.calls.get(slot) else { return };
+        let number = call.number;
+        let media = call.media_slots.first().copied();
+        let near = self.recent.note((slot, number), media, message, datagram, &self.keyed);
         match legs::said(message, self.leg_header.as_deref()) {
             Some(Said::Session(uuid)) => {
                 if let Some(call) = self.calls.get_mut(slot) {
@@ -329,12 +335,12 @@ impl CallTable {
             }
             Some(Said::CallId(call_id, source)) => self.join(slot, call_id, source),
             None => {
-                let other = near.and_then(|(other, number)| {
-                    self.calls.get(other).filter(|call| call.number == number)
+                let other = near.and_then(|Near { slot, number, source }| {
+                    let call = self.calls.get(slot).filter(|call| call.number == number)?;
+                    Some((call.texts.bytes(call.call_id).to_vec(), source))
                 });
-                let call_id = other.map(|call| call.texts.bytes(call.call_id).to_vec());
-                if let Some(call_id) = call_id {
-                    self.join(slot, &call_id, LegSource::NumberAndTime);
+                if let Some((call_id, source)) = other {
+                    self.join(slot, &call_id, source);
                 }
             }
         }

@@ -294,14 +294,26 @@ fn at_the_allowance_the_unanswered_leave_for_a_new_call_and_those_that_talk_stay
 }
 
 #[test]
-fn at_the_allowance_an_answered_call_without_media_leaves_when_it_is_idle() {
+fn at_the_allowance_an_answered_call_leaves_when_its_media_has_stopped() {
     let mut lab = Lab::new();
     lab.table.set_allowance(Some(1));
-    lab.invite("idle", 4000).answer("idle", 200, 6000).pass(9 * SECOND).invite("early", 4002);
+    lab.invite("idle", 4000).answer("idle", 200, 6000).talk(4000, 6000, 1);
+    lab.pass(9 * SECOND).invite("early", 4002);
     assert_eq!(lab.count(Counter::CallsOverAllowance), 1);
     lab.pass(SECOND).invite("new", 4004);
     assert_eq!(lab.only_record().call_id, "idle");
     assert_eq!((lab.table.in_progress(), lab.count(Counter::EvictedIdle)), (1, 1));
+}
+
+#[test]
+fn at_the_allowance_a_call_of_which_only_sip_is_seen_stays_for_five_minutes() {
+    let mut lab = Lab::new();
+    lab.table.set_allowance(Some(1));
+    lab.invite("sip", 4000).answer("sip", 200, 6000).pass(290 * SECOND).invite("early", 4002);
+    assert_eq!(lab.count(Counter::CallsOverAllowance), 1);
+    lab.pass(10 * SECOND).invite("new", 4004);
+    assert_eq!(lab.only_record().call_id, "sip");
+    assert_eq!(lab.count(Counter::EvictedIdle), 1);
 }
 
 #[test]
@@ -410,7 +422,8 @@ fn when_all_talk_a_new_call_is_turned_away_and_the_idle_longest_leaves() {
     assert_eq!(lab.count(Counter::CallsRefused), 1);
     lab.answer("new1", 180, 0);
     assert_eq!(lab.count(Counter::CallsRefused), 1);
-    // All but c7 say something more.
+    // c7 says something once, and all others say something more.
+    lab.rtp("192.0.2.1:10007", "192.0.2.2:20007", 7, 1);
     for call in (0..u16::try_from(MAX_CALLS).unwrap()).filter(|&call| call != 7) {
         let src = format!("192.0.2.1:{}", 10_000 + call);
         let dst = format!("192.0.2.2:{}", 20_000 + call);
