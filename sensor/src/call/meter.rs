@@ -92,6 +92,12 @@ impl Meter {
         }
     }
 
+    /// Reads a part of it; see [`super::flows::Flows::touch`].
+    #[inline]
+    pub(super) const fn touch(&self) -> u32 {
+        self.packets
+    }
+
     #[inline]
     pub(super) fn count(&mut self, jitter: f64) {
         self.packets = self.packets.saturating_add(1);
