@@ -1,7 +1,7 @@
 //! Whole calls through the table: written messages and packets in, records out.
 
 use embassy_time::Instant;
-use ringside_protocol::cdr::{Cdr, Direction, EndedBy, flags};
+use ringside_protocol::cdr::{Cdr, Direction, EndedBy, LegSource, flags};
 use ringside_protocol::counters::Counter;
 
 use super::{CallSettings, CallTable};
@@ -219,6 +219,28 @@ fn both_legs_through_a_b2bua_that_leaves_media_alone_hold_the_streams() {
     let records = lab.records();
     assert_eq!(records.len(), 2);
     assert!(records.iter().all(|record| record.streams.len() == 2), "{records:#?}");
+}
+
+#[test]
+fn legs_that_offer_the_same_address_for_media_are_joined_whatever_their_addresses() {
+    let sources = |second_port, second_from: &str| {
+        let mut lab = Lab::new();
+        lab.invite("leg1", 4000);
+        let text = message(
+            "INVITE sip:b@example.net SIP/2.0",
+            "leg2",
+            "1 INVITE",
+            "",
+            &sdp(1, second_port),
+        );
+        lab.send(second_from, "192.0.2.9:5060", &text);
+        lab.table.finish(&mut lab.counters);
+        lab.records().into_iter().map(|it| it.legs.map(|legs| legs.source)).collect::<Vec<_>>()
+    };
+    assert_eq!(sources(4000, "192.0.2.7:5060"), [Some(LegSource::Media); 2]);
+    assert_eq!(sources(4002, "192.0.2.7:5060"), [None; 2], "other media, from elsewhere");
+    assert_eq!(sources(4002, B), [Some(LegSource::NumberAndTime); 2]);
+    assert_eq!(sources(4000, A), [None; 2], "who sends from the same address calls twice");
 }
 
 #[test]
