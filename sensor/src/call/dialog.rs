@@ -97,6 +97,8 @@ pub struct Dialog {
     pub is_forked: bool,
     /// A challenge was answered with credentials.
     pub is_authenticated: bool,
+    /// Only an ACK says that it was answered.
+    is_assumed: bool,
 }
 
 /// Whether the response's phrase is the one to keep.
@@ -131,6 +133,7 @@ impl Dialog {
             status_code: None,
             is_forked: false,
             is_authenticated: false,
+            is_assumed: false,
         }
     }
 
@@ -150,6 +153,18 @@ impl Dialog {
     #[must_use]
     pub const fn is_in_progress(&self) -> bool {
         !matches!(self.state, State::Refused | State::Ended)
+    }
+
+    /// Whether nobody was seen to answer: anybody can send an INVITE, and an ACK to it.
+    #[must_use]
+    pub const fn is_unanswered(&self) -> bool {
+        self.is_assumed || matches!(self.state, State::Calling | State::Proceeding)
+    }
+
+    /// Whether somebody was seen to answer it.
+    #[must_use]
+    pub const fn has_answer(&self) -> bool {
+        self.answered.is_some() && !self.is_assumed
     }
 
     /// When [`Dialog::handle_deadline`] wants to be asked; of a confirmed call its table decides.
@@ -245,6 +260,7 @@ impl Dialog {
 
     fn handle_success(&mut self, branch: u64, status_code: u16, now: u64) -> Effect {
         self.first_response.get_or_insert(now);
+        self.is_assumed = false;
         self.mark_final(branch);
         if self.state == State::Ended {
             return Effect::None;
@@ -304,6 +320,7 @@ impl Dialog {
         if is_waiting && side == Side::Caller && self.invite_cseq == Some(cseq) && !is_of_invite {
             self.answered.get_or_insert(now);
             self.state = State::Confirmed;
+            self.is_assumed = true;
         }
         self.handle_other(Method::Ack, now);
     }

@@ -322,7 +322,7 @@ impl CallTable {
                     let flow = self.flows.get(slot);
                     flow.is_some_and(|flow| flow.calls.contains(&(claim.call, sender)))
                 });
-                let is_answered = call.dialog.answered.is_some();
+                let is_answered = call.dialog.has_answer();
                 (call.dialog.is_in_progress(), !has_stream, is_answered)
             })
         };

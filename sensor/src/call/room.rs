@@ -121,8 +121,8 @@ fn idle_from(call: &Call, flows: &Flows) -> u64 {
     call.dialog.last_at.max(last_media.unwrap_or(0)) + patience
 }
 
-fn is_unanswered(call: &Call) -> bool {
-    matches!(call.dialog.state(), State::Calling | State::Proceeding)
+const fn is_unanswered(call: &Call) -> bool {
+    call.dialog.is_unanswered()
 }
 
 fn push(queue: &mut VecDeque<(Slot, u64)>, slot: Slot, number: u64) {

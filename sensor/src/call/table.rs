@@ -420,7 +420,7 @@ impl CallTable {
     /// gives up its own.
     fn claim(&mut self, address: SocketAddr, claim: Claim, counters: &mut Counters) {
         let is_answered =
-            |slot| self.calls.get(slot).is_some_and(|call: &Call| call.dialog.answered.is_some());
+            |slot| self.calls.get(slot).is_some_and(|call: &Call| call.dialog.has_answer());
         let mut claimed = self.places.claim(address, claim, is_answered, &self.keyed);
         if claimed.is_none() {
             counters.add(Counter::MediaTableFull);
@@ -461,7 +461,11 @@ impl CallTable {
         let media = call.streams.iter().filter_map(|&stream| self.flows.get(stream));
         let last_media = media.map(|flow| flow.stream.last_at().as_micros()).max();
         let last_at = call.dialog.last_at.max(last_media.unwrap_or(0));
-        let may_be_silent = last_media.is_none() || call.media.is_held();
+        // What only an ACK says was answered does not stay for an hour without media.
+        let may_be_silent = match last_media {
+            None => call.dialog.has_answer() || call.dialog.start.is_none(),
+            Some(_) => call.media.is_held(),
+        };
         let patience = if may_be_silent {
             self.settings.sip_without_rtp_timeout
         } else {
