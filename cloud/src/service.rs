@@ -59,7 +59,7 @@ impl Service {
             Ok(limit) => log::debug!("{limit} files may be open"),
             Err(error) => log::warn!("the limit of open files stays as it is: {error}"),
         }
-        let db = Arc::new(identity::open_database(&settings.data)?);
+        let db = Arc::new(identity::open_database(&settings.database, &settings.data)?);
         let lock = lock(&settings.data)?;
         let tls = open_tls(settings)?;
 
@@ -260,6 +260,7 @@ mod tests {
         let local = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = Settings {
             data: folder.0.join("data"),
+            database: folder.place(),
             sensors: local,
             web: local,
             web_proxies: Vec::new(),
