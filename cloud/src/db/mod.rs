@@ -38,6 +38,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use ringside_protocol::time::UnixMicros;
 
@@ -61,6 +62,7 @@ pub mod rights;
 pub mod rules;
 pub mod search;
 pub mod sensors;
+pub mod several;
 mod sqlite;
 pub mod stats;
 pub mod tokens;
@@ -114,6 +116,18 @@ pub struct Db {
     writer: Mutex<Connection>,
     readers: Vec<Mutex<Connection>>,
     next_reader: AtomicUsize,
+    /// Of the server, where there is one.
+    config: Option<::postgres::Config>,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+/// Why nothing can be written, since when the last attempts have failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The first of them.
+    pub since: SystemTime,
+    /// What is wrong and what to do.
+    pub sentence: String,
 }
 
 /// Why the database could not answer.
@@ -167,6 +181,34 @@ impl fmt::Display for DbError {
 
 impl core::error::Error for DbError {}
 
+impl DbError {
+    /// What the operator can do, where the error is not the fault of what was asked.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase,
+            PermissionDenied, ReadOnly, SystemIoFailure,
+        };
+        match self {
+            Self::Gone => Some("start the server of PostgreSQL's, or see why it cannot be reached"),
+            Self::Postgres(error) => postgres::remedy(error),
+            Self::Sqlite(error) => match error.sqlite_error_code()? {
+                DiskFull => Some("the disk is full; make room, nothing else is needed"),
+                SystemIoFailure => Some("the disk fails; look at the kernel's log"),
+                ReadOnly | PermissionDenied | CannotOpen => {
+                    Some("the service may not write its folder; look at its owner and mount")
+                }
+                DatabaseBusy | DatabaseLocked => Some("another program holds the database; end it"),
+                DatabaseCorrupt | NotADatabase => {
+                    Some("the database is damaged; restore a backup (ringside-cloud restore)")
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for DbError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
@@ -190,7 +232,7 @@ impl Db {
     pub fn open(folder: &Path) -> Result<Self> {
         let writer = sqlite::writer(folder)?;
         let readers = (0..READERS).map(|_| sqlite::reader(folder)).collect::<Result<Vec<_>>>()?;
-        Ok(Self::of(writer, readers))
+        Ok(Self::of(writer, readers, None))
     }
 
     /// Opens the database of a server, and brings its schema up to date.
@@ -202,7 +244,8 @@ impl Db {
         let session = || Connection::postgres(postgres::Session::new(config.clone()));
         let writer = session();
         migrate::migrate(&writer)?;
-        Ok(Self::of(writer, (0..READERS).map(|_| session()).collect()))
+        let readers = (0..READERS).map(|_| session()).collect();
+        Ok(Self::of(writer, readers, Some(config)))
     }
 
     /// Opens the database at `place`, in `folder` if it is kept there.
@@ -216,9 +259,18 @@ impl Db {
         }
     }
 
-    fn of(writer: Connection, readers: Vec<Connection>) -> Self {
-        let readers = readers.into_iter().map(Mutex::new).collect();
-        Self { writer: Mutex::new(writer), readers, next_reader: AtomicUsize::new(0) }
+    fn of(
+        writer: Connection,
+        readers: Vec<Connection>,
+        config: Option<::postgres::Config>,
+    ) -> Self {
+        Self {
+            writer: Mutex::new(writer),
+            readers: readers.into_iter().map(Mutex::new).collect(),
+            next_reader: AtomicUsize::new(0),
+            config,
+            trouble: Mutex::default(),
+        }
     }
 
     /// The one connection that writes.
@@ -232,10 +284,38 @@ impl Db {
     /// What `work` returns, or the commit; nothing is written then.
     pub fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let writer = self.writer();
-        let transaction = writer.begin(Purpose::Write)?;
-        let answer = work(&transaction)?;
-        transaction.commit()?;
-        Ok(answer)
+        let written: Result<T> = (|| {
+            let transaction = writer.begin(Purpose::Write)?;
+            let answer = work(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        })();
+        self.note(written.as_ref().err());
+        written
+    }
+
+    /// Why nothing can be written, if the last attempt has failed for a reason that is not its own.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, error: Option<&DbError>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match error.map(DbError::remedy) {
+            // It was written.
+            None => *trouble = None,
+            Some(Some(remedy)) => {
+                let sentence = error.map_or_else(String::new, |error| format!("{error}: {remedy}"));
+                let since = trouble.as_ref().map_or_else(SystemTime::now, |known| known.since);
+                if trouble.is_none() {
+                    log::error!("nothing can be written: {sentence}");
+                }
+                *trouble = Some(Trouble { since, sentence });
+            }
+            // What was asked for was wrong, not the database.
+            Some(None) => {}
+        }
     }
 
     /// One of the connections that only read.

@@ -275,3 +275,18 @@ pub(super) fn words(error: &client::Error) -> String {
         (None, None) => error.to_string(),
     }
 }
+
+/// What the operator can do about an error that the server is to blame for.
+pub(super) fn remedy(error: &client::Error) -> Option<&'static str> {
+    let Some(state) = error.code() else {
+        return Some("the server of PostgreSQL's cannot be reached; see whether it runs");
+    };
+    match &state.code()[..2] {
+        // Connection, shutdown.
+        "08" | "57" => Some("the server of PostgreSQL's has ended the connection"),
+        "53" => Some("the server of PostgreSQL's is out of disk, memory or connections"),
+        "58" | "XX" => Some("the server of PostgreSQL's reports a fault; look at its log"),
+        "25" => Some("the server of PostgreSQL's takes no writes; name its primary"),
+        _ => None,
+    }
+}
