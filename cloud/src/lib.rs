@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod ca;
+pub mod claims;
 pub mod cli;
 pub mod config;
 pub mod db;

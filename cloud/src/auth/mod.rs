@@ -196,3 +196,9 @@ pub fn random<const N: usize>() -> Result<[u8; N], Refusal> {
 pub(crate) fn scope_of_test(customer: crate::db::Customer) -> Scope {
     Scope::new(customer, "test".to_owned(), Role::Viewer)
 }
+
+/// What a test may change without a session.
+#[cfg(test)]
+pub(crate) fn scope_of_admin(customer: crate::db::Customer) -> Scope {
+    Scope::new(customer, "test".to_owned(), Role::Admin)
+}

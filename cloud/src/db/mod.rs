@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub mod calls;
 pub mod cdrs;
+pub mod claims;
 pub mod customers;
 pub mod fleet;
 pub mod intake;

@@ -7,6 +7,7 @@ use ringside_protocol::time::UnixMicros;
 
 use super::turns::Turns;
 use crate::auth::Logins;
+use crate::claims::Claims;
 use crate::db::Db;
 use crate::db::stats::HourCache;
 use crate::events::{Events, Waker};
@@ -30,6 +31,8 @@ pub struct App {
     pub sensors: Arc<dyn Waker>,
     /// Through which calls' packets can be asked for; `None` where there is no listener for sensors.
     pub relay: Option<Arc<Relay>>,
+    /// Devices that wait to be accepted.
+    pub claims: Arc<Claims>,
     /// Where sensors find us; enrolment tokens carry it.
     pub identity: Identity,
     /// What listeners count, by the name of their port.
@@ -85,6 +88,7 @@ impl App {
             events,
             sensors: Arc::clone(&waker),
             relay: None,
+            claims: Arc::default(),
             waker,
             identity,
             fronts: Vec::new(),

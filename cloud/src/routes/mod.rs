@@ -9,6 +9,7 @@ mod audit;
 mod calls;
 mod captures;
 mod changes;
+mod claims;
 mod csv;
 mod cursor;
 mod health;
@@ -88,6 +89,9 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/sensors", Handler::Scope(sensors::list)),
     route("GET", "/api/v1/sensors/{device}", Handler::Scope(sensors::one)),
     route("POST", "/api/v1/sensors/{device}/revoke", Handler::Admin(sensors::revoke)),
+    route("GET", "/api/v1/claims", Handler::Admin(claims::way)),
+    route("POST", "/api/v1/claims", Handler::Admin(claims::find)),
+    route("POST", "/api/v1/claims/accept", Handler::Admin(claims::accept)),
     route("GET", "/api/v1/strangers", Handler::Admin(strangers::list)),
     route("GET", "/api/v1/tokens", Handler::Admin(tokens::list)),
     route("POST", "/api/v1/tokens", Handler::Admin(tokens::make)),

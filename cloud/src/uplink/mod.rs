@@ -1,6 +1,6 @@
 //! The sensors' side: messages in, answers out.
 //!
-//! [`handshake`] lets a device in, [`session`] remembers who is, [`ingest`] takes its records,
+//! [`handshake`] lets a device in, [`claim`] one without a token, [`session`] remembers who is, [`ingest`] takes its records,
 //! [`lease`] shares out channels, and [`poll`] is what the cloud says unasked. Handlers know
 //! nothing of HTTP but a path, a bearer and a body, and the clock is passed in.
 
@@ -17,12 +17,14 @@ use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 
+use crate::claims::Claims;
 use crate::db::intake::Kind as NoticeKind;
 use crate::db::{Db, DbError};
 use crate::events::{Events, Kind, Waker};
 use crate::relay::Relay;
 use crate::server::Woken;
 
+pub mod claim;
 pub mod handshake;
 pub mod http;
 pub mod ingest;
@@ -130,6 +132,7 @@ pub struct Uplink {
     /// Unproven refusals that name nobody.
     strangers: Mutex<Throttle>,
     relay: Option<Arc<Relay>>,
+    claims: Arc<Claims>,
     random: SystemRandom,
 }
 
@@ -153,6 +156,7 @@ impl Uplink {
             known: Mutex::default(),
             strangers: Mutex::default(),
             relay: None,
+            claims: Arc::default(),
             random,
         })
     }
@@ -164,11 +168,19 @@ impl Uplink {
         self
     }
 
+    /// The same, with devices that others may accept.
+    #[must_use]
+    pub fn with_claims(mut self, claims: Arc<Claims>) -> Self {
+        self.claims = claims;
+        self
+    }
+
     /// Answers one request.
     #[must_use]
     pub fn handle(&self, request: &Request<'_>) -> Answer {
         let answer = match request.path {
             "/uplink/hello" => self.hello(request).and_then(|challenge| seal(&challenge)),
+            "/uplink/claim" => self.claim(request),
             "/uplink/enrol" => self.enrol(request).and_then(|enrolled| seal(&enrolled)),
             "/uplink/session" => self.prove(request).and_then(|accepted| seal(&accepted)),
             "/uplink/cdrs" => self.ingest(request).and_then(|ack| seal(&ack)),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use data_encoding::HEXLOWER;
+use ringside_protocol::claim::{Claim, ClaimAnswer};
 use ringside_protocol::envelope::{EnvelopeError, MAX_WIRE_BYTES, Message, kind, open, seal};
 use ringside_protocol::message::{
     Accepted, Batch, BatchAck, Challenge, Commands, Enrol, Enrolled, Heartbeat, HeartbeatAnswer,
@@ -60,6 +61,7 @@ macro_rules! requests {
 requests! {
     Hello => "/uplink/hello" => Challenge,
     Enrol => "/uplink/enrol" => Enrolled,
+    Claim => "/uplink/claim" => ClaimAnswer,
     Prove => "/uplink/session" => Accepted,
     Batch => "/uplink/cdrs" => BatchAck,
     Heartbeat => "/uplink/heartbeat" => HeartbeatAnswer,

@@ -80,6 +80,7 @@ fn answers_are_as_described() {
         ("/api/v1/audit", "/api/v1/audit".to_owned()),
         ("/api/v1/api_tokens", "/api/v1/api_tokens".to_owned()),
         ("/api/v1/rules", "/api/v1/rules".to_owned()),
+        ("/api/v1/claims", "/api/v1/claims".to_owned()),
     ];
     assert_eq!(bench.post(&us, "/api/v1/tokens").status, 201);
     let rule = serde_json::json!({ "text": "keep sip when caller = 1*" });
