@@ -124,6 +124,22 @@ export async function startDevServer({
         },
       };
     },
+    "GET /claims": () => ({ body: { server: "cloud.example.net:60023", cloud_ca: "3f9a".repeat(16) } }),
+    "POST /claims": (_, body) =>
+      body.code === "7KQX-M2AB"
+        ? { body: claim() }
+        : error(
+            404,
+            "not_found",
+            "No device waits with this code: read it again, since it changes every hour, and see on the device's status page that it reaches this cloud.",
+          ),
+    "POST /claims/accept": () => {
+      setTimeout(() => {
+        sensors.push({ ...newcomer(random, Date.now(), 20 + sensors.length), id: claim().device, name: "shop-12" });
+        changed();
+      }, 1200).unref();
+      return { status: 201, body: claim() };
+    },
     "GET /rules": () => ({ body: { rules, sensors: applied() } }),
     "POST /rules": (_, body) => {
       rules.push(asRule(++number, body));
@@ -238,7 +254,8 @@ export async function startDevServer({
     }
     const route = routes[`${request.method} ${path}`];
     if (route) {
-      const body = path.startsWith("/rules") && request.method === "POST" ? JSON.parse(await text(request)) : null;
+      const sent = request.method === "POST" ? await text(request) : "";
+      const body = sent ? JSON.parse(sent) : null;
       return route(query, body);
     }
     const [, kind, id, action] = path.split("/");
@@ -301,6 +318,18 @@ export async function startDevServer({
     },
   };
 }
+
+/** A device that waits with the code 7KQX-M2AB. */
+const claim = () => ({
+  device: "db3d69e1214f8a0c77aa10b2c3d4e5f6",
+  name: "shop-12",
+  address: "198.51.100.7",
+  software: "0.1.0",
+  target: "aarch64-unknown-linux-musl",
+  arch: "aarch64",
+  waiting_since: new Date(Date.now() - 130_000).toISOString(),
+  code_ends_at: new Date(Math.ceil(Date.now() / 3_600_000) * 3_600_000).toISOString(),
+});
 
 /** Some time in the last 25 days, a third of them today, most in working hours. */
 function pastMoment(random, now) {

@@ -4,6 +4,8 @@ import type {
   Call,
   CallPage,
   Captures,
+  Claim,
+  ClaimWay,
   DryRun,
   LiveCalls,
   Me,
@@ -134,6 +136,10 @@ export const api = {
   revoke: (id: string) => request<unknown>(`/sensors/${item(id)}/revoke`, { method: "POST" }),
   strangers: (signal?: AbortSignal) =>
     request<{ strangers: Stranger[] }>("/strangers", { signal }).then((body) => body.strangers),
+  claimWay: () => request<ClaimWay>("/claims"),
+  findClaim: (code: string) => request<Claim>("/claims", { method: "POST", body: { code } }),
+  acceptClaim: (code: string, device: string) =>
+    request<Claim>("/claims/accept", { method: "POST", body: { code, device } }),
   newToken: () => request<NewToken>("/tokens", { method: "POST", body: {} }),
 
   captures: (call: string, signal?: AbortSignal) => request<Captures>(`/captures/${item(call)}`, { signal }),

@@ -422,6 +422,25 @@ export interface Stranger {
   failure: Failure;
 }
 
+/** A device that waits to be accepted by its claim code. */
+export interface Claim {
+  device: string;
+  name: string;
+  address: string;
+  software: string;
+  target: string;
+  arch: string;
+  waiting_since: string;
+  code_ends_at: string;
+}
+
+/** What a device needs to know to wait here. */
+export interface ClaimWay {
+  server: string;
+  /** Null where the certificate is by a public authority. */
+  cloud_ca: string | null;
+}
+
 export interface NewToken {
   token: string;
   expires_at: string;

@@ -349,6 +349,24 @@ await test("no sensor: three steps, a command, and a tick that turns green", asy
   await page.locator(".arrival-ok").waitFor({ timeout: 15_000 });
 });
 
+await test("a claim code: a wrong one is told, the right one shows the device, and it comes online", async () => {
+  const page = await open({ path: "/sensors?add=1" });
+  await page.getByRole("button", { name: "Claim code" }).click();
+  const field = page.getByRole("textbox", { name: "Claim code" });
+  await field.fill("0000ooil");
+  assert.equal(await field.inputValue(), "0000-0011");
+  await page.getByRole("button", { name: "Find" }).click();
+  await page.getByText("No device waits with this code").waitFor();
+  await field.fill("7kqx m2ab");
+  await page.keyboard.press("Enter");
+  await page.getByText("db3d 69e1").waitFor();
+  await page.getByRole("button", { name: "Accept it" }).click();
+  await page.locator(".arrival-waiting").waitFor();
+  await page.locator(".arrival-ok").waitFor();
+  await page.getByRole("link", { name: "Open the sensor" }).click();
+  await page.getByRole("heading", { name: "shop-12" }).waitFor();
+});
+
 await test("a sensor is revoked only after a question", async () => {
   const page = await open({ path: "/sensors" });
   await page.getByRole("link", { name: "Porto (spare)" }).click();

@@ -2,11 +2,11 @@
 
 import { useState } from "preact/hooks";
 import { api } from "../api.js";
-import { AddSensor } from "../components/AddSensor.js";
 import { heldAway } from "../components/Away.js";
 import { Clip } from "../components/Clip.js";
 import { Drops } from "../components/Drops.js";
 import { Icon, StateMark } from "../components/Icon.js";
+import { later } from "../components/Later.js";
 import { Failed, StaleMark, Waiting } from "../components/Notice.js";
 import { TickRow, StepName } from "../components/Steps.js";
 import { Ago } from "../components/Time.js";
@@ -16,6 +16,8 @@ import { navigate, query, sensorPath } from "../router.js";
 import { isAdmin, sensors as known, now, session } from "../store.js";
 import { useTitle } from "../title.js";
 import type { Sensor, SensorState, Stranger } from "../types.js";
+
+const AddSensor = later(() => import("../components/AddSensor.js").then((module) => module.AddSensor));
 
 const ORDER: SensorState[] = ["refused", "offline", "stopped", "never", "online", "revoked"];
 
@@ -155,7 +157,8 @@ function Empty({ add }: { add: () => void }) {
           interface.
         </li>
         <li>
-          <strong>Run one command</strong> there; it carries a token that joins the sensor to you.
+          <strong>Run one command</strong> there; it carries a token that joins the sensor to you. An appliance
+          takes a file instead, or shows a claim code.
         </li>
         <li>
           <strong>Watch it appear</strong> here, with a tick for each thing that works.
