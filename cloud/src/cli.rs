@@ -100,7 +100,7 @@ usage:
   ringside-cloud admin customer retrieval NAME [--reason asked|free] [--relay on|off]
   ringside-cloud admin user add --customer NAME LOGIN [--role admin|viewer] [--password-stdin]
   ringside-cloud admin user list [--customer NAME]
-  ringside-cloud admin user rights LOGIN packets,audio,live|none
+  ringside-cloud admin user rights LOGIN packets,audio,live,upgrades|none
   ringside-cloud admin user passwd LOGIN [--password-stdin]
   ringside-cloud admin token new --customer NAME [--server HOST[:PORT]]
   ringside-cloud admin sensor list [--customer NAME]
@@ -173,6 +173,7 @@ impl Words {
             "name" => self.given.names.push(text(value()?)?),
             "tls-cert" => self.given.tls_cert = Some(value()?.into()),
             "tls-key" => self.given.tls_key = Some(value()?.into()),
+            "upgrade-key" => self.given.upgrade_key = Some(text(value()?)?),
             "customer" => self.customer = Some(text(value()?)?),
             "reason" => {
                 self.asks_reason = Some(match text(value()?)?.as_str() {
@@ -220,6 +221,7 @@ impl Words {
                     "name",
                     "tls-cert",
                     "tls-key",
+                    "upgrade-key",
                 ];
                 self.only(&names)?;
                 self.given.check().map(Command::Serve)
@@ -302,10 +304,10 @@ impl Words {
     }
 }
 
-/// What a person may have of calls; `none` for nothing.
+/// What a person may have and do; `none` for nothing.
 fn rights_named(names: &str) -> Result<Rights, String> {
     let rights = if names == "none" { Some(Rights::default()) } else { Rights::named(names) };
-    rights.ok_or_else(|| format!("{names:?}: write packets, audio, live, or none"))
+    rights.ok_or_else(|| format!("{names:?}: write packets, audio, live, upgrades, or none"))
 }
 
 /// A name that fits on one line.

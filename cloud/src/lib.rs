@@ -15,6 +15,7 @@ pub mod logger;
 pub mod network;
 pub mod password;
 pub mod relay;
+pub mod release;
 pub mod retention;
 pub mod routes;
 pub mod server;

@@ -91,6 +91,7 @@ impl Service {
         app.sensors = polls;
         app.relay = Some(relay);
         app.claims = claims;
+        app.upgrade_key.clone_from(&settings.upgrade_key);
         app.fronts = counters.to_vec();
         if app.site.is_empty() {
             log::warn!("this build has no pages, only the API: run ci/web and build it again");
@@ -266,6 +267,7 @@ mod tests {
             sensors: local,
             web: local,
             web_proxies: Vec::new(),
+            upgrade_key: None,
             names: vec!["localhost".to_owned()],
             tls: None,
         };

@@ -21,6 +21,7 @@ pub mod fleet;
 pub mod intake;
 pub mod leases;
 mod newest;
+pub mod packages;
 pub mod peers;
 pub mod people;
 pub mod registrations;
@@ -30,6 +31,7 @@ pub mod search;
 pub mod sensors;
 pub mod stats;
 pub mod tokens;
+pub mod upgrades;
 
 /// The database's file in the service's folder; SQLite keeps two more beside it.
 pub const DATABASE_FILE: &str = "ringside.db";
@@ -45,7 +47,7 @@ const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
 /// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 7;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -252,6 +254,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if found < 6 {
         transaction.execute_batch(include_str!("peers.sql"))?;
+    }
+    if found < 7 {
+        transaction.execute_batch(include_str!("upgrades.sql"))?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;

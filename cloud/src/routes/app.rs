@@ -33,6 +33,8 @@ pub struct App {
     pub relay: Option<Arc<Relay>>,
     /// Devices that wait to be accepted.
     pub claims: Arc<Claims>,
+    /// The key that releases of the sensor are signed with, where the operator has named it.
+    pub upgrade_key: Option<String>,
     /// Where sensors find us; enrolment tokens carry it.
     pub identity: Identity,
     /// What listeners count, by the name of their port.
@@ -89,6 +91,7 @@ impl App {
             sensors: Arc::clone(&waker),
             relay: None,
             claims: Arc::default(),
+            upgrade_key: None,
             waker,
             identity,
             fronts: Vec::new(),

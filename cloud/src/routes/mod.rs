@@ -18,6 +18,7 @@ mod live;
 mod login;
 mod names;
 mod openapi;
+mod packages;
 mod peers;
 mod query;
 mod registrations;
@@ -29,6 +30,7 @@ mod stored;
 mod strangers;
 mod tokens;
 mod turns;
+mod upgrades;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -92,6 +94,14 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/claims", Handler::Admin(claims::way)),
     route("POST", "/api/v1/claims", Handler::Admin(claims::find)),
     route("POST", "/api/v1/claims/accept", Handler::Admin(claims::accept)),
+    route("GET", "/api/v1/packages", Handler::Admin(packages::list)),
+    route("POST", "/api/v1/packages", Handler::Admin(packages::announce)),
+    route("POST", "/api/v1/packages/{id}", Handler::Admin(packages::take_piece)),
+    route("POST", "/api/v1/packages/{id}/delete", Handler::Admin(packages::delete)),
+    route("GET", "/api/v1/upgrades", Handler::Admin(upgrades::list)),
+    route("POST", "/api/v1/upgrades", Handler::Admin(upgrades::begin)),
+    route("POST", "/api/v1/upgrades/{id}/resume", Handler::Admin(upgrades::resume)),
+    route("POST", "/api/v1/upgrades/{id}/cancel", Handler::Admin(upgrades::cancel)),
     route("GET", "/api/v1/strangers", Handler::Admin(strangers::list)),
     route("GET", "/api/v1/tokens", Handler::Admin(tokens::list)),
     route("POST", "/api/v1/tokens", Handler::Admin(tokens::make)),

@@ -32,6 +32,7 @@ pub mod lease;
 pub mod poll;
 pub mod session;
 mod transfer;
+pub mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -186,6 +187,8 @@ impl Uplink {
             "/uplink/cdrs" => self.ingest(request).and_then(|ack| seal(&ack)),
             "/uplink/heartbeat" => self.heartbeat(request).and_then(|answer| seal(&answer)),
             "/uplink/poll" => self.poll(request),
+            "/uplink/piece" => self.piece(request).and_then(|piece| seal(&piece)),
+            "/uplink/upgrade" => self.news(request).and_then(|noted| seal(&noted)),
             "/uplink/refuse" => self.take_refusal(request).and_then(|noted| seal(&noted)),
             path if path.starts_with(TRANSFERS) => self.transfer(request),
             path => Err(Refusal::Status(404, format!("sensors have nothing to ask at {path}"))),

@@ -16,6 +16,7 @@ mod stats;
 mod synthetic;
 mod tenants;
 mod turns;
+mod upgrades;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
