@@ -12,6 +12,7 @@ use super::{Answer, ApiError, Context, query};
 use crate::auth::Admin;
 use crate::db::packages::{self, Announced, MAX_PACKAGES, Package, Taken};
 use crate::db::rights;
+use crate::db::upgrades::{self, Rollout};
 use crate::events::Kind;
 use crate::release;
 
@@ -96,6 +97,12 @@ pub(super) fn delete(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
         return Err(no_such_package());
     }
     may(context, admin)?;
+    let upgrades = upgrades::list(&context.app.db, admin)?;
+    let wants = |it: &Rollout| it.package == id && ["running", "paused"].contains(&it.state.as_str());
+    if upgrades.iter().any(wants) {
+        let message = "Sensors are installing this package: wait for the end of that, or cancel it.";
+        return Err(ApiError::new(409, "in_use", message));
+    }
     packages::remove_own(&context.app.db, admin, id, context.now)?;
     context.app.events.bump(admin.customer(), Kind::Sensors);
     Ok(json_response(200, &json!({})))

@@ -15,6 +15,7 @@ use ringside_protocol::message::{
     Accepted, Batch, BatchAck, Challenge, Commands, Enrol, Enrolled, Heartbeat, HeartbeatAnswer,
     Hello, Poll, Prove, Refused,
 };
+use ringside_protocol::push::{News, NewsNoted, Piece, PieceWanted};
 use ringside_protocol::retrieval::{Refuse, RefuseNoted};
 use ringside_protocol::step::Failure;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
@@ -67,6 +68,8 @@ requests! {
     Heartbeat => "/uplink/heartbeat" => HeartbeatAnswer,
     Poll => "/uplink/poll" => Commands,
     Refuse => "/uplink/refuse" => RefuseNoted,
+    PieceWanted => "/uplink/piece" => Piece,
+    News => "/uplink/upgrade" => NewsNoted,
 }
 
 /// A client of one server, with at most one connection at a time.

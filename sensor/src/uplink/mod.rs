@@ -30,6 +30,7 @@ use ringside_protocol::message::{
     Heartbeat, InterfaceHealth, Lease, Refused, RuleSet, UpgradeReport,
 };
 use ringside_protocol::plausible;
+use ringside_protocol::push::Order;
 use ringside_protocol::retrieval::Retrieve;
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
@@ -90,6 +91,11 @@ pub trait Host: Send + Sync + 'static {
     /// The version of the capture rules that are applied (0: none), and those that are not, by id
     /// and reason.
     fn rules(&self) -> (u64, Vec<(u64, String)>);
+
+    /// The cloud wants another version here. Must not wait: the poll goes on afterwards.
+    fn upgrade(&self, order: Order, line: Line) {
+        log::debug!("an upgrade to {} is not for this sensor: {line:?}", order.version);
+    }
 
     /// Somebody wants something of a call. Must not wait: the poll goes on afterwards.
     fn retrieve(&self, order: Retrieve, line: Line) {

@@ -78,6 +78,8 @@ fn poll_session(shared: &Shared, link: &OpenLink, client: &Client, backoff: &mut
                         shared.host.apply_rules(rules);
                     } else if let Command::Retrieve(order) = command {
                         shared.host.retrieve(*order, Line::of(shared, link));
+                    } else if let Command::Upgrade(order) = command {
+                        shared.host.upgrade(*order, Line::of(shared, link));
                     } else if serial > done {
                         carry_out(shared, command);
                         done = serial;
