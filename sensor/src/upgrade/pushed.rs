@@ -211,7 +211,8 @@ impl Pushed {
         self.install(installer, order, &package)?;
         drop(package);
         self.outcome(order)?.ok_or_else(|| {
-            let why = "it was installed and not tried: look at the sensor's log, and restart it";
+            let why = "it was not tried: look at the sensor's log and at that of the service \
+                       ringside-sensor-upgrade, and restart it";
             Stop::Refused(why.to_owned())
         })
     }
