@@ -124,6 +124,39 @@ export async function startDevServer({
         },
       };
     },
+    "GET /packages": () => ({ body: { packages } }),
+    "POST /packages": (_, body) => {
+      const known = packages.find(({ sha256 }) => sha256 === body.sha256);
+      if (known) return { status: 201, body: known };
+      if (!body.signature.includes("trusted comment: ringside-sensor"))
+        return error(422, "bad_release", "The signature cannot be read: choose the .minisig file that belongs to the archive.");
+      const [, version, target] = body.signature.match(/comment: ringside-sensor (\S+) (\S+)/);
+      packages.unshift(makePackage(++number, version, target, body.bytes, { received: 0, sha256: body.sha256 }));
+      return { status: 201, body: packages[0] };
+    },
+    "GET /upgrades": () => ({ body: { upgrades } }),
+    "POST /upgrades": (_, body) => {
+      const chosen = sensors.filter(({ id }) => body.sensors.includes(id));
+      const { version } = packages.find(({ id }) => id === body.package);
+      const order = (sensor, place) => {
+        const state = place === 0 || !body.in_rings ? "offered" : "waiting";
+        const changed_at = new Date().toISOString();
+        sensor.push = { rollout: number, version, state, percent: null, sentence: "The sensor is told to fetch it.", changed_at };
+        return { device: sensor.id, name: sensor.name, ring: place, state, why: null, changed_at };
+      };
+      upgrades.unshift({
+        id: ++number,
+        version,
+        state: "running",
+        ring: 0,
+        why: null,
+        created_by: "anna@example.net",
+        created_at: new Date().toISOString(),
+        sensors: chosen.map(order),
+      });
+      changed();
+      return { status: 201, body: upgrades[0] };
+    },
     "GET /claims": () => ({ body: { server: "cloud.example.net:60023", cloud_ca: "3f9a".repeat(16) } }),
     "POST /claims": (_, body) =>
       body.code === "7KQX-M2AB"
@@ -211,6 +244,13 @@ export async function startDevServer({
           is_enabled: false,
         }),
       ];
+  const packages = empty
+    ? []
+    : [
+        makePackage(501, "0.2.0", "aarch64-unknown-linux-musl", 3_145_729, { is_checked: true }),
+        makePackage(502, "0.2.0", "x86_64-unknown-linux-musl", 3_401_233, { is_shared: true }),
+      ];
+  const upgrades = empty ? [] : makeUpgrades(sensors, now);
   const applied = () =>
     sensors
       .filter(({ state }) => state !== "revoked")
@@ -223,7 +263,7 @@ export async function startDevServer({
 
   const me = () => ({
     body: {
-      user: { login: "anna@example.net", role },
+      user: { login: "anna@example.net", role, rights: ["packets", "audio", "upgrades"] },
       customer: { name: "Nordwind Telecom" },
       csrf: "made-up-csrf",
       limits: { channels: CHANNELS, retention_days: 25 },
@@ -259,6 +299,19 @@ export async function startDevServer({
       return route(query, body);
     }
     const [, kind, id, action] = path.split("/");
+    const upgrade = kind === "upgrades" && upgrades.find((one) => String(one.id) === id);
+    if (upgrade) {
+      upgrade.state = action === "cancel" ? "cancelled" : "running";
+      upgrade.why = null;
+      changed();
+      return { body: upgrade };
+    }
+    const place = kind === "packages" ? packages.findIndex((one) => String(one.id) === id) : -1;
+    if (place >= 0) {
+      if (action === "delete") packages.splice(place, 1);
+      else packages[place].received += (await text(request)).length;
+      return { body: packages[place] ?? {} };
+    }
     const at = kind === "rules" ? rules.findIndex((rule) => rule.id === Number(id)) : -1;
     if (at >= 0) {
       if (action === "delete") rules.splice(at, 1);
@@ -317,6 +370,50 @@ export async function startDevServer({
       return new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+const makePackage = (id, version, target, bytes, more) => ({
+  id,
+  version,
+  target,
+  arch: target.split("-")[0],
+  bytes,
+  received: bytes,
+  piece_bytes: 49_152,
+  is_checked: false,
+  is_shared: false,
+  uploaded_by: "anna@example.net",
+  uploaded_at: new Date(Date.now() - 5_400_000).toISOString(),
+  ...more,
+});
+
+/** One that is paused, since its first sensor went back. */
+function makeUpgrades(sensors, now) {
+  const order = (sensor, ring, state, why = null) => ({
+    device: sensor.id,
+    name: sensor.name,
+    ring,
+    state,
+    why,
+    changed_at: new Date(now - 60_000).toISOString(),
+  });
+  return [
+    {
+      id: 2,
+      version: "0.2.0",
+      state: "paused",
+      ring: 1,
+      why: "1 sensor did not take it: see why, and let it go on or cancel it.",
+      created_by: "anna@example.net",
+      created_at: new Date(now - 900_000).toISOString(),
+      sensors: [
+        order(sensors[2], 0, "done"),
+        order(sensors[3], 1, "rolled_back", "it did not reach the cloud: tcp: 203.0.113.20:60023 did not answer within 10 s"),
+        order(sensors[1], 1, "downloading"),
+        order(sensors[0], 2, "waiting"),
+      ],
+    },
+  ];
 }
 
 /** A device that waits with the code 7KQX-M2AB. */

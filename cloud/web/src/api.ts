@@ -10,6 +10,7 @@ import type {
   LiveCalls,
   Me,
   NewToken,
+  Package,
   Peer,
   PeerPage,
   Registration,
@@ -19,6 +20,7 @@ import type {
   Sensor,
   Stats,
   Stranger,
+  Upgrade,
 } from "./types.js";
 
 const BASE = "/api/v1";
@@ -58,21 +60,25 @@ export function whenLoggedOut(callback: () => void): void {
 interface Options {
   method?: "GET" | "POST";
   body?: unknown;
+  /** Bytes, in place of a body. */
+  bytes?: ArrayBuffer;
   signal?: AbortSignal | undefined;
 }
 
-async function request<T>(path: string, { method = "GET", body, signal }: Options = {}): Promise<T> {
-  const response = await ask(path, { method, body, signal });
+async function request<T>(path: string, options: Options = {}): Promise<T> {
+  const response = await ask(path, options);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
 /** The answer as it begins; one that is not of the 200s is thrown as what it says. */
-async function ask(path: string, { method = "GET", body, signal }: Options): Promise<Response> {
+async function ask(path: string, { method = "GET", body, bytes, signal }: Options): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (bytes) headers["Content-Type"] = "application/octet-stream";
   const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
   if (body !== undefined) init.body = JSON.stringify(body);
+  if (bytes) init.body = bytes;
   if (signal) init.signal = signal;
 
   let response: Response;
@@ -136,6 +142,19 @@ export const api = {
   revoke: (id: string) => request<unknown>(`/sensors/${item(id)}/revoke`, { method: "POST" }),
   strangers: (signal?: AbortSignal) =>
     request<{ strangers: Stranger[] }>("/strangers", { signal }).then((body) => body.strangers),
+  packages: (signal?: AbortSignal) =>
+    request<{ packages: Package[] }>("/packages", { signal }).then((body) => body.packages),
+  announcePackage: (body: { bytes: number; sha256: string; signature: string }) =>
+    request<Package>("/packages", { method: "POST", body }),
+  sendPiece: (id: number, offset: number, bytes: ArrayBuffer) =>
+    request<Package>(`/packages/${id}?offset=${offset}`, { method: "POST", bytes }),
+  deletePackage: (id: number) => request<unknown>(`/packages/${id}/delete`, { method: "POST", body: {} }),
+  upgrades: (signal?: AbortSignal) =>
+    request<{ upgrades: Upgrade[] }>("/upgrades", { signal }).then((body) => body.upgrades),
+  beginUpgrade: (id: number, sensors: string[], inRings: boolean) =>
+    request<Upgrade>("/upgrades", { method: "POST", body: { package: id, sensors, in_rings: inRings } }),
+  resumeUpgrade: (id: number) => request<Upgrade>(`/upgrades/${id}/resume`, { method: "POST", body: {} }),
+  cancelUpgrade: (id: number) => request<Upgrade>(`/upgrades/${id}/cancel`, { method: "POST", body: {} }),
   claimWay: () => request<ClaimWay>("/claims"),
   findClaim: (code: string) => request<Claim>("/claims", { method: "POST", body: { code } }),
   acceptClaim: (code: string, device: string) =>

@@ -367,6 +367,34 @@ await test("a claim code: a wrong one is told, the right one shows the device, a
   await page.getByRole("heading", { name: "shop-12" }).waitFor();
 });
 
+const RELEASE = {
+  name: "ringside-sensor-0.3.0-aarch64-unknown-linux-musl.tar.gz",
+  mimeType: "application/gzip",
+  buffer: Buffer.alloc(120_000, 7),
+};
+const SIGNATURE = {
+  name: `${RELEASE.name}.minisig`,
+  mimeType: "text/plain",
+  buffer: Buffer.from("untrusted comment: x\nRW\ntrusted comment: ringside-sensor 0.3.0 aarch64-unknown-linux-musl\nx\n"),
+};
+
+await test("a release is added in pieces, and sensors are told to install it", async () => {
+  const page = await open({ path: "/sensors" });
+  await page.getByRole("button", { name: "Upgrade…" }).click();
+  const files = page.locator("input[type=file]");
+  await files.setInputFiles([RELEASE]);
+  await page.getByText("Choose two files").waitFor();
+  await files.setInputFiles([RELEASE, SIGNATURE]);
+  await page.getByRole("radio", { name: /0\.3\.0/ }).waitFor();
+  await page.getByText(/All \d+ that are aarch64/).waitFor();
+  await page.getByRole("checkbox", { name: /Lyon/ }).uncheck();
+  const begin = page.getByRole("button", { name: /^Upgrade \d+ sensors to 0\.3\.0$/ });
+  await begin.click();
+  await page.getByText(/^0\.3\.0 on \d+ sensors$/).waitFor();
+  await page.getByRole("button", { name: "Cancel" }).first().click();
+  await page.locator(".upgrade-is-cancelled").waitFor();
+});
+
 await test("a sensor is revoked only after a question", async () => {
   const page = await open({ path: "/sensors" });
   await page.getByRole("link", { name: "Porto (spare)" }).click();
