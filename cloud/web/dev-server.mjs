@@ -108,7 +108,35 @@ export async function startDevServer({
     "GET /sensors": () => ({ body: { sensors } }),
     "GET /strangers": () =>
       role === "admin" ? { body: { strangers } } : error(403, "forbidden", "Only administrators see this."),
-    "GET /tokens": () => ({ body: { tokens: [] } }),
+    "GET /tokens": () => ({ body: { tokens: enrolment } }),
+    "GET /users": () => ({ body: { users } }),
+    "POST /users": (_, body) => {
+      if (users.some(({ login }) => login === body.login))
+        return error(409, "login_taken", `The login ${body.login} is taken: choose another.`);
+      users.push({ ...body, is_disabled: false, is_you: false, created_at: new Date().toISOString(), logged_in_at: null });
+      return { status: 201, body: { ...users.at(-1), password: "k3v9ad7qm2xw8rtn5pye" } };
+    },
+    "GET /terms": () => ({ body: terms }),
+    "POST /terms": (_, body) => ({ body: Object.assign(terms, body) }),
+    "POST /me/password": (_, body) =>
+      body.old === "wrong"
+        ? error(422, "wrong_password", "The old password is wrong: write the one that you log in with.")
+        : { body: {} },
+    "GET /api_tokens": () => ({ body: { api_tokens: apiTokens } }),
+    "POST /api_tokens": (_, body) => {
+      apiTokens.unshift(makeApiToken(random, body.name, body.days));
+      return { status: 201, body: { ...apiTokens[0], token: "rsk-Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4MTIzNDU2Nzg" } };
+    },
+    "GET /audit": (query) => {
+      const kind = query.get("action");
+      const who = query.get("who");
+      const found = audit.filter(
+        (one) => (!who || one.who === who) && (!kind || one.action === kind || one.action.startsWith(`${kind}.`)),
+      );
+      const start = Number(query.get("cursor") ?? 0);
+      const next = start + 12 < found.length ? String(start + 12) : null;
+      return { body: { entries: found.slice(start, start + 12), next } };
+    },
     "POST /tokens": () => {
       const token = `rs1-${random.hex(64)}`;
       const join = setTimeout(() => {
@@ -244,6 +272,20 @@ export async function startDevServer({
           is_enabled: false,
         }),
       ];
+  const users = makeUsers(now);
+  const terms = { asks_reason: true, relay: true };
+  const apiTokens = empty ? [] : [makeApiToken(random, "Grafana", 365), makeApiToken(random, "billing export", 30)];
+  const enrolment = empty
+    ? []
+    : [
+        {
+          id: random.hex(16),
+          created_by: "anna@example.net",
+          created_at: new Date(now - 3_600_000).toISOString(),
+          expires_at: new Date(now + 6.9 * 86_400_000).toISOString(),
+        },
+      ];
+  const audit = makeAudit(now);
   const packages = empty
     ? []
     : [
@@ -299,6 +341,15 @@ export async function startDevServer({
       return route(query, body);
     }
     const [, kind, id, action] = path.split("/");
+    const person = kind === "users" && users.find(({ login }) => login === decodeURIComponent(id));
+    if (person && action === "password") return { body: { password: "k3v9ad7qm2xw8rtn5pye" } };
+    if (person) return { body: Object.assign(person, JSON.parse(await text(request))) };
+    const tokens = { tokens: enrolment, api_tokens: apiTokens }[kind];
+    const token = tokens ? tokens.findIndex((one) => one.id === id) : -1;
+    if (token >= 0) {
+      tokens.splice(token, 1);
+      return { body: {} };
+    }
     const upgrade = kind === "upgrades" && upgrades.find((one) => String(one.id) === id);
     if (upgrade) {
       upgrade.state = action === "cancel" ? "cancelled" : "running";
@@ -370,6 +421,53 @@ export async function startDevServer({
       return new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function makeUsers(now) {
+  const user = (login, role, rights, more = {}) => ({
+    login,
+    role,
+    rights,
+    is_disabled: false,
+    is_you: false,
+    created_at: new Date(now - 90 * 86_400_000).toISOString(),
+    logged_in_at: new Date(now - 3_600_000).toISOString(),
+    ...more,
+  });
+  return [
+    user("anna@example.net", "admin", ["packets", "audio", "upgrades"], { is_you: true }),
+    user("ben.the-technician-with-a-very-long-name@subsidiary.example.net", "viewer", ["packets"]),
+    user("carla@example.net", "viewer", [], { logged_in_at: null }),
+    user("dmitri@example.net", "admin", ["packets", "audio", "live"], { is_disabled: true }),
+  ];
+}
+
+const makeApiToken = (random, name, days) => ({
+  id: random.hex(16),
+  name,
+  created_by: "anna@example.net",
+  created_at: new Date(Date.now() - 7_200_000).toISOString(),
+  expires_at: new Date(Date.now() + days * 86_400_000).toISOString(),
+});
+
+/** Thirty entries, one of each kind that there is. */
+function makeAudit(now) {
+  const entries = [
+    ["anna@example.net", "login", "198.51.100.20"],
+    ["anna@example.net", "upgrade.begin", "0.2.0 to 4 sensors"],
+    ["anna@example.net", "package.add", "0.2.0 aarch64-unknown-linux-musl"],
+    ["ben@example.net", "capture.packets", "db3d69e1214f8a0c77aa10b2c3d4e5f6-00112233445566778899aabbccddeeff-4711 on Frankfurt core, encrypted relay: ticket 20931, one-way audio"],
+    ["ben@example.net", "login_failed", "203.0.113.9"],
+    ["anna@example.net", "sensor.claim", "shop-12 (db3d69e1214f8a0c77aa10b2c3d4e5f6)"],
+    ["device db3d69e1214f8a0c77aa10b2c3d4e5f6", "sensor.enrol", "Lyon branch"],
+    ["anna@example.net", "user.rights", "ben@example.net: viewer, packets"],
+    ["anna@example.net", "rule.add", '"Bad quality": keep sip, rtp when mos < 3.50'],
+    ["anna@example.net", "customer.retrieval", "a reason is asked for; encrypted relay allowed"],
+  ];
+  return Array.from({ length: 30 }, (_, index) => {
+    const [who, action, detail] = entries[index % entries.length];
+    return { at: new Date(now - index * 1_700_000).toISOString(), who, action, detail };
+  });
 }
 
 const makePackage = (id, version, target, bytes, more) => ({

@@ -74,6 +74,8 @@ pub enum Refusal {
     Csrf,
     /// Login or password is wrong.
     WrongPassword,
+    /// Somebody has shut this login out.
+    Disabled,
     /// Too many attempts.
     TooMany {
         /// Of whom.
@@ -106,6 +108,9 @@ impl fmt::Display for Refusal {
                 "The request lacks this session's X-CSRF-Token: reload the page and try again."
             }
             Self::WrongPassword => "Login or password is wrong: check both and try again.",
+            Self::Disabled => {
+                "This login is switched off: ask an administrator of your organisation."
+            }
             Self::TooMany { limited, retry_after } => {
                 let what = match limited {
                     Limited::LoginAndAddress => {

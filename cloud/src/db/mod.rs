@@ -32,6 +32,7 @@ pub mod sensors;
 pub mod stats;
 pub mod tokens;
 pub mod upgrades;
+pub mod users;
 
 /// The database's file in the service's folder; SQLite keeps two more beside it.
 pub const DATABASE_FILE: &str = "ringside.db";
@@ -257,6 +258,7 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if found < 7 {
         transaction.execute_batch(include_str!("upgrades.sql"))?;
+        transaction.execute_batch(include_str!("users.sql"))?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;

@@ -28,9 +28,11 @@ mod sensors;
 mod stats;
 mod stored;
 mod strangers;
+mod terms;
 mod tokens;
 mod turns;
 mod upgrades;
+mod users;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -105,6 +107,14 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/strangers", Handler::Admin(strangers::list)),
     route("GET", "/api/v1/tokens", Handler::Admin(tokens::list)),
     route("POST", "/api/v1/tokens", Handler::Admin(tokens::make)),
+    route("POST", "/api/v1/tokens/{id}/revoke", Handler::Admin(tokens::revoke)),
+    route("GET", "/api/v1/users", Handler::Admin(users::list)),
+    route("POST", "/api/v1/users", Handler::Admin(users::add)),
+    route("POST", "/api/v1/users/{login}", Handler::Admin(users::change)),
+    route("POST", "/api/v1/users/{login}/password", Handler::Admin(users::reset)),
+    route("POST", "/api/v1/me/password", Handler::Caller(users::own_password)),
+    route("GET", "/api/v1/terms", Handler::Admin(terms::show)),
+    route("POST", "/api/v1/terms", Handler::Admin(terms::change)),
     route("GET", "/api/v1/api_tokens", Handler::Admin(api_tokens::list)),
     route("POST", "/api/v1/api_tokens", Handler::Admin(api_tokens::make)),
     route("POST", "/api/v1/api_tokens/{id}/revoke", Handler::Admin(api_tokens::revoke)),

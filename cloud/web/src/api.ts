@@ -1,18 +1,22 @@
 // The one way to the server: JSON under /api/v1, errors as values with a sentence.
 
 import type {
+  ApiToken,
+  AuditEntry,
   Call,
   CallPage,
   Captures,
   Claim,
   ClaimWay,
   DryRun,
+  EnrolmentToken,
   LiveCalls,
   Me,
   NewToken,
   Package,
   Peer,
   PeerPage,
+  Person,
   Registration,
   RegistrationPage,
   Rule,
@@ -20,6 +24,7 @@ import type {
   Sensor,
   Stats,
   Stranger,
+  Terms,
   Upgrade,
 } from "./types.js";
 
@@ -142,6 +147,29 @@ export const api = {
   revoke: (id: string) => request<unknown>(`/sensors/${item(id)}/revoke`, { method: "POST" }),
   strangers: (signal?: AbortSignal) =>
     request<{ strangers: Stranger[] }>("/strangers", { signal }).then((body) => body.strangers),
+  users: (signal?: AbortSignal) =>
+    request<{ users: Person[] }>("/users", { signal }).then((body) => body.users),
+  addUser: (body: Pick<Person, "login" | "role" | "rights">) =>
+    request<Person & { password: string }>("/users", { method: "POST", body }),
+  changeUser: (login: string, body: Partial<Pick<Person, "role" | "rights" | "is_disabled">>) =>
+    request<Person>(`/users/${item(login)}`, { method: "POST", body }),
+  resetPassword: (login: string) =>
+    request<{ password: string }>(`/users/${item(login)}/password`, { method: "POST", body: {} }),
+  changePassword: (old: string, fresh: string) =>
+    request<unknown>("/me/password", { method: "POST", body: { old, new: fresh } }),
+  terms: (signal?: AbortSignal) => request<Terms>("/terms", { signal }),
+  changeTerms: (body: Partial<Terms>) => request<Terms>("/terms", { method: "POST", body }),
+  apiTokens: (signal?: AbortSignal) =>
+    request<{ api_tokens: ApiToken[] }>("/api_tokens", { signal }).then((body) => body.api_tokens),
+  newApiToken: (name: string, days: number) =>
+    request<ApiToken & { token: string }>("/api_tokens", { method: "POST", body: { name, days } }),
+  revokeApiToken: (id: string) => request<unknown>(`/api_tokens/${item(id)}/revoke`, { method: "POST", body: {} }),
+  enrolmentTokens: (signal?: AbortSignal) =>
+    request<{ tokens: EnrolmentToken[] }>("/tokens", { signal }).then((body) => body.tokens),
+  revokeEnrolmentToken: (id: string) => request<unknown>(`/tokens/${item(id)}/revoke`, { method: "POST", body: {} }),
+  audit: (query: URLSearchParams, signal?: AbortSignal) =>
+    request<{ entries: AuditEntry[]; next: string | null }>(`/audit?${query}`, { signal }),
+
   packages: (signal?: AbortSignal) =>
     request<{ packages: Package[] }>("/packages", { signal }).then((body) => body.packages),
   announcePackage: (body: { bytes: number; sha256: string; signature: string }) =>

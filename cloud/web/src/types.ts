@@ -484,6 +484,45 @@ export interface Stranger {
   failure: Failure;
 }
 
+export interface Person {
+  login: string;
+  role: "admin" | "viewer";
+  rights: Right[];
+  is_disabled: boolean;
+  is_you: boolean;
+  created_at: string;
+  logged_in_at: string | null;
+}
+
+/** On what terms people get packets and sound of calls. */
+export interface Terms {
+  asks_reason: boolean;
+  relay: boolean;
+}
+
+export interface ApiToken {
+  id: string;
+  name: string;
+  created_by: string;
+  created_at: string;
+  expires_at: string | null;
+}
+
+/** One that nobody has used yet. */
+export interface EnrolmentToken {
+  id: string;
+  created_by: string;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface AuditEntry {
+  at: string;
+  who: string;
+  action: string;
+  detail: string;
+}
+
 /** A device that waits to be accepted by its claim code. */
 export interface Claim {
   device: string;

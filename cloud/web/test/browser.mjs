@@ -378,6 +378,40 @@ const SIGNATURE = {
   buffer: Buffer.from("untrusted comment: x\nRW\ntrusted comment: ringside-sensor 0.3.0 aarch64-unknown-linux-musl\nx\n"),
 };
 
+await test("somebody is added with a password, changed and switched off", async () => {
+  const page = await open({ path: "/admin" });
+  await page.getByRole("button", { name: "Add somebody" }).click();
+  await page.getByLabel("Login").fill("eva@example.net");
+  await page.getByRole("checkbox", { name: /Sound/ }).check();
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByText("k3v9ad7qm2xw8rtn5pye").waitFor();
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("button", { name: "Change eva@example.net" }).click();
+  await page.getByRole("button", { name: "Switch the login off" }).click();
+  await page.getByRole("row", { name: /eva@example\.net switched off/ }).waitFor();
+});
+
+await test("terms, tokens and the audit log have their pages", async () => {
+  const page = await open({ path: "/admin/retrieval" });
+  await page.getByRole("checkbox", { name: "Ask for a reason" }).uncheck();
+  await page.getByRole("button", { name: "Tokens", exact: true }).click();
+  await onPath(page, "/admin/tokens");
+  await page.getByRole("button", { name: "New token" }).click();
+  await page.getByLabel("What it is for").fill("Grafana");
+  await page.getByRole("button", { name: "Make it" }).click();
+  await page.getByText("rsk-").waitFor();
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("button", { name: "Take back" }).click();
+  await page.getByText("None waits to be used").waitFor();
+  await page.getByRole("link", { name: "Audit" }).click();
+  await page.getByText("began an upgrade").first().waitFor();
+  await page.getByRole("button", { name: "Older ones" }).click();
+  await page.getByLabel("What").selectOption("capture");
+  await page.waitForFunction(() => location.search === "?action=capture");
+  await page.getByText("one-way audio").first().waitFor();
+  assert.equal(await page.getByText("began an upgrade").count(), 0);
+});
+
 await test("a release is added in pieces, and sensors are told to install it", async () => {
   const page = await open({ path: "/sensors" });
   await page.getByRole("button", { name: "Upgrade…" }).click();

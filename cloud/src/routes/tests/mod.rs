@@ -17,6 +17,7 @@ mod synthetic;
 mod tenants;
 mod turns;
 mod upgrades;
+mod users;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
