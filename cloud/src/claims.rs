@@ -254,7 +254,13 @@ mod tests {
         IpAddr::from((0x0a00_0000 + number).to_be_bytes())
     }
 
-    fn wait(claims: &Claims, number: u32, shown: u8, from: u32, now: UnixMicros) -> Result<(), Full> {
+    fn wait(
+        claims: &Claims,
+        number: u32,
+        shown: u8,
+        from: u32,
+        now: UnixMicros,
+    ) -> Result<(), Full> {
         claims.wait(device(number), &hello([1; 32], "box", now), code(shown), address(from), now)
     }
 

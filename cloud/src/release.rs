@@ -139,11 +139,17 @@ pub(crate) mod tests {
         let (signer, stranger) = (Signer::new(), Signer::new());
         let text = signer.sign(b"program", "ringside-sensor 0.2.0 aarch64-unknown-linux-musl");
         let found = named(&text).expect("named");
-        assert_eq!((found.version.as_str(), found.target.as_str()), ("0.2.0", "aarch64-unknown-linux-musl"));
+        assert_eq!(
+            (found.version.as_str(), found.target.as_str()),
+            ("0.2.0", "aarch64-unknown-linux-musl")
+        );
         let key = signer.public();
         assert_eq!(check(b"program", &text, Some(&key)), Ok(true));
         assert_eq!(check(b"programs", &text, Some(&key)), Err(ReleaseError::Untrusted));
-        assert_eq!(check(b"program", &text, Some(&stranger.public())), Err(ReleaseError::Untrusted));
+        assert_eq!(
+            check(b"program", &text, Some(&stranger.public())),
+            Err(ReleaseError::Untrusted)
+        );
         assert_eq!(check(b"program", &text, None), Ok(BUILT_IN_KEY.is_some()));
         assert_eq!(named("hello"), Err(ReleaseError::BadSignature));
         for comment in ["timestamp:1", "ringside-sensor 0.2.0", "ringside-sensor <b> x86_64"] {

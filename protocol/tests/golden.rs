@@ -366,12 +366,7 @@ fn handshake() {
             code_signature: count(77),
             wait_seconds: ringside_protocol::claim::MAX_CLAIM_SECONDS,
         },
-        &Claim {
-            prove: minimal_prove(),
-            hour: 0,
-            code_signature: [0; 64],
-            wait_seconds: 0,
-        },
+        &Claim { prove: minimal_prove(), hour: 0, code_signature: [0; 64], wait_seconds: 0 },
     );
     pin_both(
         "claim_answer",

@@ -180,7 +180,8 @@ struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     fn new(caller: &'a Caller, running: Option<&'a Running>, server: Server) -> Self {
-        let config = Config { servers: vec![server.clone()], has_token: false, can_claim: false, seed: 0 };
+        let config =
+            Config { servers: vec![server.clone()], has_token: false, can_claim: false, seed: 0 };
         let session = Session::new(config, caller.settings.clock.now().instant);
         let session = Arc::new(Mutex::new(session));
         Self { caller, running, server, session, skew: None, is_pinned: false }

@@ -110,7 +110,8 @@ fn the_code_stands_behind_the_pin_and_outlives_both_restarts() {
     };
     let post = |pin: &str| {
         let form = format!("pin={pin}");
-        let head = format!("POST /claim HTTP/1.1\r\nHost: {port}\r\nContent-Length: {}", form.len());
+        let head =
+            format!("POST /claim HTTP/1.1\r\nHost: {port}\r\nContent-Length: {}", form.len());
         page(&format!("{head}\r\n\r\n{form}"))
     };
     let code = code(&sensor);

@@ -71,7 +71,8 @@ impl Host {
             return Err(package);
         }
         let id = package["id"].clone();
-        let size = usize::try_from(package["piece_bytes"].as_u64().expect("a number")).expect("small");
+        let size =
+            usize::try_from(package["piece_bytes"].as_u64().expect("a number")).expect("small");
         for (number, piece) in bytes.chunks(size).enumerate() {
             let path = format!("/packages/{id}?offset={}", number * size);
             let (status, answered) = self.api.post_bytes(&path, piece);

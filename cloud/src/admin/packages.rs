@@ -24,13 +24,11 @@ pub(super) fn add(
     let signature = read(Path::new(&beside), MAX_SIGNATURE_BYTES as u64)?;
     let signature = String::from_utf8_lossy(&signature).into_owned();
     let named = release::named(&signature).map_err(|error| error.to_string())?;
-    let is_checked =
-        release::check(&bytes, &signature, key).map_err(|error| error.to_string())?;
+    let is_checked = release::check(&bytes, &signature, key).map_err(|error| error.to_string())?;
     let mut sha256 = [0; 32];
     sha256.copy_from_slice(digest(&SHA256, &bytes).as_ref());
     let release::Named { version, target } = named;
-    let announced =
-        Announced { version, target, bytes: bytes.len() as u64, sha256, signature };
+    let announced = Announced { version, target, bytes: bytes.len() as u64, sha256, signature };
     let id = packages::announce(db, None, WHO, &announced, now).map_err(words)?;
     let id = id.ok_or_else(|| {
         format!("there are {MAX_PACKAGES} packages: remove one with `admin package remove NUMBER`")

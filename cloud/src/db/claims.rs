@@ -3,11 +3,10 @@
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::message::Hello;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::OptionalExtension;
 
 use super::customers::audit;
 use super::sensors::{clip, find, fingerprint, join};
-use super::{Db, Result};
+use super::{Db, OptionalExtension, Result};
 use crate::auth::Admin;
 
 impl Db {

@@ -2,10 +2,12 @@
 
 use ringside_protocol::push::PIECE_BYTES;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::customers::audit;
-use super::{Customer, Db, DbError, Result, bytes, loaded_time, stored_time};
+use super::{
+    Connection, Customer, Db, DbError, OptionalExtension, Result, Row, bytes, loaded_time, params,
+    stored_time,
+};
 use crate::auth::{Admin, Scope};
 
 /// Packages of one customer, or of the operator, at most.
@@ -133,9 +135,10 @@ pub fn announce(
         if known.len() >= MAX_PACKAGES {
             return Ok(None);
         }
-        tx.execute(
+        let id = tx.query_row(
             "INSERT INTO package (customer, version, target, bytes, received, sha256, signature, \
-             is_checked, uploaded_by, uploaded_at) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, 0, ?7, ?8)",
+             is_checked, uploaded_by, uploaded_at) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, 0, ?7, ?8) \
+             RETURNING package",
             params![
                 customer.map(|customer| customer.0),
                 announced.version,
@@ -146,8 +149,9 @@ pub fn announce(
                 who,
                 stored_time(now)
             ],
+            |row| row.get(0),
         )?;
-        Ok(Some(tx.last_insert_rowid()))
+        Ok(Some(id))
     })
 }
 
@@ -211,7 +215,13 @@ pub fn content(db: &Db, package: &Package) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// The database's.
-pub fn accept(db: &Db, who: &str, package: &Package, is_checked: bool, now: UnixMicros) -> Result<()> {
+pub fn accept(
+    db: &Db,
+    who: &str,
+    package: &Package,
+    is_checked: bool,
+    now: UnixMicros,
+) -> Result<()> {
     db.write(|tx| {
         tx.execute(
             "UPDATE package SET is_checked = ?2 WHERE package = ?1",
@@ -258,10 +268,10 @@ impl Db {
 }
 
 pub(super) fn one(connection: &Connection, id: i64) -> Result<Option<Package>> {
-    let mut statement = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM package WHERE package = ?1"))?;
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM package WHERE package = ?1"))?;
     let mut rows = statement.query([id])?;
-    rows.next()?.map(load).transpose()
+    rows.next()?.map(|row| load(&row)).transpose()
 }
 
 /// The customer's, or the operator's where there is none; and the operator's besides, if asked.
@@ -272,7 +282,7 @@ fn of(connection: &Connection, customer: Option<Customer>, shared: bool) -> Resu
     let mut rows = statement.query([])?;
     let mut packages = Vec::new();
     while let Some(row) = rows.next()? {
-        let package = load(row)?;
+        let package = load(&row)?;
         if package.customer == customer || (shared && package.customer.is_none()) {
             packages.push(package);
         }
@@ -331,9 +341,8 @@ mod tests {
         let id = announce(&db, None, "op", &announced(1, length as u64), NOW).expect("made");
         let id = id.expect("there is room");
         let (first, last) = whole.split_at(PIECE_BYTES);
-        let take = |offset: usize, piece: &[u8]| {
-            take_piece(&db, id, offset as u64, piece).expect("asked")
-        };
+        let take =
+            |offset: usize, piece: &[u8]| take_piece(&db, id, offset as u64, piece).expect("asked");
         assert_eq!(take(PIECE_BYTES, last), Taken::NotNext(0));
         assert_eq!(take(0, &first[1..]), Taken::Misfit);
         assert_eq!(take(0, first), Taken::Here(PIECE_BYTES as u64));

@@ -14,12 +14,14 @@ use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::push::{Order, PIECE_BYTES, Progress};
 use ringside_protocol::time::UnixMicros;
 use ringside_protocol::words::plural;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::customers::audit;
 use super::packages::{self, Package, stored};
 use super::sensors::clip;
-use super::{Customer, Db, Result, bytes, loaded_time, stored_time};
+use super::{
+    Connection, Customer, Db, OptionalExtension, Result, Row, bytes, loaded_time, params,
+    stored_time,
+};
 use crate::auth::{Admin, Scope};
 
 #[cfg(test)]
@@ -178,12 +180,13 @@ pub fn begin(
         }
         forget_old(tx, customer)?;
         let at = stored_time(now);
-        tx.execute(
+        let rollout: i64 = tx.query_row(
             "INSERT INTO rollout (customer, package, version, state, ring, why, created_by, \
-             created_at, changed_at) VALUES (?1, ?2, ?3, 'running', 0, '', ?4, ?5, ?5)",
+             created_at, changed_at) VALUES (?1, ?2, ?3, 'running', 0, '', ?4, ?5, ?5) RETURNING \
+             rollout",
             params![customer.0, package.id, package.version, admin.who(), at],
+            |row| row.get(0),
         )?;
-        let rollout = tx.last_insert_rowid();
         for (place, device) in devices.iter().enumerate() {
             let ring = if in_rings { ring(place, devices.len()) } else { 0 };
             let state = if ring == 0 { State::Offered } else { State::Waiting };
@@ -267,7 +270,7 @@ pub fn list(db: &Db, scope: &Scope) -> Result<Vec<Rollout>> {
     let mut statement = reader
         .prepare_cached("SELECT rollout FROM rollout WHERE customer = ?1 ORDER BY rollout DESC")?;
     let ids = statement.query_map([scope.customer().0], |row| row.get(0))?;
-    let ids = ids.collect::<rusqlite::Result<Vec<i64>>>()?;
+    let ids = ids.collect::<Result<Vec<i64>>>()?;
     let rollouts = ids.into_iter().map(|id| rollout_of(&reader, scope.customer(), id));
     Ok(rollouts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
@@ -381,11 +384,10 @@ impl Db {
 /// Opens the next ring, pauses, or ends a rollout after one of its sensors is through. Gives the
 /// sensors whose turn it is.
 fn advance(tx: &Connection, order: &OrderRow, now: UnixMicros) -> Result<Vec<Fingerprint>> {
-    let customer: i64 = tx.query_row(
-        "SELECT customer FROM rollout WHERE rollout = ?1",
-        [order.rollout],
-        |row| row.get(0),
-    )?;
+    let customer: i64 =
+        tx.query_row("SELECT customer FROM rollout WHERE rollout = ?1", [order.rollout], |row| {
+            row.get(0)
+        })?;
     let Some(rollout) = rollout_of(tx, Customer(customer), order.rollout)? else {
         return Ok(Vec::new());
     };
@@ -457,7 +459,7 @@ fn forget_old(tx: &Connection, customer: Customer) -> Result<()> {
          BY rollout DESC",
     )?;
     let old = statement.query_map([customer.0], |row| row.get(0))?;
-    let old = old.collect::<rusqlite::Result<Vec<i64>>>()?;
+    let old = old.collect::<Result<Vec<i64>>>()?;
     for id in old.into_iter().skip(MAX_ROLLOUTS - 1) {
         tx.execute("DELETE FROM upgrade_order WHERE rollout = ?1", [id])?;
         tx.execute("DELETE FROM rollout WHERE rollout = ?1", [id])?;
@@ -465,15 +467,14 @@ fn forget_old(tx: &Connection, customer: Customer) -> Result<()> {
     Ok(())
 }
 
-const ORDER: &str =
-    "number, rollout, device, package, ring, state, why, fetched, changed_at";
+const ORDER: &str = "number, rollout, device, package, ring, state, why, fetched, changed_at";
 
 fn newest_of(connection: &Connection, device: Fingerprint) -> Result<Option<OrderRow>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {ORDER} FROM upgrade_order WHERE device = ?1 ORDER BY number DESC LIMIT 1"
     ))?;
     let mut rows = statement.query([device.0])?;
-    rows.next()?.map(load).transpose()
+    rows.next()?.map(|row| load(&row)).transpose()
 }
 
 fn rollout_of(connection: &Connection, customer: Customer, id: i64) -> Result<Option<Rollout>> {
@@ -483,7 +484,7 @@ fn rollout_of(connection: &Connection, customer: Customer, id: i64) -> Result<Op
     let mut rows = statement.query([id])?;
     let mut orders = Vec::new();
     while let Some(row) = rows.next()? {
-        orders.push(load(row)?);
+        orders.push(load(&row)?);
     }
     let mut statement = connection.prepare_cached(
         "SELECT package, version, state, ring, why, created_by, created_at FROM rollout WHERE \

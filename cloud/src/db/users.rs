@@ -1,11 +1,12 @@
 //! A customer's people, as an administrator sees and changes them.
 
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{OptionalExtension, params};
 
 use super::customers::{Role, audit};
 use super::rights::Rights;
-use super::{Customer, Db, Result, loaded_time, stored_time};
+use super::{
+    Connection, Customer, Db, OptionalExtension, Result, loaded_time, params, stored_time,
+};
 use crate::auth::{Admin, Scope};
 
 /// People of one customer.
@@ -72,7 +73,7 @@ pub fn list(db: &Db, admin: &Admin<'_>) -> Result<Vec<Person>> {
             logged_in_at: row.get::<_, Option<i64>>(5)?.map(loaded_time),
         })
     })?;
-    Ok(people.collect::<rusqlite::Result<_>>()?)
+    Ok(people.collect::<Result<_>>()?)
 }
 
 /// Somebody of the customer.
@@ -101,7 +102,7 @@ pub fn add(
     db.write(|tx| {
         let made = tx.execute(
             "INSERT INTO user (customer, login, password, role, created_at, rights) VALUES (?1, \
-             ?2, ?3, ?4, ?5, ?6) ON CONFLICT (login) DO NOTHING",
+             ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
             params![
                 admin.customer().0,
                 login,
@@ -136,8 +137,8 @@ pub fn change(
     let is_disabled = change.is_disabled.unwrap_or(person.is_disabled);
     db.write(|tx| {
         tx.execute(
-            "UPDATE user SET role = ?3, rights = ?4, is_disabled = ?5 WHERE customer = ?1 AND login \
-             = ?2",
+            "UPDATE user SET role = ?3, rights = ?4, is_disabled = ?5 WHERE customer = ?1 AND \
+             lower(login) = lower(?2)",
             params![
                 admin.customer().0,
                 person.login,
@@ -177,7 +178,7 @@ pub fn set_password(
 ) -> Result<()> {
     db.write(|tx| {
         tx.execute(
-            "UPDATE user SET password = ?3 WHERE customer = ?1 AND login = ?2",
+            "UPDATE user SET password = ?3 WHERE customer = ?1 AND lower(login) = lower(?2)",
             params![scope.customer().0, login, password],
         )?;
         log_out(tx, scope.customer(), login)?;
@@ -191,17 +192,17 @@ pub fn set_password(
 /// The database's.
 pub fn own_password(db: &Db, scope: &Scope) -> Result<Option<String>> {
     let reader = db.reader();
-    let mut statement =
-        reader.prepare_cached("SELECT password FROM user WHERE customer = ?1 AND login = ?2")?;
-    let found =
-        statement.query_row(params![scope.customer().0, scope.who()], |row| row.get(0));
+    let mut statement = reader.prepare_cached(
+        "SELECT password FROM user WHERE customer = ?1 AND lower(login) = lower(?2)",
+    )?;
+    let found = statement.query_row(params![scope.customer().0, scope.who()], |row| row.get(0));
     Ok(found.optional()?)
 }
 
-fn log_out(tx: &rusqlite::Connection, customer: Customer, login: &str) -> Result<()> {
+fn log_out(tx: &Connection, customer: Customer, login: &str) -> Result<()> {
     tx.execute(
         "DELETE FROM login_session WHERE user IN (SELECT user FROM user WHERE customer = ?1 AND \
-         login = ?2)",
+         lower(login) = lower(?2))",
         params![customer.0, login],
     )?;
     Ok(())

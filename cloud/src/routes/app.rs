@@ -1,7 +1,7 @@
 //! What the routes share.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ringside_protocol::time::UnixMicros;
 

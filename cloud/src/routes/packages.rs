@@ -39,7 +39,8 @@ pub(super) fn announce(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
         ApiError::new(400, "bad_body", message)
     })?;
     if !(1..=MAX_PACKAGE_BYTES).contains(&wanted.bytes) {
-        let allowed = format!("a length of at most {} MiB: more is no release", MAX_PACKAGE_BYTES >> 20);
+        let allowed =
+            format!("a length of at most {} MiB: more is no release", MAX_PACKAGE_BYTES >> 20);
         return Err(ApiError::parameter("bytes", &allowed));
     }
     let sha256 = HEXLOWER.decode(wanted.sha256.as_bytes()).ok();
@@ -74,8 +75,8 @@ pub(super) fn take_piece(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
             _ => return Err(ApiError::parameter(&name, "offset")),
         }
     }
-    let offset: u64 =
-        offset.ok_or_else(|| ApiError::parameter("offset", "where in the package the piece begins"))?;
+    let offset: u64 = offset
+        .ok_or_else(|| ApiError::parameter("offset", "where in the package the piece begins"))?;
     match packages::take_piece(db, package.id, offset, &context.request.body)? {
         Taken::Here(received) if received == package.bytes => finish(context, admin, package.id),
         Taken::Here(received) => Ok(json_response(200, &object(&Package { received, ..package }))),
@@ -84,7 +85,8 @@ pub(super) fn take_piece(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
             Err(ApiError::new(409, "not_next", message))
         }
         Taken::Misfit => {
-            let message = format!("A piece has {PIECE_BYTES} bytes, and the last one what is left.");
+            let message =
+                format!("A piece has {PIECE_BYTES} bytes, and the last one what is left.");
             Err(ApiError::new(400, "bad_piece", message))
         }
         Taken::Gone => Err(no_such_package()),
@@ -98,9 +100,11 @@ pub(super) fn delete(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
     }
     may(context, admin)?;
     let upgrades = upgrades::list(&context.app.db, admin)?;
-    let wants = |it: &Rollout| it.package == id && ["running", "paused"].contains(&it.state.as_str());
+    let wants =
+        |it: &Rollout| it.package == id && ["running", "paused"].contains(&it.state.as_str());
     if upgrades.iter().any(wants) {
-        let message = "Sensors are installing this package: wait for the end of that, or cancel it.";
+        let message =
+            "Sensors are installing this package: wait for the end of that, or cancel it.";
         return Err(ApiError::new(409, "in_use", message));
     }
     packages::remove_own(&context.app.db, admin, id, context.now)?;

@@ -130,9 +130,8 @@ pub(super) fn reset(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
 /// Somebody's own password. All sessions end, this one too.
 pub(super) fn own_password(context: &Context<'_>, caller: &Caller) -> Answer {
     let scope = &caller.scope;
-    let passwords: Passwords = serde_json::from_slice(&context.request.body).map_err(|_| {
-        ApiError::new(400, "bad_body", "Send {\"old\": \"…\", \"new\": \"…\"}.")
-    })?;
+    let passwords: Passwords = serde_json::from_slice(&context.request.body)
+        .map_err(|_| ApiError::new(400, "bad_body", "Send {\"old\": \"…\", \"new\": \"…\"}."))?;
     password::check(&passwords.new).map_err(|says| {
         let message = format!("The new one does not do: {says}.");
         ApiError::new(400, "bad_password", message)

@@ -76,9 +76,10 @@ fn code(claim: &Claim, request: &Request<'_>) -> Result<Code, Refusal> {
 fn too_many(full: Full) -> Refusal {
     let (limit, seconds) = match full {
         Full::TooOften(seconds) => ("claims of one address in a minute".to_owned(), seconds),
-        Full::Address => {
-            (format!("{MAX_WAITING_PER_ADDRESS} devices of one address that wait to be claimed"), 60)
-        }
+        Full::Address => (
+            format!("{MAX_WAITING_PER_ADDRESS} devices of one address that wait to be claimed"),
+            60,
+        ),
     };
     let seconds = u16::try_from(seconds).unwrap_or(u16::MAX);
     Refusal::Later { failure: Failure::Busy { limit }, seconds }

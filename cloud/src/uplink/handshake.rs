@@ -133,7 +133,11 @@ impl Uplink {
     }
 
     /// Checks version, nonce and signature.
-    pub(super) fn check_proof(&self, prove: &Prove, request: &Request<'_>) -> Result<Fingerprint, Refusal> {
+    pub(super) fn check_proof(
+        &self,
+        prove: &Prove,
+        request: &Request<'_>,
+    ) -> Result<Fingerprint, Refusal> {
         let hello = &prove.hello;
         let refused = agree(hello).err().or_else(|| {
             if !self.nonces.is_ours(&prove.nonce, &hello.device_key, request.now) {

@@ -20,8 +20,7 @@ impl Uplink {
         let due = self.db.order_for(session.device)?;
         let was_told = |order: &Order| {
             session.told_upgrade.is_some_and(|(number, at)| {
-                number == order.order
-                    && request.now.since(at) < REPEAT_SECONDS * MICROS_PER_SECOND
+                number == order.order && request.now.since(at) < REPEAT_SECONDS * MICROS_PER_SECOND
             })
         };
         Ok(due.filter(|order| !was_told(order)))

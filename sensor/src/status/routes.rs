@@ -71,20 +71,18 @@ impl Site {
     fn join(&self, request: &Request) -> Answer {
         let given = |name| field(&request.body, name).unwrap_or_default();
         let (status, says) = match self.wrong_pin(&given("pin")) {
-            None => {
-                match enrol(given("token").trim(), None, self.sources.settings.clone()) {
-                    Ok(enrolled) => {
-                        log::info!(
-                            "joined {} from the status page ({})",
-                            enrolled.customer,
-                            request.from
-                        );
-                        let says = format!("This sensor belongs to {} now.", enrolled.customer);
-                        return Answer::html(200, page::message("Joined", &says));
-                    }
-                    Err(error) => (502, error.to_string()),
+            None => match enrol(given("token").trim(), None, self.sources.settings.clone()) {
+                Ok(enrolled) => {
+                    log::info!(
+                        "joined {} from the status page ({})",
+                        enrolled.customer,
+                        request.from
+                    );
+                    let says = format!("This sensor belongs to {} now.", enrolled.customer);
+                    return Answer::html(200, page::message("Joined", &says));
                 }
-            }
+                Err(error) => (502, error.to_string()),
+            },
             Some(wrong) => wrong,
         };
         Answer::html(status, page::join(self.pin.is_set(), Some(&says)))

@@ -294,11 +294,8 @@ impl Pushed {
             let why = "what was fetched is not the package that was ordered: order it again";
             return Err(Stop::Refused(why.to_owned()));
         }
-        let policy = Policy {
-            key: self.key.clone(),
-            running: SOFTWARE.to_owned(),
-            allows_downgrade: false,
-        };
+        let policy =
+            Policy { key: self.key.clone(), running: SOFTWARE.to_owned(), allows_downgrade: false };
         let package = package::check(&bytes, &order.signature, &policy)
             .map_err(|error| Stop::Refused(error.to_string()))?;
         if package.version != order.version {
@@ -322,7 +319,8 @@ impl Pushed {
                 install::install(&program, &self.data_dir, package, SOFTWARE, &uninterrupted)
                     .map_err(|error| refused(&error))?;
                 service::restart(&self.data_dir).map_err(|error| {
-                    let why = format!("it is installed, but the sensor could not be restarted ({error})");
+                    let why =
+                        format!("it is installed, but the sensor could not be restarted ({error})");
                     refused(&why)
                 })?;
             }
@@ -333,7 +331,8 @@ impl Pushed {
     /// Who may replace the program here.
     fn installer(&self) -> Result<Installer, Stop> {
         if self.data_dir.join(OF_A_BOX).exists() {
-            let why = "it is a box, whose system is upgraded as a whole: bring the bundle on a stick";
+            let why =
+                "it is a box, whose system is upgraded as a whole: bring the bundle on a stick";
             return Err(Stop::Refused(why.to_owned()));
         }
         let (program, _) = Program::of(&self.executable);

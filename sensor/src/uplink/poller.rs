@@ -102,10 +102,7 @@ fn poll_session(shared: &Shared, link: &OpenLink, client: &Client, backoff: &mut
 fn carry_out(shared: &Shared, command: Command) {
     match command {
         Command::Lease(lease) => shared.apply(lease, false),
-        Command::HeartbeatNow
-        | Command::Rules(_)
-        | Command::Retrieve(_)
-        | Command::Upgrade(_) => {}
+        Command::HeartbeatNow | Command::Rules(_) | Command::Retrieve(_) | Command::Upgrade(_) => {}
     }
     // Both are answered by a heartbeat: it acknowledges the lease.
     shared.handle(Event::HeartbeatWanted);

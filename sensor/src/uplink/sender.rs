@@ -126,8 +126,8 @@ impl Sender<'_> {
                  the claim code to enter in the cloud under Sensors, Add"
             );
         }
-        let patience =
-            caller.settings.network.timeouts.request + Duration::from_secs(MAX_CLAIM_SECONDS.into());
+        let patience = caller.settings.network.timeouts.request
+            + Duration::from_secs(MAX_CLAIM_SECONDS.into());
         let answer = link.client.ask_within(&claim, None, patience);
         let answer = answer.map_err(|refused| match refused.failure {
             // An older cloud has no such address.

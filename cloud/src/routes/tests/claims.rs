@@ -26,7 +26,10 @@ fn a_device_is_looked_at_and_then_accepted() {
     assert_eq!(found.status, 200);
     let found = body(found);
     assert_eq!(found["device"], device.to_string());
-    assert_eq!((&found["name"], &found["address"]), (&json!("shop-12 [31m"), &json!("198.51.100.7")));
+    assert_eq!(
+        (&found["name"], &found["address"]),
+        (&json!("shop-12 [31m"), &json!("198.51.100.7"))
+    );
     assert_eq!((&found["software"], &found["arch"]), (&json!("0.1.0"), &json!("aarch64")));
     assert_eq!(bench.json(&us, "/api/v1/sensors")["sensors"].as_array().map(Vec::len), Some(1));
 

@@ -179,7 +179,10 @@ fn upgrading_is_a_right_of_its_own() {
     assert_eq!(bench.json(&us, "/api/v1/upgrades")["upgrades"][0]["state"], "running");
     let viewer = bench.log_in(&bench.ours.viewer);
     assert_eq!(bench.get(&viewer, "/api/v1/upgrades").status, 403);
-    bench.app.db.set_rights(&bench.ours.admin, Rights { upgrades: true, ..rights }, "t", bench.now())
+    bench
+        .app
+        .db
+        .set_rights(&bench.ours.admin, Rights { upgrades: true, ..rights }, "t", bench.now())
         .expect("set");
     assert_eq!(body(bench.post(&us, &cancel))["state"], "cancelled");
 }
