@@ -46,6 +46,7 @@ use self::engine::Purpose;
 
 pub mod calls;
 pub mod cdrs;
+pub mod claims;
 pub mod customers;
 mod dialect;
 mod engine;
@@ -54,6 +55,7 @@ pub mod intake;
 pub mod leases;
 mod migrate;
 mod newest;
+pub mod packages;
 pub mod peers;
 pub mod people;
 mod postgres;
@@ -66,6 +68,8 @@ pub mod several;
 mod sqlite;
 pub mod stats;
 pub mod tokens;
+pub mod upgrades;
+pub mod users;
 mod value;
 
 pub use self::engine::{Column, Connection, OptionalExtension, Row, Rows, Statement, Transaction};
