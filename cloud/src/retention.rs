@@ -71,7 +71,9 @@ fn expire_series(
             }
             let deleted = db.expire_some(&table, until, SLICE)?;
             expired.records += deleted;
-            if deleted == 0 {
+            let is_call = series == Series::Calls;
+            let terms = if is_call { db.forget_terms(&table, until, 10 * SLICE)? } else { 0 };
+            if deleted + terms == 0 {
                 break;
             }
         }

@@ -15,6 +15,7 @@ const STEPS: &[(i64, &str)] = &[
     (5, include_str!("rights.sql")),
     (6, include_str!("peers.sql")),
     (9, include_str!("logins.sql")),
+    (9, include_str!("hours.sql")),
 ];
 
 /// The schema since which there is PostgreSQL: it has the tables of all days from the start.
