@@ -67,6 +67,14 @@ pub fn run(
             let customer = find_customer(&db, &customer)?;
             make_token(&db, data, customer, server, now)?
         }
+        Admin::NumberErase { customer, number } => {
+            let customer = find_customer(&db, &customer)?;
+            let erased = db.erase_number(customer, &number, WHO, now).map_err(words)?;
+            format!(
+                "{} calls and {} records of registrations are erased\n",
+                erased.calls, erased.registrations
+            )
+        }
         Admin::SensorList { customer } => list_sensors(&db, customer.as_deref(), now)?,
         Admin::SensorRevoke(id) => {
             let sensor = find_sensor(&db, &id)?;

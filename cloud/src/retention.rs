@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
+use ringside_protocol::words::plural;
 
 use crate::db::{Db, Result, Series, day_table};
 
@@ -49,6 +50,13 @@ pub fn expire(db: &Db, now: UnixMicros, stop: &AtomicBool) -> Result<Expired> {
     }
     db.forget_misdated(until)?;
     db.truncate_log()?;
+    let run = db.prove(now, until, expired)?;
+    if run.late_days > 0 {
+        log::error!(
+            "{} are still there that should be gone",
+            plural(run.late_days as usize, "day")
+        );
+    }
     Ok(expired)
 }
 

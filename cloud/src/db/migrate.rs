@@ -16,6 +16,7 @@ const STEPS: &[(i64, &str)] = &[
     (6, include_str!("peers.sql")),
     (9, include_str!("logins.sql")),
     (9, include_str!("hours.sql")),
+    (9, include_str!("retention.sql")),
 ];
 
 /// The schema since which there is PostgreSQL: it has the tables of all days from the start.

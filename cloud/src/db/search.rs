@@ -397,7 +397,7 @@ const fn first_of(span: Span) -> Position {
 }
 
 /// The first four columns. A row with a damaged key, which nobody writes, is no record.
-fn position(row: &Row<'_>) -> Result<Option<Position>> {
+pub(super) fn position(row: &Row<'_>) -> Result<Option<Position>> {
     let (Some(device), Some(boot)) = (key(row, 1)?, key(row, 2)?) else { return Ok(None) };
     Ok(Some(Position {
         ended_at: loaded_time(row.get(0)?),
