@@ -2,6 +2,8 @@
 //!
 //! It works on the same database as the service, while that runs or not.
 
+mod packages;
+
 use std::io::{BufRead, Write};
 use std::path::Path;
 
@@ -75,6 +77,9 @@ pub fn run(
                 erased.calls, erased.registrations
             )
         }
+        Admin::PackageAdd { file, key } => packages::add(&db, &file, key.as_deref(), now)?,
+        Admin::PackageList => packages::list(&db)?,
+        Admin::PackageRemove(id) => packages::remove(&db, id, now)?,
         Admin::SensorList { customer } => list_sensors(&db, customer.as_deref(), now)?,
         Admin::SensorRevoke(id) => {
             let sensor = find_sensor(&db, &id)?;
@@ -137,7 +142,7 @@ fn set_rights(db: &Db, login: &str, rights: Rights, now: UnixMicros) -> Result<S
     }
     let names = rights.names();
     let names = if names.is_empty() { "nothing".to_owned() } else { names.join(" and ") };
-    Ok(format!("{login} may have of a kept call: {names}\n"))
+    Ok(format!("{login} may have of a kept call, and do to sensors: {names}\n"))
 }
 
 fn set_terms(

@@ -1,4 +1,5 @@
-//! Who may have a call's packets or its sound, and on what terms of the customer.
+//! Who may have a call's packets or its sound, and on what terms of the customer; who may upgrade
+//! sensors.
 
 use ringside_protocol::retrieval::Action;
 use ringside_protocol::time::UnixMicros;
@@ -7,7 +8,7 @@ use super::customers::{Role, audit};
 use super::{Customer, Db, OptionalExtension, Result, params};
 use crate::auth::Scope;
 
-/// What a person may have of calls.
+/// What a person may have of calls, and do to sensors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// Packets.
@@ -16,6 +17,8 @@ pub struct Rights {
     pub audio: bool,
     /// Sound while the call lasts.
     pub live: bool,
+    /// Have sensors install a release.
+    pub upgrades: bool,
 }
 
 impl Rights {
@@ -23,7 +26,7 @@ impl Rights {
     #[must_use]
     pub const fn of_role(role: Role) -> Self {
         let is_admin = matches!(role, Role::Admin);
-        Self { packets: is_admin, audio: is_admin, live: false }
+        Self { packets: is_admin, audio: is_admin, live: false, upgrades: is_admin }
     }
 
     /// Reads their names, separated by spaces or commas; `None` where one is none.
@@ -31,7 +34,11 @@ impl Rights {
     pub fn named(names: &str) -> Option<Self> {
         let mut rights = Self::default();
         for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
-            *rights.of_mut(Action::named(name)?) = true;
+            match Action::named(name) {
+                Some(action) => *rights.of_mut(action) = true,
+                None if name == UPGRADES => rights.upgrades = true,
+                None => return None,
+            }
         }
         Some(rights)
     }
@@ -46,11 +53,19 @@ impl Rights {
         }
     }
 
+    /// The names of those of calls.
+    #[must_use]
+    pub fn names_of_calls(self) -> Vec<&'static str> {
+        let allowed = Action::ALL.into_iter().filter(|action| self.allow(*action));
+        allowed.map(Action::name).collect()
+    }
+
     /// Their names.
     #[must_use]
     pub fn names(self) -> Vec<&'static str> {
-        let allowed = Action::ALL.into_iter().filter(|action| self.allow(*action));
-        allowed.map(Action::name).collect()
+        let mut names = self.names_of_calls();
+        names.extend(self.upgrades.then_some(UPGRADES));
+        names
     }
 
     const fn of_mut(&mut self, action: Action) -> &mut bool {
@@ -61,6 +76,9 @@ impl Rights {
         }
     }
 }
+
+/// The name of [`Rights::upgrades`].
+const UPGRADES: &str = "upgrades";
 
 /// A customer's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,8 +190,9 @@ mod tests {
         assert_eq!(rights(&db, &scope).expect("an answer"), Rights::default(), "nobody");
         db.create_user(customer, "test", "x", Role::Admin, NOW).expect("a user");
         let admin = rights(&db, &scope).expect("an answer");
-        assert_eq!(admin.names(), ["packets", "audio"]);
-        let wanted = Rights::named("live,packets").expect("names");
+        assert_eq!(admin.names(), ["packets", "audio", "upgrades"]);
+        assert_eq!(admin.names_of_calls(), ["packets", "audio"]);
+        let wanted = Rights::named("live,packets,upgrades").expect("names");
         assert!(db.set_rights("test", wanted, "somebody", NOW).expect("set"));
         assert_eq!(rights(&db, &scope).expect("an answer"), wanted);
         assert!(!db.set_rights("nobody", wanted, "somebody", NOW).expect("an answer"));

@@ -4,6 +4,7 @@ mod auth;
 mod calls;
 mod captures;
 mod changes;
+mod claims;
 mod description;
 mod fuzz;
 mod peers;
@@ -16,6 +17,8 @@ mod stats;
 mod synthetic;
 mod tenants;
 mod turns;
+mod upgrades;
+mod users;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -266,6 +269,12 @@ pub(crate) fn text(response: Response) -> String {
             bytes
         }
     };
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut inflated = String::new();
+        let mut gzip = flate2::read::GzDecoder::new(bytes.as_slice());
+        gzip.read_to_string(&mut inflated).expect("text");
+        return inflated;
+    }
     String::from_utf8(bytes).expect("text")
 }
 
