@@ -202,6 +202,36 @@ pub struct Heartbeat {
     pub is_leaving: bool,
     /// How the last upgrade ended, if there was one.
     pub upgrade: Option<UpgradeReport>,
+    /// Its own page for calls' packets, where it has one.
+    pub direct: Option<DirectPage>,
+}
+
+/// A sensor's own HTTPS page, to which browsers on site are sent with a ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectPage {
+    /// How browsers reach it: `HOST:PORT`, an IPv6 address in brackets.
+    pub authority: String,
+    /// SHA-256 over its certificate (DER), as browsers show it.
+    pub certificate: [u8; 32],
+}
+
+impl DirectPage {
+    /// Whether the authority is one: a host's name or an address, and a port. A cloud sends browsers
+    /// nowhere else.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let Some((host, port)) = self.authority.rsplit_once(':') else { return false };
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_host = match bracketed {
+            Some(host) => host.parse::<core::net::Ipv6Addr>().is_ok(),
+            None => {
+                let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+                !host.is_empty() && host.len() <= 253 && host.bytes().all(is_plain)
+            }
+        };
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+        is_host && is_port && port.parse::<u16>().is_ok_and(|port| port > 0)
+    }
 }
 
 /// Counters travel as their numbers: one that this build does not know must not cost a heartbeat.
@@ -334,5 +364,27 @@ pub(crate) mod signature {
         bytes[..32].copy_from_slice(&head);
         bytes[32..].copy_from_slice(&tail);
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_s_authority_is_a_host_and_a_port_and_nothing_else() {
+        let is_sound = |authority: &str| {
+            DirectPage { authority: authority.to_owned(), certificate: [0; 32] }.is_sound()
+        };
+        for good in ["192.0.2.1:8443", "gate-1.example.net:1", "[2001:db8::1]:65535"] {
+            assert!(is_sound(good), "{good}");
+        }
+        for bad in [
+            "", "192.0.2.1", ":8443", "a:0", "a:65536", "a:+1", "a:8443/x", "a@b:1", "a b:1", "[a]:1",
+            "2001:db8::1:1", "a?:1", "a#:1", "a\\:1",
+        ] {
+            assert!(!is_sound(bad), "{bad}");
+        }
+        assert!(!is_sound(&format!("{}:1", "a".repeat(254))));
     }
 }

@@ -34,6 +34,7 @@
 
 use core::fmt;
 
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use crate::cdr::CallId;
@@ -57,11 +58,17 @@ pub const MAX_FRAME_BYTES: usize = 1 + MAX_DATA_BYTES + TAG_BYTES;
 /// A ticket is to be redeemed within so many seconds.
 pub const REDEEM_WITHIN_SECONDS: u64 = 60;
 
-/// A transfer may be resumed so many seconds after its ticket was redeemed.
+/// What a ticket has opened may be gone on with until so many seconds after the last byte.
 pub const SESSION_SECONDS: u64 = 15 * 60;
+
+/// And no longer than this after the ticket was redeemed, however much of it is used.
+pub const LONGEST_SESSION_SECONDS: u64 = 4 * 3600;
 
 /// Bytes of a user's or a customer's name in a ticket, at most.
 pub const MAX_NAME_BYTES: usize = 255;
+
+/// Bytes of a ticket as text, at most.
+pub const MAX_TICKET_TEXT: usize = 1024;
 
 /// HKDF's info for the key of the frames.
 pub const FRAME_KEY_INFO: &[u8] = b"ringside retrieval v1 frames";
@@ -157,6 +164,22 @@ impl SignedTicket {
         let ticket: Ticket = postcard::from_bytes(&self.ticket).ok()?;
         let is_short = |name: &String| name.len() <= MAX_NAME_BYTES;
         (is_short(&ticket.user) && is_short(&ticket.customer)).then_some(ticket)
+    }
+
+    /// As it stands behind the `#` of the address of a sensor's page: base64url (RFC 4648 §5) of
+    /// its postcard, without padding. A browser sends that part to nobody.
+    #[must_use]
+    pub fn to_text(&self) -> Option<String> {
+        postcard::to_stdvec(self).ok().map(|bytes| BASE64URL_NOPAD.encode(&bytes))
+    }
+
+    /// What [`SignedTicket::to_text`] has written.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        if text.len() > MAX_TICKET_TEXT {
+            return None;
+        }
+        postcard::from_bytes(&BASE64URL_NOPAD.decode(text.as_bytes()).ok()?).ok()
     }
 }
 
@@ -419,6 +442,33 @@ mod tests {
     fn nonces_count_and_never_meet() {
         assert_eq!(nonce(0), [0; 12]);
         assert_eq!(nonce(258), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn the_longest_ticket_fits_its_text_and_comes_back() {
+        let call = CallId {
+            device: crate::cdr::Fingerprint([1; 16]),
+            boot: crate::cdr::Boot([2; 16]),
+            number: u64::MAX,
+        };
+        let ticket = Ticket {
+            number: [3; 16],
+            user: "u".repeat(MAX_NAME_BYTES),
+            customer: "c".repeat(MAX_NAME_BYTES),
+            call,
+            action: Action::Packets,
+            way: Way::Direct,
+            issued_at: UnixMicros(u64::MAX),
+            expires_at: UnixMicros(u64::MAX),
+        };
+        let ticket = postcard::to_stdvec(&ticket).expect("encodes");
+        let signed = SignedTicket { ticket, signature: [4; 64] };
+        let text = signed.to_text().expect("encodes");
+        assert!(text.len() <= MAX_TICKET_TEXT, "{}", text.len());
+        assert_eq!(SignedTicket::from_text(&text), Some(signed));
+        for bad in [&text[1..], "", "====", &"A".repeat(MAX_TICKET_TEXT + 4)] {
+            assert_eq!(SignedTicket::from_text(bad).and_then(|ticket| ticket.read()), None);
+        }
     }
 
     #[test]

@@ -478,6 +478,10 @@ fn health_and_commands() {
             failure: Some("it did not reach the cloud".to_owned()),
         }),
         is_leaving: true,
+        direct: Some(DirectPage {
+            authority: "192.168.1.5:60443".to_owned(),
+            certificate: [6; 32],
+        }),
     };
     let quiet = Heartbeat {
         sensor_time: UnixMicros(0),
@@ -493,6 +497,7 @@ fn health_and_commands() {
         upgrade: None,
         is_leaving: false,
         live: Live::default(),
+        direct: None,
     };
     pin_both("heartbeat", &heartbeat, &quiet);
     pin_both(

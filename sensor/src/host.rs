@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use ringside_protocol::counters::Counter;
 use ringside_protocol::live::Live;
-use ringside_protocol::message::{InterfaceHealth, Lease, RuleSet, UpgradeReport};
+use ringside_protocol::message::{Accepted, InterfaceHealth, Lease, RuleSet, UpgradeReport};
 use ringside_protocol::record::Record;
 use ringside_protocol::retrieval::Retrieve;
+use ringside_protocol::time::UnixMicros;
 
 use crate::counters::Counters;
 use crate::retrieval::Retrieval;
+use crate::retrieval::direct::DirectPage;
 use crate::store::ring::reader::Finder;
 use crate::uplink::line::Line;
 use crate::uplink::{Health, Host};
@@ -52,6 +54,7 @@ pub struct SensorHost {
     lost: AtomicU64,
     is_losing: AtomicBool,
     retrieval: OnceLock<Arc<Retrieval>>,
+    direct: OnceLock<DirectPage>,
 }
 
 impl SensorHost {
@@ -125,6 +128,18 @@ impl SensorHost {
         let _ = self.retrieval.set(retrieval);
     }
 
+    /// Who answers those who ask.
+    #[must_use]
+    pub fn retrieval(&self) -> Option<Arc<Retrieval>> {
+        self.retrieval.get().map(Arc::clone)
+    }
+
+    /// The sensor's own page for calls' packets is there.
+    pub fn show_direct(&self, page: DirectPage) {
+        // There is one.
+        let _ = self.direct.set(page);
+    }
+
     /// The store is open.
     pub fn use_finder(&self, finder: Option<Finder>) {
         if let Some(retrieval) = self.retrieval.get() {
@@ -143,6 +158,7 @@ impl Host for Arc<SensorHost> {
     fn health(&self) -> Health {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
         health.memory_bytes = anonymous_memory().unwrap_or(0);
+        health.direct = self.direct.get().and_then(DirectPage::announced);
         health
     }
 
@@ -163,6 +179,19 @@ impl Host for Arc<SensorHost> {
     fn rules(&self) -> (u64, Vec<(u64, String)>) {
         let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         (rules.applied, rules.refused.clone())
+    }
+
+    fn accepted(&self, accepted: &Accepted) {
+        if let Some(retrieval) = self.retrieval.get() {
+            let Accepted { customer, ticket_keys, cloud_time, .. } = accepted;
+            retrieval.note_grant(customer, ticket_keys, *cloud_time);
+        }
+    }
+
+    fn cloud_time(&self, at: UnixMicros) {
+        if let Some(retrieval) = self.retrieval.get() {
+            retrieval.note_cloud_time(at);
+        }
     }
 
     fn retrieve(&self, order: Retrieve, line: Line) {

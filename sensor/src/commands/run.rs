@@ -39,6 +39,7 @@ use crate::identity::{Identity, Trust};
 use crate::keep::Keeper;
 use crate::logging;
 use crate::retrieval::Retrieval;
+use crate::retrieval::direct::{self, DirectPage, DirectSettings, Names};
 use crate::rules::{RuleBook, pushed};
 use crate::status::{Sources, StatusPage};
 use crate::store::outbox::{Outbox, OutboxSettings};
@@ -97,7 +98,9 @@ pub(super) fn run(
         Some(path) => {
             let source = analyze::open(path)?;
             launch::end_with_parent().map_err(Stop::failed)?;
+            let direct = direct_listener(&loaded.config);
             let sensor = Sensor::start(&loaded.config, read.is_some(), rules, &signals.stopping)?;
+            sensor.serve_direct(direct);
             sensor.read(source, speed)
         }
         None => live(&loaded, rules, &signals.stopping),
@@ -155,6 +158,7 @@ fn live(loaded: &Loaded, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) ->
     }
     let watchdog = open_watchdog(config)?;
     let status = status_listener(config);
+    let direct = direct_listener(config);
     if let Some(user) = &config.user {
         privileges::give_to(user, &config.data_dir).map_err(|error| {
             Stop::failed(format!("{} for {user}: {error}", config.data_dir.display()))
@@ -170,6 +174,7 @@ fn live(loaded: &Loaded, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) ->
     let mut sensor = Sensor::start(config, false, rules, stopping)?;
     sensor.watchdog = watchdog;
     sensor.serve_status(status, loaded);
+    sensor.serve_direct(direct);
     let mut pause = FIRST_RETRY;
     while let Some(error) = fault {
         if sensor.is_stopping() {
@@ -441,6 +446,34 @@ impl Sensor {
         }
     }
 
+    /// Starts the page for calls' packets. A sensor without one captures all the same.
+    fn serve_direct(&self, listener: Option<TcpListener>) {
+        let (Some(listener), Some(retrieval)) = (listener, self.host.retrieval()) else { return };
+        let config = &self.config;
+        let (host, port) = config.direct_names();
+        let given = config.direct_certificate.as_ref().zip(config.direct_key.as_ref());
+        if given.is_none() && (config.direct_certificate.is_some() || config.direct_key.is_some()) {
+            log::error!(
+                "there is no page for calls' packets: direct_certificate and direct_key belong \
+                 together"
+            );
+            return;
+        }
+        let settings = DirectSettings {
+            directory: self.data_dir.clone(),
+            sensor: uplink_settings(config, self.data_dir.clone()).name,
+            names: Names { host, port },
+            given: given.map(|(chain, key)| (chain.into(), key.into())),
+        };
+        match DirectPage::start(listener, settings, retrieval) {
+            Ok(page) => {
+                log::info!("the page for calls' packets is at https://{}/", page.address());
+                self.host.show_direct(page);
+            }
+            Err(error) => log::error!("there is no page for calls' packets: {error}"),
+        }
+    }
+
     /// Tells whoever judges this start what it has come to, and feeds the watchdog: the analysis
     /// has come round.
     fn show_progress(&mut self, capture_fault: Option<String>) {
@@ -511,7 +544,8 @@ fn serve_calls(host: &Arc<SensorHost>, directory: &Path) -> Result<(), Stop> {
     let Some(identity) = Identity::load(directory).map_err(Stop::failed)? else { return Ok(()) };
     let told = Arc::downgrade(host);
     let pressure = Arc::new(move || told.upgrade().is_some_and(|host| host.is_losing()));
-    let retrieval = Retrieval::new(identity, directory.to_owned(), pressure);
+    let clock = WallClock::system();
+    let retrieval = Retrieval::new(identity, directory.to_owned(), clock, pressure);
     host.serve_calls(Arc::new(retrieval));
     Ok(())
 }
@@ -523,6 +557,15 @@ fn status_listener(config: &Config) -> Option<TcpListener> {
         log::warn!("there is no status page at {address} ({error}): set status_bind, or no");
     };
     TcpListener::bind(address).inspect_err(told).ok()
+}
+
+/// Where the page for calls' packets will be, likewise.
+fn direct_listener(config: &Config) -> Option<TcpListener> {
+    let address = config.direct_address()?;
+    let told = |error: &std::io::Error| {
+        log::error!("there is no page for calls' packets at {address} ({error}): set direct_bind");
+    };
+    direct::listener(address).inspect_err(told).ok()
 }
 
 /// The watchdog, while this process may still open it.

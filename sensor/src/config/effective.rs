@@ -9,7 +9,7 @@ use log::LevelFilter;
 use ringside_protocol::DEFAULT_PORT;
 use ringside_protocol::token::Token;
 
-use super::value::Ports;
+use super::value::{self, Ports};
 use crate::decode::{Options, hep};
 use crate::peer::Methods;
 
@@ -91,6 +91,14 @@ pub struct Config {
     pub status_bind: Option<String>,
     /// `status_pin_file`.
     pub status_pin_file: Option<String>,
+    /// `direct_bind`, as written; see [`Config::direct_address`].
+    pub direct_bind: Option<String>,
+    /// `direct_name`, as written; see [`Config::direct_names`].
+    pub direct_name: Option<String>,
+    /// `direct_certificate`.
+    pub direct_certificate: Option<String>,
+    /// `direct_key`.
+    pub direct_key: Option<String>,
     /// `watchdog_device`.
     pub watchdog: Option<String>,
 }
@@ -178,6 +186,10 @@ impl Default for Config {
             upgrade_trial: ringside_protocol::slot::health::TRIAL,
             status_bind: None,
             status_pin_file: None,
+            direct_bind: None,
+            direct_name: None,
+            direct_certificate: None,
+            direct_key: None,
             watchdog: None,
         }
     }
@@ -227,6 +239,19 @@ impl Config {
     #[must_use]
     pub fn status_address(&self) -> Option<SocketAddr> {
         self.status_bind.as_deref().unwrap_or(Self::DEFAULT_STATUS).parse().ok()
+    }
+
+    /// Where the page for calls' packets is; `None` where there is none.
+    #[must_use]
+    pub fn direct_address(&self) -> Option<SocketAddr> {
+        self.direct_bind.as_deref()?.parse().ok()
+    }
+
+    /// How browsers reach that page: host and port, as far as `direct_name` says.
+    #[must_use]
+    pub fn direct_names(&self) -> (Option<String>, Option<u16>) {
+        let named = self.direct_name.as_deref().and_then(|name| value::server(name).ok());
+        named.map_or((None, None), |(host, port)| (Some(host), port))
     }
 
     /// Room for records that wait for the cloud: the smaller of `outbox_max_bytes` and

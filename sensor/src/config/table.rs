@@ -404,6 +404,54 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "direct_bind",
+        area: Area::Device,
+        sentence: "Address and port of the sensor's own HTTPS page for calls' packets and sound (the \
+                   direct way): the cloud sends people on site there, with a ticket. Whoever has \
+                   none sees nothing.",
+        kind: Kind::Text {
+            allowed: "ADDRESS:PORT, such as 0.0.0.0:60443, or no: there is no such page",
+            absent: "no",
+            read: value::listen_address,
+            field: |config| &mut config.direct_bind,
+        },
+    },
+    Setting {
+        name: "direct_name",
+        area: Area::Device,
+        sentence: "How browsers reach that page, where it is not under the address in `direct_bind`, \
+                   or that of the default route where `direct_bind` is every address.",
+        kind: Kind::Text {
+            allowed: "a name or address, with :PORT where that is another",
+            absent: "that address",
+            read: value::authority,
+            field: |config| &mut config.direct_name,
+        },
+    },
+    Setting {
+        name: "direct_certificate",
+        area: Area::Device,
+        sentence: "The certificate chain of that page. Without one the sensor makes its own, which a \
+                   browser asks about once.",
+        kind: Kind::Text {
+            allowed: "an absolute path of a PEM file",
+            absent: "its own",
+            read: value::path,
+            field: |config| &mut config.direct_certificate,
+        },
+    },
+    Setting {
+        name: "direct_key",
+        area: Area::Device,
+        sentence: "The private key of `direct_certificate`.",
+        kind: Kind::Text {
+            allowed: "an absolute path of a PEM file",
+            absent: "none",
+            read: value::path,
+            field: |config| &mut config.direct_key,
+        },
+    },
+    Setting {
         name: "upgrade_key",
         area: Area::Device,
         sentence: "The minisign public key whose signature `upgrade` accepts, besides the one that \

@@ -52,6 +52,15 @@ impl Content for Wave {
         Some(self.sound.len())
     }
 
+    fn exact_bytes(&self) -> Option<u64> {
+        Some(self.sound.len())
+    }
+
+    fn pass_over(&mut self, offset: u64) -> io::Result<u64> {
+        self.at = offset.min(self.sound.len());
+        Ok(self.at)
+    }
+
     fn beside(&mut self) -> io::Result<Vec<u8>> {
         self.sound.overview().map(|overview| overview.bytes().to_vec()).map_err(io_error)
     }

@@ -26,7 +26,7 @@ use std::time::Instant;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::live::Live;
 use ringside_protocol::message::{
-    Heartbeat, InterfaceHealth, Lease, Refused, RuleSet, UpgradeReport,
+    Accepted, DirectPage, Heartbeat, InterfaceHealth, Lease, Refused, RuleSet, UpgradeReport,
 };
 use ringside_protocol::plausible;
 use ringside_protocol::retrieval::Retrieve;
@@ -90,6 +90,12 @@ pub trait Host: Send + Sync + 'static {
     /// and reason.
     fn rules(&self) -> (u64, Vec<(u64, String)>);
 
+    /// The cloud has accepted this sensor.
+    fn accepted(&self, _accepted: &Accepted) {}
+
+    /// The cloud has told its clock, now.
+    fn cloud_time(&self, _at: UnixMicros) {}
+
     /// Somebody wants something of a call. Must not wait: the poll goes on afterwards.
     fn retrieve(&self, order: Retrieve, line: Line) {
         log::debug!("transfer {:02x?} is not for this sensor: {line:?}", order.transfer);
@@ -113,6 +119,8 @@ pub struct Health {
     pub upgrade: Option<UpgradeReport>,
     /// How good the calls in progress are.
     pub live: Live,
+    /// The sensor's own page for calls' packets, where it has one.
+    pub direct: Option<DirectPage>,
 }
 
 /// What to do when neither configuration nor enrolment names a server.
@@ -372,6 +380,7 @@ impl Shared {
     /// The cloud has told its clock.
     fn note_cloud_time(&self, at: UnixMicros) {
         *lock(&self.cloud_clock) = Some((at, Instant::now()));
+        self.host.cloud_time(at);
     }
 
     fn is_stopping(&self) -> bool {
@@ -440,6 +449,7 @@ impl Shared {
             upgrade: health.upgrade,
             is_leaving,
             live: health.live,
+            direct: health.direct,
         };
         if let Some(cut) = plausible::cut(&mut heartbeat) {
             log::debug!("the heartbeat was cut: {cut}");

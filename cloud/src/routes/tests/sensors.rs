@@ -25,6 +25,7 @@ fn heartbeat(bench: &Bench, counters: &[(Counter, u64)]) -> Heartbeat {
         }],
         last_cdr_at: None,
         upgrade: None,
+        direct: None,
         is_leaving: false,
         live: ringside_protocol::live::Live::default(),
     }
