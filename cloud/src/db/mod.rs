@@ -44,7 +44,7 @@ const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
 /// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 8;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -251,6 +251,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if found < 6 {
         transaction.execute_batch(include_str!("peers.sql"))?;
+    }
+    if found < 8 {
+        transaction.execute_batch(include_str!("retrieval.sql"))?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;

@@ -139,6 +139,8 @@ export const api = {
   captures: (call: string, signal?: AbortSignal) => request<Captures>(`/captures/${item(call)}`, { signal }),
   askCapture: (call: string, body: unknown) =>
     request<{ transfer: string }>(`/captures/${item(call)}`, { method: "POST", body }),
+  askDirect: (call: string, body: unknown) =>
+    request<{ url: string }>(`/captures/${item(call)}`, { method: "POST", body }),
   fetchCapture: (call: string, transfer: string, signal?: AbortSignal) =>
     ask(`/captures/${item(call)}/${item(transfer)}`, { signal }),
   cancelCapture: (call: string, transfer: string) =>

@@ -195,10 +195,19 @@ export interface Stored {
 }
 
 /** What whoever asks may have of a call. */
+export interface DirectPage {
+  /** host:port */
+  address: string;
+  /** SHA-256, as browsers show it. */
+  certificate: string;
+}
+
 export interface Captures {
   rights: ("packets" | "audio" | "live")[];
   asks_reason: boolean;
-  ways: "relay"[];
+  ways: ("relay" | "direct")[];
+  /** The sensor's own page, where it has one and the customer allows it. */
+  direct: DirectPage | null;
   sensor: { device: string; name: string; state: SensorState; last_seen_at: string | null } | null;
   transfers: {
     transfer: string;

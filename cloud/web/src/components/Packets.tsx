@@ -9,6 +9,7 @@ import { type Progress, type Retrieved, retrieveFile } from "../retrieve.js";
 import { sensorPath } from "../router.js";
 import { announce } from "../store.js";
 import type { Call, Captures, Stored } from "../types.js";
+import { Direct } from "./Direct.js";
 import { Player } from "./Player.js";
 import { Time } from "./Time.js";
 
@@ -60,6 +61,7 @@ function Offer({ call, captures }: { call: Call; captures: Captures }) {
   if (state.kind === "running") return <Running progress={state.progress} cancel={cancel} />;
   const mayDownload = rights.includes("packets");
   const mayListen = rights.includes("audio");
+  const offline = sensor?.state !== "online";
   if (!mayDownload && !mayListen) {
     return (
       <p class="muted">
@@ -67,15 +69,6 @@ function Offer({ call, captures }: { call: Call; captures: Captures }) {
       </p>
     );
   }
-  if (!ways.includes("relay")) {
-    return (
-      <p class="muted">
-        Your organisation does not let packets through the cloud. On the sensor{" "}
-        <code class="mono">ringside-sensor store export {call.id}</code> writes them to a file.
-      </p>
-    );
-  }
-  const offline = sensor?.state !== "online";
   const needsReason = captures.asks_reason && reason.trim() === "";
   return (
     <form
@@ -95,45 +88,69 @@ function Offer({ call, captures }: { call: Call; captures: Captures }) {
           />
         </label>
       )}
-      <p class="packets-act">
-        {mayDownload && (
-          <button type="submit" class="primary" disabled={offline || needsReason}>
-            {state.kind === "done" ? "Download PCAP again" : "Download PCAP"}
-          </button>
-        )}
-        {mayListen && (
-          <button
-            type="button"
-            disabled={offline || needsReason}
-            onClick={() => listen(reason.trim())}
-          >
-            {sound ? "Listen again" : "Listen"}
-          </button>
-        )}
-        {offline && (
-          <span class="muted">
-            {sensor?.name ?? "The sensor"} is not connected
-            {sensor?.last_seen_at ? (
-              <>
-                {" "}
-                since <Time at={sensor.last_seen_at} withDay />
-              </>
-            ) : null}
-            : its packets can be had when it is back.
-          </span>
-        )}
-      </p>
-      {state.kind === "failed" && (
-        <p role="alert" class="packets-failed">
-          {state.message}
-        </p>
+      {ways.includes("relay") && (
+        <fieldset class="packets-way">
+          <legend>Through the cloud, encrypted</legend>
+          <p class="packets-act">
+            {mayDownload && (
+              <button type="submit" class="primary" disabled={offline || needsReason}>
+                {state.kind === "done" ? "Download PCAP again" : "Download PCAP"}
+              </button>
+            )}
+            {mayListen && (
+              <button
+                type="button"
+                disabled={offline || needsReason}
+                onClick={() => listen(reason.trim())}
+              >
+                {sound ? "Listen again" : "Listen"}
+              </button>
+            )}
+          </p>
+          {state.kind === "failed" && (
+            <p role="alert" class="packets-failed">
+              {state.message}
+            </p>
+          )}
+          {state.kind === "done" && <Done came={state.came} name={state.name} />}
+          {offline ? (
+            <p class="muted">
+              {sensor?.name ?? "The sensor"} is not connected
+              {sensor?.last_seen_at ? (
+                <>
+                  {" "}
+                  since <Time at={sensor.last_seen_at} withDay />
+                </>
+              ) : null}
+              : its packets can be had when it is back.
+            </p>
+          ) : (
+            <p class="muted">From anywhere. Only the sensor and this browser can read what passes.</p>
+          )}
+        </fieldset>
       )}
-      {state.kind === "done" && <Done came={state.came} name={state.name} />}
       {sound && <Player key={sound.id} source={sound} />}
-      <p class="muted packets-way">
-        They come from the sensor through the cloud, encrypted between the sensor and this browser.
-      </p>
+      {captures.direct && (
+        <Direct
+          call={call.id}
+          page={captures.direct}
+          mayDownload={mayDownload}
+          mayListen={mayListen}
+          needsReason={needsReason}
+          reason={reason.trim()}
+        />
+      )}
+      {ways.length === 0 && <NoWay call={call.id} />}
     </form>
+  );
+}
+
+function NoWay({ call }: { call: string }) {
+  return (
+    <p class="muted">
+      Your organisation does not let packets through the cloud, and this sensor has no page of its own. On the sensor{" "}
+      <code class="mono">ringside-sensor store export {call}</code> writes them to a file.
+    </p>
   );
 }
 
