@@ -66,7 +66,8 @@ export async function startCloud(login) {
 /** A sensor's configuration of its own. */
 export function sensorConfig(name) {
   const path = join(folder, "sensor.conf");
-  writeFileSync(path, `name_sensor = ${name}\ndata_dir = ${join(folder, "sensor")}\n`);
+  const settings = { name_sensor: name, data_dir: join(folder, "sensor"), direct_bind: "127.0.0.1:0" };
+  writeFileSync(path, Object.entries(settings).map(([key, value]) => `${key} = ${value}\n`).join(""));
   return path;
 }
 

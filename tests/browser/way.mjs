@@ -38,8 +38,29 @@ async function step(name, body) {
   console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
 }
 
-async function picture(name) {
-  if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+async function picture(name, of = page) {
+  if (shots) await of.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+}
+
+/** The same page, dark and on a telephone, and then as it was. */
+async function pictures(name, of) {
+  await picture(name, of);
+  await of.emulateMedia({ colorScheme: "dark" });
+  await picture(`${name}-dark`, of);
+  await of.emulateMedia({ colorScheme: "light" });
+  await of.setViewportSize({ width: 390, height: 844 });
+  await of.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth);
+  await picture(`${name}-narrow`, of);
+  await of.setViewportSize({ width: 1280, height: 900 });
+}
+
+/** What happens in a page is complained of, whichever it is. */
+function watch(of) {
+  of.on("pageerror", (error) => faults.push(error.message));
+  of.on("console", (message) => {
+    // Whether somebody is logged in is asked before anybody is.
+    if (message.type() === "error" && !/status of 401/.test(message.text())) faults.push(message.text());
+  });
 }
 
 /** The row of a table by its head, its cells' texts. */
@@ -57,11 +78,7 @@ async function way() {
   });
   context.setDefaultTimeout(PATIENCE);
   page = context.pages()[0] ?? (await context.newPage());
-  page.on("pageerror", (error) => faults.push(error.message));
-  page.on("console", (message) => {
-    // Whether somebody is logged in is asked before anybody is.
-    if (message.type() === "error" && !/status of 401/.test(message.text())) faults.push(message.text());
-  });
+  watch(page);
 
   await step("a person logs in", async () => {
     await page.goto(cloud.url);
@@ -132,6 +149,7 @@ async function way() {
     await picture("calls");
   });
 
+  let relayed;
   await step("the kept call's packets come from the sensor, sealed, and are the capture's", async () => {
     await rows.filter({ hasText: longCall.caller.user }).locator("a").first().click();
     const packets = page.getByRole("region", { name: "Packets" });
@@ -143,11 +161,12 @@ async function way() {
     assert.match(download.suggestedFilename(), /\.pcapng$/);
     await packets.getByText("the cloud could not read it").waitFor();
     await packets.getByText("Signed by the device").waitFor();
-    const [again] = analyzed(readFileSync(await download.path()));
+    relayed = readFileSync(await download.path());
+    const [again] = analyzed(relayed);
     const figures = ({ call_id, streams }) => [call_id, streams.map(({ packets, lost, bytes }) => [packets, lost, bytes])];
     assert.deepEqual(figures(again), figures(longCall));
     await picture("packets-done");
-    await packets.getByRole("button", { name: "Listen" }).click();
+    await packets.getByRole("button", { name: "Listen", exact: true }).click();
     await packets.getByRole("button", { name: "Play", exact: true }).click();
     await packets.getByRole("button", { name: "Pause" }).waitFor();
     // Silence is marked nowhere: noise is spoken from both sides, with its losses.
@@ -161,6 +180,53 @@ async function way() {
     await page.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth);
     await picture("packets-narrow");
     await page.setViewportSize({ width: 1280, height: 900 });
+  });
+
+  /** Follows a button to the sensor's own page. */
+  const follow = async (button) => {
+    const opened = context.waitForEvent("page");
+    await page.getByRole("region", { name: "Packets" }).getByRole("button", { name: button }).click();
+    const direct = await opened;
+    watch(direct);
+    await direct.setViewportSize({ width: 1280, height: 900 });
+    await direct.getByText("nothing of this call passes the cloud").waitFor();
+    assert.equal(new URL(direct.url()).hash, "", "the ticket is out of the address");
+    return direct;
+  };
+
+  await step("the sensor's own page gives the same packets, without the cloud", async () => {
+    const direct = await follow("Download directly");
+    await page.getByText("packets opened on the sensor's own page").waitFor();
+    await picture("packets-direct");
+    const begun = direct.waitForEvent("download");
+    await direct.getByRole("link", { name: "Download PCAP" }).click();
+    const download = await begun;
+    assert.match(download.suggestedFilename(), /\.pcapng$/);
+    assert.ok(readFileSync(await download.path()).equals(relayed), "another file than by the relay");
+    await pictures("direct-packets", direct);
+    await direct.close();
+  });
+
+  await step("and plays its sound", async () => {
+    const direct = await follow("Listen directly");
+    await direct.getByText("Caller: PCMA").or(direct.getByText("Caller: PCMU")).waitFor();
+    const audio = direct.locator("audio");
+    await audio.evaluate((it) => it.play());
+    await direct.waitForFunction(() => document.querySelector("audio").currentTime > 0.3);
+    // Any part of it can be played.
+    await direct.locator("canvas").first().click({ position: { x: 300, y: 20 } });
+    await direct.waitForFunction(() => {
+      const audio = document.querySelector("audio");
+      return audio.currentTime > 5 && !audio.seeking;
+    });
+    assert.ok((await audio.evaluate((it) => it.duration)) > 34);
+    await audio.evaluate((it) => it.pause());
+    await direct.getByText(/\d+ marks?$/).click();
+    await pictures("direct-sound", direct);
+    const begun = direct.waitForEvent("download");
+    await direct.getByRole("link", { name: "Download WAV" }).click();
+    assert.ok(readFileSync(await (await begun).path()).length > 34 * 8000 * 4);
+    await direct.close();
     await page.keyboard.press("Escape");
   });
 
@@ -176,6 +242,8 @@ async function way() {
     await rows.filter({ hasText: longCall.caller.user }).locator("a").first().click();
     await page.getByText("its packets can be had when it is back").waitFor();
     assert.equal(await page.getByRole("button", { name: "Download PCAP" }).isDisabled(), true);
+    // On site it may be there all the same.
+    assert.equal(await page.getByRole("button", { name: "Download directly" }).isDisabled(), false);
     await picture("packets-offline");
     await page.keyboard.press("Escape");
     await rows.nth(1).waitFor();

@@ -49,15 +49,15 @@ const KINDS = {
   headers_only: "headers only",
 };
 
+const SIDES = ["caller", "callee"];
+
 function markText({ kind, side, count, text, start_ms, end_ms }) {
-  const packets = count ? ` ${count} ${count === 1 ? "packet" : "packets"}` : "";
+  const packets = count && ["loss", "reordered"].includes(kind) ? ` ${count} ${count === 1 ? "packet" : "packets"}` : "";
   const lasts = ["codec", "dtmf", "reordered"].includes(kind) || end_ms - start_ms < 100 ? "" : `, ${((end_ms - start_ms) / 1000).toFixed(1)} s`;
   return `${side === "caller" ? "Caller" : "Callee"}: ${KINDS[kind] ?? kind}${packets}${text ? ` ${text}` : ""}${lasts}`;
 }
 
-const MARKED = ["loss", "silence", "hold"];
-
-/** Draws one side: what was played darker than what is to come, losses across. */
+/** Draws one side: extremes pale, loudness strong, what was played in colour; losses above all. */
 function draw(canvas, overview, side, ms) {
   const style = getComputedStyle(document.documentElement);
   const color = (name) => style.getPropertyValue(name).trim();
@@ -68,26 +68,31 @@ function draw(canvas, overview, side, ms) {
   const to = canvas.getContext("2d");
   to.scale(scale, scale);
   const at = (time) => (time / Math.max(1, overview.duration_ms)) * width;
-  const name = side === 0 ? "caller" : "callee";
-  for (const mark of overview.marks) {
-    if (mark.side !== name || !MARKED.includes(mark.kind)) continue;
-    to.fillStyle = color(mark.kind === "loss" ? "--failed-back" : "--line");
-    to.fillRect(at(mark.start_ms), 0, Math.max(1.5, at(mark.end_ms) - at(mark.start_ms)), height);
-    if (mark.kind !== "loss") continue;
-    to.fillStyle = color("--failed");
-    to.fillRect(at(mark.start_ms), 0, Math.max(1.5, at(mark.end_ms) - at(mark.start_ms)), 3);
-  }
+  const bars = (kinds, fill, alpha) => {
+    to.fillStyle = color(fill);
+    to.globalAlpha = alpha;
+    for (const mark of overview.marks) {
+      if (mark.side !== SIDES[side] || !kinds.includes(mark.kind)) continue;
+      to.fillRect(at(mark.start_ms), 0, Math.max(1, at(mark.end_ms) - at(mark.start_ms)), height);
+    }
+    to.globalAlpha = 1;
+  };
+  bars(["silence", "hold"], "--line", 0.7);
   const peaks = overview.peaks[side];
   const y = (value) => (height / 2) * (1 - value / 128);
   const step = Math.max(1, width / overview.buckets);
   for (let bucket = 0; bucket < overview.buckets; bucket++) {
     const x = (bucket / overview.buckets) * width;
-    const [low, high] = [peaks[3 * bucket], peaks[3 * bucket + 1]];
+    const [low, high, rms] = [peaks[3 * bucket], peaks[3 * bucket + 1], (peaks[3 * bucket + 2] & 255) / 2];
     to.fillStyle = color(x < at(ms) ? "--accent" : "--muted");
+    to.globalAlpha = 0.4;
     to.fillRect(x, y(high), step, Math.max(1, y(low) - y(high)));
+    to.globalAlpha = 1;
+    to.fillRect(x, y(rms), step, Math.max(1, y(-rms) - y(rms)));
   }
+  bars(["loss"], "--failed", 0.75);
   to.fillStyle = color("--text");
-  to.fillRect(Math.min(width - 1, at(ms)), 0, 1, height);
+  to.fillRect(Math.min(width - 2, at(ms)), 0, 2, height);
 }
 
 async function listen(base) {
