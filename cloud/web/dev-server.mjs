@@ -124,6 +124,8 @@ export async function startDevServer({
         },
       };
     },
+    "GET /retrieval": () => ({ body: terms }),
+    "POST /retrieval": (_, body) => ({ body: Object.assign(terms, body) }),
     "GET /rules": () => ({ body: { rules, sensors: applied() } }),
     "POST /rules": (_, body) => {
       rules.push(asRule(++number, body));
@@ -173,6 +175,26 @@ export async function startDevServer({
       return { body: stats(found, sensors, query) };
     },
   };
+
+  const terms = { asks_reason: false, relay: true, direct: true, live: true, recent_minutes: 10, rights: ["packets", "audio", "live"] };
+  const kept = new Set();
+  const captures = ({ id, ended_at, sensor }) => ({
+    rights: ["packets", "audio"],
+    asks_reason: false,
+    ways: ["relay", "direct"],
+    direct: { address: "192.168.1.5:60443", certificate: Array(32).fill("AB").join(":") },
+    keep: kept.has(id)
+      ? { state: "kept", who: "anna@example.net", packets: 4100, bytes: 812_000, until: null }
+      : {
+          state: "none",
+          who: null,
+          packets: null,
+          bytes: null,
+          until: Date.parse(ended_at) + 600_000 > Date.now() ? new Date(Date.parse(ended_at) + 600_000).toISOString() : null,
+        },
+    sensor: { device: sensor.id, name: sensor.name, state: "online", last_seen_at: new Date().toISOString() },
+    transfers: [],
+  });
 
   const asRule = (id, { text, sensors = null, is_enabled = true }) => ({
     id,
@@ -238,10 +260,15 @@ export async function startDevServer({
     }
     const route = routes[`${request.method} ${path}`];
     if (route) {
-      const body = path.startsWith("/rules") && request.method === "POST" ? JSON.parse(await text(request)) : null;
+      const body = /^\/(rules|retrieval)/.test(path) && request.method === "POST" ? JSON.parse(await text(request)) : null;
       return route(query, body);
     }
     const [, kind, id, action] = path.split("/");
+    if (kind === "captures") {
+      const call = calls.find((one) => one.id === id);
+      if (action === "keep") kept.add(id);
+      return action === "keep" ? { body: { state: "kept", packets: 4100, bytes: 812_000 } } : { body: captures(call) };
+    }
     const at = kind === "rules" ? rules.findIndex((rule) => rule.id === Number(id)) : -1;
     if (at >= 0) {
       if (action === "delete") rules.splice(at, 1);

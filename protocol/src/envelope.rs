@@ -96,6 +96,8 @@ kinds! {
     m::Commands = 13, MAX_MESSAGE_BYTES;
     crate::retrieval::Refuse = 14, MAX_SMALL_BYTES;
     crate::retrieval::RefuseNoted = 15, MAX_SMALL_BYTES;
+    crate::retrieval::KeptCall = 22, MAX_SMALL_BYTES;
+    crate::retrieval::KeptNoted = 23, MAX_SMALL_BYTES;
 }
 
 impl Message for m::Batch {

@@ -9,9 +9,10 @@
 //! | [`Heartbeat`] | `/uplink/heartbeat` | [`HeartbeatAnswer`] or [`Refused`] |
 //! | [`Poll`] | `/uplink/poll` | [`Commands`] or [`Refused`] |
 //! | [`Refuse`](crate::retrieval::Refuse) | `/uplink/refuse` | [`RefuseNoted`](crate::retrieval::RefuseNoted) or [`Refused`] |
+//! | [`KeptCall`](crate::retrieval::KeptCall) | `/uplink/kept` | [`KeptNoted`](crate::retrieval::KeptNoted) or [`Refused`] |
 //! | [a transfer](crate::retrieval) | `/uplink/transfer/NUMBER` | none: status 204 when the browser has all of it |
 //!
-//! The last five carry the session as `Authorization: Bearer SESSION` (64 hex digits). Every
+//! The last six carry the session as `Authorization: Bearer SESSION` (64 hex digits). Every
 //! request is a POST, every answer has status 200 (a refusal too), and both bodies are
 //! [envelopes](crate::envelope). A status other than 200 comes from the front, with one sentence
 //! of text.
@@ -22,7 +23,7 @@ use crate::cdr::Boot;
 use crate::counters::Counter;
 use crate::live::Live;
 use crate::record::Record;
-use crate::retrieval::Retrieve;
+use crate::retrieval::{KeepCall, Retrieve};
 use crate::step::Failure;
 use crate::time::UnixMicros;
 
@@ -325,6 +326,9 @@ pub enum Command {
     Rules(RuleSet),
     /// Send what a ticket allows. Its serial is 0: the transfer, or a refusal, answers it.
     Retrieve(Box<Retrieve>),
+    /// Keep a call that ended just now. Its serial is 0: [`KeptCall`](crate::retrieval::KeptCall)
+    /// answers it.
+    Keep(Box<KeepCall>),
 }
 
 /// The capture rules of a sensor, in place of those before.
@@ -334,6 +338,9 @@ pub struct RuleSet {
     pub version: u64,
     /// In their given order.
     pub rules: Vec<RuleText>,
+    /// Minutes for which calls that no rule keeps are held, sealed, so that they can be kept after
+    /// their end ([`KeepCall`]); 0: not at all.
+    pub recent_minutes: u16,
 }
 
 /// One capture rule.

@@ -219,6 +219,37 @@ pub struct Refuse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefuseNoted {}
 
+/// "Keep this call, which no rule has kept": comes down the poll, just after the call has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepCall {
+    /// Which.
+    pub call: CallId,
+    /// The login of whoever asked.
+    pub who: String,
+}
+
+/// What came of a [`KeepCall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptCall {
+    /// Which.
+    pub call: CallId,
+    /// How much there is of it; `None`: it was let go, or never held.
+    pub kept: Option<KeptSize>,
+}
+
+/// How much of a call is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptSize {
+    /// Packets.
+    pub packets: u32,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The cloud has noted a [`KeptCall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptNoted {}
+
 /// Why a sensor does not send what was asked for. New ones are appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
@@ -250,11 +281,13 @@ pub enum Refusal {
     HeadersOnly,
     /// There is nothing to hear: no decoder for its encoding.
     NoDecoder,
+    /// It was to be heard while it lasts, and is over.
+    CallOver,
 }
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Forged,
         Self::NotOurs,
         Self::Expired,
@@ -269,6 +302,7 @@ impl Refusal {
         Self::Encrypted,
         Self::HeadersOnly,
         Self::NoDecoder,
+        Self::CallOver,
     ];
 
     /// Its name in the API.
@@ -289,6 +323,7 @@ impl Refusal {
             Self::Encrypted => "encrypted",
             Self::HeadersOnly => "headers_only",
             Self::NoDecoder => "no_decoder",
+            Self::CallOver => "call_over",
         }
     }
 }
@@ -318,6 +353,7 @@ impl fmt::Display for Refusal {
             Self::NoDecoder => {
                 "Nothing can be heard: the sensor has no decoder for this call; download its packets."
             }
+            Self::CallOver => "This call is over.",
         })
     }
 }

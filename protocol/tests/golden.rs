@@ -518,9 +518,17 @@ fn health_and_commands() {
     let commands = vec![
         (20, Command::Lease(Lease { serial: 10, channels: 1000 })),
         (21, Command::HeartbeatNow),
-        (0, Command::Rules(RuleSet { version: 1 << 32 | 6, rules: rule_texts() })),
+        (0, Command::Rules(RuleSet { version: 1 << 32 | 6, rules: rule_texts(), recent_minutes: 10 })),
         (0, Command::Retrieve(Box::new(retrieve()))),
+        (0, Command::Keep(Box::new(KeepCall { call: kept_call(), who: "eva".to_owned() }))),
     ];
+    let kept = KeptSize { packets: 3287, bytes: 620_000 };
+    pin_both(
+        "kept_call",
+        &KeptCall { call: kept_call(), kept: Some(kept) },
+        &KeptCall { call: kept_call(), kept: None },
+    );
+    pin("kept_noted", &KeptNoted {});
     pin_both("commands", &Commands { commands }, &Commands::default());
 }
 
@@ -535,6 +543,10 @@ fn ticket() -> Ticket {
         issued_at: AT,
         expires_at: AT.plus(REDEEM_WITHIN_SECONDS * 1_000_000),
     }
+}
+
+fn kept_call() -> CallId {
+    CallId { device: Fingerprint([1; 16]), boot: Boot([2; 16]), number: 300 }
 }
 
 fn retrieve() -> Retrieve {

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use ringside_protocol::cdr::Boot;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::live::Live;
 use ringside_protocol::message::{Accepted, InterfaceHealth, Lease, RuleSet, UpgradeReport};
 use ringside_protocol::record::Record;
-use ringside_protocol::retrieval::Retrieve;
+use ringside_protocol::retrieval::{KeepCall, Retrieve};
 use ringside_protocol::time::UnixMicros;
 
+use crate::audio::tap::Taps;
 use crate::counters::Counters;
 use crate::retrieval::Retrieval;
 use crate::retrieval::direct::DirectPage;
@@ -147,6 +149,20 @@ impl SensorHost {
         }
     }
 
+    /// Calls in progress can be listened to.
+    pub fn use_taps(&self, taps: Arc<Taps>, boot: Boot) {
+        if let Some(retrieval) = self.retrieval.get() {
+            retrieval.use_taps(taps, boot);
+        }
+    }
+
+    /// Calls that no rule keeps are held there.
+    pub fn use_recent(&self, finder: Option<Finder>) {
+        if let Some(retrieval) = self.retrieval.get() {
+            retrieval.use_recent(finder);
+        }
+    }
+
     /// Channels that may be tracked; `None` as long as nobody has granted any.
     #[must_use]
     pub fn allowance(&self) -> Option<u16> {
@@ -191,6 +207,12 @@ impl Host for Arc<SensorHost> {
     fn cloud_time(&self, at: UnixMicros) {
         if let Some(retrieval) = self.retrieval.get() {
             retrieval.note_cloud_time(at);
+        }
+    }
+
+    fn keep(&self, order: KeepCall, line: Line) {
+        if let Some(retrieval) = self.retrieval.get() {
+            retrieval.keep(order, line);
         }
     }
 

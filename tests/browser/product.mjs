@@ -60,7 +60,7 @@ export async function startCloud(login) {
   const admin = (...args) => String(run("ringside-cloud", ["admin", ...args, "--data", data]));
   admin("customer", "add", "Example");
   const [, password] = /^password: (.*)$/m.exec(admin("user", "add", "--customer", "Example", login, "--role", "admin"));
-  return { url: `https://localhost:${port}`, password };
+  return { url: `https://localhost:${port}`, password, admin };
 }
 
 /** A sensor's configuration of its own. */

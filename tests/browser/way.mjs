@@ -133,8 +133,11 @@ async function way() {
     // Rules are applied between two frames: some have to come.
     const frames = setInterval(() => sensor.child.stdin.write(arp(now / 1000 - 95)), 200);
     await page.getByText("Applied on 1 of 1 sensor").waitFor();
+    await page.getByLabel("Calls in progress").check();
+    await page.getByLabel("Hold calls that no rule keeps").selectOption("10 minutes");
+    await sensor.said(/calls that no rule keeps are held for 10 min/);
     clearInterval(frames);
-    await picture("rules");
+    await pictures("rules", page);
   });
 
   const rows = page.locator(".calls tbody tr");
@@ -230,16 +233,53 @@ async function way() {
     await page.keyboard.press("Escape");
   });
 
-  await step("the last call appears when the capture ends", async () => {
-    sensor.child.stdin.end();
+  await step("a call that no rule keeps is kept just after its end", async () => {
+    // Time goes on for the sensor: the call's record is made.
+    sensor.child.stdin.write(arp(Date.now() / 1000 + 2));
     // A list in which somebody has chosen a call stands still.
     await page.getByRole("button", { name: "1 new call" }).click();
     await rows.nth(1).waitFor();
+    await rows.filter({ hasText: call.caller.user }).locator("a").first().click();
+    const packets = page.getByRole("region", { name: "Packets" });
+    await packets.getByText("still holds all of it, sealed").waitFor();
+    await pictures("keep", page);
+    await packets.getByRole("button", { name: "Keep this call" }).click();
+    await packets.getByText("after its end").waitFor();
+    const begun = page.waitForEvent("download");
+    await packets.getByRole("button", { name: "Download PCAP" }).click();
+    const [again] = analyzed(readFileSync(await (await begun).path()));
+    const figures = ({ call_id, streams }) => [call_id, streams.map(({ packets, lost, bytes }) => [packets, lost, bytes])];
+    assert.deepEqual(figures(again), figures(call));
+    await picture("kept");
+    await page.keyboard.press("Escape");
+  });
+
+  await step("a call in progress is listened to", async () => {
+    cloud.admin("user", "rights", "anna", "packets,audio,live");
+    const begins = Math.floor(Date.now() / 1000) + 4;
+    const talk = run("generate", ["--calls", "1", "--seconds", "70", "--seed", "9", "--start", String(begins)]);
+    const over = pour(talk, sensor.child.stdin);
+    await page.getByRole("link", { name: "In progress", exact: true }).click();
+    await page.getByRole("button", { name: "Listen" }).first().waitFor({ timeout: 60_000 });
+    await page.getByRole("button", { name: "Listen" }).first().click();
+    const live = page.getByRole("region", { name: "Listening" });
+    await live.getByText(/Listening for 0:0[3-9]/).waitFor();
+    const level = await live.locator("meter").first().evaluate((meter) => meter.value);
+    assert.ok(level > 0.5, `the caller speaks at ${level}`);
+    await pictures("listen-live", page);
+    await live.getByRole("button", { name: "Stop" }).click();
+    over();
+    await page.getByRole("link", { name: "Calls", exact: true }).click();
+  });
+
+  await step("the last call appears when the capture ends", async () => {
+    sensor.child.stdin.end();
+    await rows.nth(2).waitFor();
     assert.equal(await sensor.ended, 0, "the sensor ended with every record acknowledged");
   });
 
   await step("a sensor that is gone says so where its packets were", async () => {
-    await rows.filter({ hasText: longCall.caller.user }).locator("a").first().click();
+    await rows.filter({ hasText: longCall.caller.user }).last().locator("a").first().click();
     await page.getByText("its packets can be had when it is back").waitFor();
     assert.equal(await page.getByRole("button", { name: "Download PCAP" }).isDisabled(), true);
     // On site it may be there all the same.
@@ -287,7 +327,7 @@ async function way() {
 
   await step("a longer call has a chart, and its table has every 10 s", async () => {
     await page.keyboard.press("Escape");
-    await rows.filter({ hasText: longCall.caller.user }).locator("a").first().click();
+    await rows.filter({ hasText: longCall.caller.user }).last().locator("a").first().click();
     await page.locator(".quality-charts canvas").first().waitFor();
     await page.getByText("Table of all 10 s").click();
     const table = page.locator(".quality-charts table");
@@ -333,6 +373,23 @@ function arp(seconds) {
   record.fill(0xff, 16, 22);
   record.writeUInt16BE(0x0806, 28);
   return record;
+}
+
+/** Writes a pcap's records as their time comes; what is called ends that, with the rest at once. */
+function pour(pcap, to) {
+  let at = PCAP_HEAD;
+  const write = (until) => {
+    const from = at;
+    while (at < pcap.length && pcap.readUInt32LE(at) + pcap.readUInt32LE(at + 4) / 1e6 <= until) {
+      at += 16 + pcap.readUInt32LE(at + 8);
+    }
+    if (at > from) to.write(pcap.subarray(from, at));
+  };
+  const timer = setInterval(() => write(Date.now() / 1000), 50);
+  return () => {
+    clearInterval(timer);
+    write(Infinity);
+  };
 }
 
 /** The caller's direction stands first. */

@@ -14,6 +14,7 @@ use ringside_protocol::time::UnixMicros;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub mod calls;
+pub mod claims;
 pub mod cdrs;
 pub mod customers;
 pub mod fleet;

@@ -15,8 +15,9 @@ CREATE TABLE claimed (
     device BLOB NOT NULL,
     boot BLOB NOT NULL,
     number INTEGER NOT NULL,
-    -- When and by whom it was asked for.
+    -- When and by whom it was asked for, and when the sensor was last told.
     at INTEGER NOT NULL,
+    told_at INTEGER NOT NULL DEFAULT 0,
     who TEXT NOT NULL,
     -- 'asked', 'kept', 'gone'.
     state TEXT NOT NULL,

@@ -5,7 +5,7 @@ use ringside_protocol::time::UnixMicros;
 use rusqlite::{OptionalExtension, params};
 
 use super::customers::{Role, audit};
-use super::{Customer, Db, Result};
+use super::{Customer, Db, Result, rules};
 use crate::auth::Scope;
 
 /// What a person may have of calls.
@@ -204,6 +204,14 @@ impl Db {
         now: UnixMicros,
     ) -> Result<()> {
         self.write(|tx| {
+            let before: u16 = tx.query_row(
+                "SELECT recent_minutes FROM customer WHERE customer = ?1",
+                [customer.0],
+                |row| row.get(0),
+            )?;
+            if before != terms.recent_minutes {
+                rules::count_change(tx, customer)?;
+            }
             let ways = if terms.relay { "relay" } else { "" };
             tx.execute(
                 "UPDATE customer SET asks_reason = ?2, ways = ?3, direct = ?4, live = ?5, \

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
-use ringside_protocol::cdr::Fingerprint;
+use ringside_protocol::cdr::{CallId, Fingerprint};
 use ringside_protocol::retrieval::{Refusal, Resume, Retrieve, SignedTicket, Ticket, Way};
 use ringside_protocol::time::UnixMicros;
 
@@ -92,6 +92,16 @@ impl Relay {
         let mut number = [0; 16];
         self.random.fill(&mut number).ok()?;
         self.key.sign(ticket, number)
+    }
+
+    /// A sensor has something to be told.
+    pub fn wake_sensor(&self, device: Fingerprint) {
+        self.sensors.wake(&poll::key(device));
+    }
+
+    /// Whoever waits for a call to be kept learns more.
+    pub fn wake_keeping(&self, call: CallId) {
+        self.pages.wake(&keeping_key(call));
     }
 
     /// Asks again for what an earlier transfer has not brought to its end; `None` where there is no
@@ -211,6 +221,12 @@ impl Relay {
         }
         table
     }
+}
+
+/// The key under which a browser waits for a call to be kept.
+#[must_use]
+pub fn keeping_key(call: CallId) -> String {
+    format!("keep:{call}")
 }
 
 /// A transfer's number as it is written, and the key of its pipe.

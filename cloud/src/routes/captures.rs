@@ -11,17 +11,19 @@
 use core::time::Duration;
 
 use data_encoding::BASE64;
-use ringside_protocol::cdr::CallId;
+use ringside_protocol::cdr::{CallId, Cdr};
 use ringside_protocol::message::DirectPage;
 use ringside_protocol::retrieval::{Action, PUBLIC_KEY_BYTES, Resume, Way};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::calls::decoded;
+use super::keep;
 use super::reply::json_response;
 use super::sensors::State;
 use super::{Answer, ApiError, Context};
 use crate::auth::{Caller, Scope};
+use crate::db::claims::{self, Claim};
 use crate::db::rights::{self, Rights, Terms};
 use crate::db::sensors::Sensor;
 use crate::db::{calls, fleet, people};
@@ -71,7 +73,8 @@ pub(super) fn about(context: &Context<'_>, caller: &Caller) -> Answer {
     let page = sensor.as_ref().and_then(page_of).filter(|_| terms.direct);
     let ways = [("relay", terms.relay), ("direct", page.is_some())];
     let ways: Vec<_> = ways.into_iter().filter(|(_, is)| *is).map(|(way, _)| way).collect();
-    let rights = rights_of(context, caller)?;
+    let mut rights = rights_of(context, caller)?;
+    rights.live &= terms.live;
     Ok(json_response(
         200,
         &json!({
@@ -79,6 +82,7 @@ pub(super) fn about(context: &Context<'_>, caller: &Caller) -> Answer {
             "asks_reason": terms.asks_reason,
             "ways": ways,
             "direct": page.map(page_object),
+            "keep": keep::object(context, scope, call, terms)?,
             "sensor": sensor.map(|sensor| json!({
                 "device": sensor.device.to_string(),
                 "name": sensor.name,
@@ -116,6 +120,10 @@ pub(super) fn ask(context: &Context<'_>, caller: &Caller) -> Answer {
     }
     let terms = rights::terms(db, scope.customer())?;
     is_allowed(way, terms)?;
+    if action == Action::Live && !terms.live {
+        let message = "Your organisation does not have calls in progress listened to.";
+        return Err(ApiError::new(403, "live_forbidden", message));
+    }
     // One line of the audit log.
     let reason = asked.reason.as_deref().map(|reason| reason.replace(char::is_control, " "));
     let reason = reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
@@ -311,14 +319,14 @@ pub(super) fn cancel(context: &Context<'_>, caller: &Caller) -> Answer {
 }
 
 /// API tokens read what an administrator reads, but a person answers for each use of packets.
-fn rights_of(context: &Context<'_>, caller: &Caller) -> Result<Rights, ApiError> {
+pub(super) fn rights_of(context: &Context<'_>, caller: &Caller) -> Result<Rights, ApiError> {
     if caller.csrf.is_none() {
         return Ok(Rights::default());
     }
     Ok(rights::rights(&context.app.db, &caller.scope)?)
 }
 
-fn relay<'a>(context: &'a Context<'_>) -> Result<&'a Relay, ApiError> {
+pub(super) fn relay<'a>(context: &'a Context<'_>) -> Result<&'a Relay, ApiError> {
     context
         .app
         .relay
@@ -326,7 +334,7 @@ fn relay<'a>(context: &'a Context<'_>) -> Result<&'a Relay, ApiError> {
         .ok_or_else(|| ApiError::new(503, "no_relay", "This service has no listener for sensors."))
 }
 
-fn call_of(context: &Context<'_>, text: &str, scope: &Scope) -> Result<CallId, ApiError> {
+pub(super) fn call_of(context: &Context<'_>, text: &str, scope: &Scope) -> Result<CallId, ApiError> {
     let no_such_call = || {
         ApiError::not_found("You have no call with this id: /api/v1/calls finds those you have.")
     };
@@ -351,11 +359,26 @@ fn is_kept(
     if decoded(&found).is_some_and(|cdr| cdr.stored.is_some()) {
         return Ok(());
     }
+    if matches!(claims::claim(&context.app.db, scope, call)?, Some(Claim::Kept { .. })) {
+        return Ok(());
+    }
     let message = "No capture rule kept this call's packets: make a rule for the next ones.";
     Err(ApiError::new(409, "not_kept", message))
 }
 
-fn online(context: &Context<'_>, scope: &Scope, call: CallId) -> Result<Sensor, ApiError> {
+/// The call's record.
+pub(super) fn decoded_call(
+    context: &Context<'_>,
+    scope: &Scope,
+    call: CallId,
+) -> Result<Cdr, ApiError> {
+    let found = calls::call(&context.app.db, scope, call, context.now)?;
+    found.as_ref().and_then(decoded).ok_or_else(|| {
+        ApiError::not_found("You have no call with this id: /api/v1/calls finds those you have.")
+    })
+}
+
+pub(super) fn online(context: &Context<'_>, scope: &Scope, call: CallId) -> Result<Sensor, ApiError> {
     let sensor = fleet::sensor(&context.app.db, scope, call.device)?;
     let sensor = sensor.ok_or_else(|| ApiError::not_found("This call's sensor is gone."))?;
     if State::of(&sensor, context.now) == State::Online {

@@ -12,6 +12,7 @@ mod changes;
 mod csv;
 mod cursor;
 mod health;
+mod keep;
 mod listing;
 mod live;
 mod login;
@@ -26,6 +27,7 @@ mod sensors;
 mod stats;
 mod stored;
 mod strangers;
+mod terms;
 mod tokens;
 mod turns;
 
@@ -101,6 +103,9 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v1/captures/{call}", Handler::Caller(captures::ask)),
     route("GET", "/api/v1/captures/{call}/{transfer}", Handler::Caller(captures::bytes)),
     route("POST", "/api/v1/captures/{call}/{transfer}/cancel", Handler::Caller(captures::cancel)),
+    route("POST", "/api/v1/captures/{call}/keep", Handler::Caller(keep::keep)),
+    route("GET", "/api/v1/retrieval", Handler::Scope(terms::show)),
+    route("POST", "/api/v1/retrieval", Handler::Admin(terms::change)),
     route("GET", "/api/v1/rules", Handler::Scope(rules::list)),
     route("POST", "/api/v1/rules", Handler::Admin(rules::make)),
     // Before those with a number, which would match it.

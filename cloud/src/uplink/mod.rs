@@ -175,6 +175,7 @@ impl Uplink {
             "/uplink/heartbeat" => self.heartbeat(request).and_then(|answer| seal(&answer)),
             "/uplink/poll" => self.poll(request),
             "/uplink/refuse" => self.take_refusal(request).and_then(|noted| seal(&noted)),
+            "/uplink/kept" => self.take_kept(request).and_then(|noted| seal(&noted)),
             path if path.starts_with(TRANSFERS) => self.transfer(request),
             path => Err(Refusal::Status(404, format!("sensors have nothing to ask at {path}"))),
         };

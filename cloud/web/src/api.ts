@@ -17,6 +17,7 @@ import type {
   Sensor,
   Stats,
   Stranger,
+  Terms,
 } from "./types.js";
 
 const BASE = "/api/v1";
@@ -141,6 +142,13 @@ export const api = {
     request<{ transfer: string }>(`/captures/${item(call)}`, { method: "POST", body }),
   askDirect: (call: string, body: unknown) =>
     request<{ url: string }>(`/captures/${item(call)}`, { method: "POST", body }),
+  keepCall: (call: string) =>
+    request<{ state: "asked" | "kept"; packets?: number; bytes?: number }>(`/captures/${item(call)}/keep`, {
+      method: "POST",
+      body: {},
+    }),
+  terms: (signal?: AbortSignal) => request<Terms>("/retrieval", { signal }),
+  setTerms: (body: Partial<Terms>) => request<Terms>("/retrieval", { method: "POST", body }),
   fetchCapture: (call: string, transfer: string, signal?: AbortSignal) =>
     ask(`/captures/${item(call)}/${item(transfer)}`, { signal }),
   cancelCapture: (call: string, transfer: string) =>

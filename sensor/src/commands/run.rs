@@ -21,7 +21,7 @@ use ringside_protocol::words::plural;
 
 use super::{
     DONE, Device, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings,
-    keeper_of, load, port_set, rules_of, uplink_settings,
+    keeper_of, load, port_set, recent_ring, rules_of, uplink_settings,
 };
 use crate::analysis::Analysis;
 use crate::capture::clock::ClockStart;
@@ -40,9 +40,10 @@ use crate::keep::Keeper;
 use crate::logging;
 use crate::retrieval::Retrieval;
 use crate::retrieval::direct::{self, DirectPage, DirectSettings, Names};
-use crate::rules::{RuleBook, pushed};
+use crate::rules::{RuleBook, counts, pushed};
 use crate::status::{Sources, StatusPage};
 use crate::store::outbox::{Outbox, OutboxSettings};
+use crate::store::ring::Ring;
 use crate::upgrade::launch::{self, Launch, Launcher};
 use crate::upgrade::report;
 use crate::upgrade::signs::{Signs, Teller};
@@ -54,6 +55,9 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
 
 /// Between two looks at how good the calls in progress are.
 const LIVE_EVERY: Duration = Duration::from_secs(10);
+
+/// Between two notes of how many calls rules have kept of a day: flash wears out.
+const COUNTS_EVERY: Duration = Duration::from_secs(60);
 
 /// How long the analysis waits for frames before it looks at deadlines.
 const POLL_FOR: Duration = Duration::from_millis(100);
@@ -210,6 +214,10 @@ struct Sensor {
     fingerprint: Fingerprint,
     teller: Teller,
     watchdog: Option<Watchdog>,
+    recent_minutes: u16,
+    /// As it was last written down, and when it is looked at next.
+    kept_of_day: Vec<(u64, u64, u32)>,
+    counts_at: Clock,
 }
 
 impl Sensor {
@@ -279,12 +287,51 @@ impl Sensor {
             fingerprint,
             teller: Teller::new(&config.data_dir),
             watchdog: None,
+            recent_minutes: 0,
+            kept_of_day: Vec::new(),
+            counts_at: Clock::now(),
         };
         sensor.publish_finder();
+        sensor.host.use_taps(sensor.analysis.taps(), sensor.device.boot);
         if let Some(set) = remembered {
             sensor.apply_rules(&set);
         }
         Ok(sensor)
+    }
+
+    /// Holds calls that no rule keeps for so many minutes from now on.
+    fn hold_recent(&mut self, minutes: u16) {
+        if minutes == self.recent_minutes {
+            return;
+        }
+        let Some(keeper) = self.analysis.keeper() else { return };
+        // The one before goes first: its folder is emptied.
+        keeper.hold_recent(None);
+        let directory = &self.config.data_dir;
+        match recent_ring(&self.config, directory, &self.device, self.is_file, minutes) {
+            Ok(ring) => {
+                self.recent_minutes = minutes;
+                match (minutes, &ring) {
+                    (0, _) => log::info!("calls that no rule keeps are not held any more"),
+                    (_, Some(_)) => log::info!("calls that no rule keeps are held for {minutes} min"),
+                    (_, None) => log::warn!("there is no room to hold calls that no rule keeps"),
+                }
+                self.host.use_recent(ring.as_ref().and_then(Ring::finder));
+                keeper.hold_recent(ring);
+            }
+            Err(stop) => log::error!("calls that no rule keeps are not held: {}", stop.sentence),
+        }
+    }
+
+    /// Writes down how many calls rules have kept of this day, where that has changed.
+    fn save_counts(&mut self) {
+        let Some(kept) = self.analysis.keeper().map(|keeper| keeper.kept_of_day()) else { return };
+        if kept != self.kept_of_day {
+            if let Err(error) = counts::save(&self.data_dir, &kept) {
+                log::debug!("a cap on calls a day may not hold over a restart: {error}");
+            }
+            self.kept_of_day = kept;
+        }
     }
 
     /// Lets calls be found in the store, where one is open.
@@ -303,13 +350,15 @@ impl Sensor {
         let (book, refused) = pushed::compile(set);
         log::info!("{}, {} not understood", plural(book.len(), "capture rule"), refused.len());
         if self.analysis.keeper().is_some() {
+            self.hold_recent(set.recent_minutes);
             self.analysis.replace_rules(book);
-        } else if !book.is_empty() {
+        } else if !book.is_empty() || set.recent_minutes > 0 {
             let directory = &self.config.data_dir;
             match keeper_of(book, &self.config, directory, &self.device, self.is_file) {
                 Ok(keeper) => {
                     self.analysis.set_keeper(keeper);
                     self.publish_finder();
+                    self.hold_recent(set.recent_minutes);
                 }
                 Err(stop) => {
                     log::error!("capture rules are not applied: {}", stop.sentence);
@@ -349,6 +398,7 @@ impl Sensor {
         self.analysis.finish();
         self.store_records();
         self.housekeep();
+        self.save_counts();
         self.outbox.flush();
         if let Some(uplink) = self.uplink.take() {
             if !uplink.wait_until_drained(DRAIN_PATIENCE) {
@@ -389,6 +439,7 @@ impl Sensor {
         self.analysis.finish();
         self.store_records();
         self.housekeep();
+        self.save_counts();
         self.outbox.flush();
         let is_drained = self.drain();
         if let Some(uplink) = self.uplink.take() {
@@ -525,6 +576,11 @@ impl Sensor {
                 log::warn!("capture rules are not kept for the next start: {error}");
             }
             self.apply_rules(&set);
+        }
+        self.analysis.end_taps();
+        if Clock::now() >= self.counts_at {
+            self.counts_at = Clock::now() + COUNTS_EVERY;
+            self.save_counts();
         }
         let channels = self.analysis.table().in_progress();
         self.host.publish(self.analysis.counters(), channels);

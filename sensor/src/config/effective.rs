@@ -75,6 +75,8 @@ pub struct Config {
     pub maxpoolsize_mb: Option<u64>,
     /// `store_max_bytes`, as written; see [`Config::store_bytes`].
     pub store_max_bytes: Option<u64>,
+    /// `recent_max_bytes`, as written; see [`Config::recent_bytes`].
+    pub recent_max_bytes: Option<u64>,
     /// `maxpooldays`; `None`: no bound in days.
     pub max_pool_days: Option<u64>,
     /// `store_encryption`.
@@ -178,6 +180,7 @@ impl Default for Config {
             outbox_max_bytes: 256 << 20,
             maxpoolsize_mb: None,
             store_max_bytes: None,
+            recent_max_bytes: None,
             max_pool_days: Some(25),
             store_encryption: false,
             user: None,
@@ -260,6 +263,14 @@ impl Config {
     pub fn outbox_bytes(&self) -> u64 {
         let pool = self.maxpoolsize_mb.map_or(u64::MAX, |mb| mb.saturating_mul(1 << 20));
         self.outbox_max_bytes.min(pool)
+    }
+
+    /// Room for calls that no rule keeps, where a customer has them held for some minutes: a quarter
+    /// of what rules have, besides; `None` where that is too little.
+    #[must_use]
+    pub fn recent_bytes(&self) -> Option<u64> {
+        let given = self.recent_max_bytes.or_else(|| Some(self.store_bytes()? / 4));
+        given.filter(|&bytes| bytes >= Self::LEAST_STORE_BYTES)
     }
 
     /// Room for packets that rules keep: `store_max_bytes`, but no more than `maxpoolsize` leaves

@@ -40,12 +40,13 @@ pub trait Content: Send {
     }
 
     /// What comes before the bytes and is no part of them, in the words of the action: the overview
-    /// of sound. Asked for once, before the first piece, unless the transfer is a resumed one.
+    /// of sound. Works at it for a moment; true when all of it was appended to `out`. Asked before
+    /// the first piece, unless the transfer is a resumed one.
     ///
     /// # Errors
     /// The disk's.
-    fn beside(&mut self) -> io::Result<Vec<u8>> {
-        Ok(Vec::new())
+    fn beside(&mut self, _out: &mut Vec<u8>) -> io::Result<bool> {
+        Ok(true)
     }
 
     /// Appends the next piece to `out`, about [`MAX_DATA_BYTES`] of it; false when there is no more.

@@ -19,6 +19,7 @@ pub mod body;
 pub mod content;
 pub mod direct;
 mod grant;
+mod live;
 mod places;
 mod seal;
 mod session;
@@ -35,21 +36,28 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ringside_protocol::cdr::Fingerprint;
-use ringside_protocol::retrieval::{Refusal, Refuse, Resume, Retrieve, Ticket, Way, transcript};
+use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
+use ringside_protocol::retrieval::{
+    Action, KeepCall, KeptCall, KeptSize, Refusal, Refuse, Resume, Retrieve, Ticket, Way, transcript,
+};
 use ringside_protocol::time::UnixMicros;
 
+use crate::audio::live::LiveSound;
+use crate::audio::tap::Taps;
 use crate::clock::WallClock;
 use crate::identity::Identity;
 use crate::store::ring::FOLDER;
+use crate::store::ring::chunk::CallKey;
 use crate::store::ring::key::DeviceKey;
 use crate::store::ring::reader::{self, Finder, StoredCall};
 use crate::uplink::line::Line;
 use body::{Body, Sealing};
+use content::Content;
 use grant::Grant;
+use live::Live;
 use places::Places;
 use seal::Agreement;
-use session::Sessions;
+use session::{Print, Sessions};
 use used::Used;
 
 /// Transfers at once. The cloud asks for as many and lets the others wait.
@@ -72,6 +80,11 @@ pub struct Retrieval {
     clock: WallClock,
     pressure: Pressure,
     finder: Mutex<Option<Finder>>,
+    /// Of the store of calls that no rule keeps.
+    recent: Mutex<Option<Finder>>,
+    keeping: Mutex<()>,
+    /// Calls in progress, and the start that they are of.
+    taps: Mutex<Option<(Arc<Taps>, Boot)>>,
     used: Mutex<Used>,
     sessions: Mutex<Sessions>,
     /// In whose name tickets of the direct way hold.
@@ -99,6 +112,9 @@ impl Retrieval {
             clock,
             pressure,
             finder: Mutex::new(None),
+            recent: Mutex::new(None),
+            keeping: Mutex::default(),
+            taps: Mutex::new(None),
             seen: Mutex::default(),
             places: Places::new(MAX_TRANSFERS),
         }
@@ -121,6 +137,58 @@ impl Retrieval {
     /// The store is open: calls are found by its index from now on.
     pub fn use_finder(&self, finder: Option<Finder>) {
         *lock(&self.finder) = finder;
+    }
+
+    /// Calls that no rule keeps are held there, or nowhere.
+    pub fn use_recent(&self, finder: Option<Finder>) {
+        *lock(&self.recent) = finder;
+    }
+
+    /// Calls of this start that are in progress can be listened to.
+    pub fn use_taps(&self, taps: Arc<Taps>, boot: Boot) {
+        *lock(&self.taps) = Some((taps, boot));
+    }
+
+    /// Keeps a call that no rule has kept, and returns at once; a thread does the rest.
+    pub fn keep(self: &Arc<Self>, order: KeepCall, line: Line) {
+        let this = Arc::clone(self);
+        let spawned = std::thread::Builder::new().name("keep".to_owned()).spawn(move || {
+            be_polite();
+            // One after the other: each may be long.
+            let keeping = lock(&this.keeping);
+            let kept = this.claim(&order);
+            drop(keeping);
+            if let Some(size) = kept {
+                let KeepCall { call, who } = &order;
+                log::info!("call {call} is kept for {who}: {} packets", size.packets);
+            }
+            if let Err(refused) = line.tell_kept(&KeptCall { call: order.call, kept }) {
+                log::debug!("the cloud was not told of a call that was kept: {}", refused.failure);
+            }
+        });
+        if let Err(error) = spawned {
+            log::error!("no thread to keep a call: {error}");
+        }
+    }
+
+    /// Takes a call out of those that are held after their end, into the store. One that is there
+    /// already, is there.
+    fn claim(&self, order: &KeepCall) -> Option<KeptSize> {
+        let CallId { device, boot, number } = order.call;
+        if device != self.identity.fingerprint() {
+            return None;
+        }
+        let (recent, finder) = (lock(&self.recent).clone(), lock(&self.finder).clone());
+        let claimed = recent.and_then(|recent| recent.claim((boot, number)));
+        let facts = match claimed.zip(finder) {
+            Some((mut claimed, finder)) => {
+                claimed.facts.rule = format!("kept by {}", order.who);
+                let adopted = finder.adopt((boot, number), *claimed);
+                adopted.inspect_err(|error| log::error!("a call is not kept: {error}")).ok()?
+            }
+            None => self.stored_call((boot, number)).ok()?.facts,
+        };
+        Some(KeptSize { packets: facts.packets, bytes: facts.bytes })
     }
 
     /// Takes an order from the cloud and returns at once; a thread does the rest.
@@ -209,8 +277,7 @@ impl Retrieval {
                 ticket
             }
         };
-        let stored = self.stored(&ticket)?;
-        let print = session::print(&stored);
+        let (content, print) = self.content(&ticket, order.resume.is_some())?;
         let offset = order.resume.as_ref().map_or(0, |Resume { offset, .. }| *offset);
         let agreement = Agreement::new().ok_or(Refusal::Disk)?;
         let sensor_key = agreement.public();
@@ -227,17 +294,43 @@ impl Retrieval {
             signature: self.identity.sign_transcript(&said),
             sealer: keys.sealer,
         };
-        let content = content::open(ticket.action, &ticket.call.to_string(), stored)?;
         Ok((ticket, Body::new(sealing, content, offset, Arc::clone(&self.pressure))))
+    }
+
+    /// What a ticket is for, and what tells it from another.
+    fn content(
+        &self,
+        ticket: &Ticket,
+        is_resumed: bool,
+    ) -> Result<(Box<dyn Content>, Print), Refusal> {
+        let call = ticket.call.to_string();
+        if ticket.action != Action::Live {
+            let stored = self.stored(ticket)?;
+            let print = session::print(&stored);
+            return Ok((content::open(ticket.action, &call, stored)?, print));
+        }
+        if is_resumed {
+            // What has passed meanwhile is not there any more.
+            return Err(Refusal::Changed);
+        }
+        let (taps, boot) = lock(&self.taps).clone().ok_or(Refusal::NotSupported)?;
+        if ticket.call.boot != boot {
+            return Err(Refusal::CallOver);
+        }
+        let packets = taps.open(ticket.call.number).ok_or(Refusal::Busy)?;
+        Ok((Box::new(Live::new(call, LiveSound::new(packets))), [0; 32]))
     }
 
     /// The call in the store.
     fn stored(&self, ticket: &Ticket) -> Result<StoredCall, Refusal> {
+        self.stored_call((ticket.call.boot, ticket.call.number))
+    }
+
+    fn stored_call(&self, call: CallKey) -> Result<StoredCall, Refusal> {
         let directory = self.directory.join(FOLDER);
         if !directory.is_dir() {
             return Err(Refusal::NotKept);
         }
-        let call = (ticket.call.boot, ticket.call.number);
         let failed = |error: io::Error| {
             log::error!("the store cannot be read: {error}");
             Refusal::Disk

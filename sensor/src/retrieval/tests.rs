@@ -88,6 +88,7 @@ pub(super) fn settings(dir: &TestDir, identity: &Identity) -> RingSettings {
         boot: BOOT,
         device_key: None,
         waits: true,
+        parks_for: None,
     }
 }
 

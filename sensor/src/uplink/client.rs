@@ -14,7 +14,7 @@ use ringside_protocol::message::{
     Accepted, Batch, BatchAck, Challenge, Commands, Enrol, Enrolled, Heartbeat, HeartbeatAnswer,
     Hello, Poll, Prove, Refused,
 };
-use ringside_protocol::retrieval::{Refuse, RefuseNoted};
+use ringside_protocol::retrieval::{KeptCall, KeptNoted, Refuse, RefuseNoted};
 use ringside_protocol::step::Failure;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 use ureq::Agent;
@@ -65,6 +65,7 @@ requests! {
     Heartbeat => "/uplink/heartbeat" => HeartbeatAnswer,
     Poll => "/uplink/poll" => Commands,
     Refuse => "/uplink/refuse" => RefuseNoted,
+    KeptCall => "/uplink/kept" => KeptNoted,
 }
 
 /// A client of one server, with at most one connection at a time.

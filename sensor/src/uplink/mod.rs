@@ -29,7 +29,7 @@ use ringside_protocol::message::{
     Accepted, DirectPage, Heartbeat, InterfaceHealth, Lease, Refused, RuleSet, UpgradeReport,
 };
 use ringside_protocol::plausible;
-use ringside_protocol::retrieval::Retrieve;
+use ringside_protocol::retrieval::{KeepCall, Retrieve};
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
 
@@ -95,6 +95,11 @@ pub trait Host: Send + Sync + 'static {
 
     /// The cloud has told its clock, now.
     fn cloud_time(&self, _at: UnixMicros) {}
+
+    /// Somebody wants a call to be kept that no rule has kept. Must not wait either.
+    fn keep(&self, order: KeepCall, _line: Line) {
+        log::debug!("call {} is not held here", order.call);
+    }
 
     /// Somebody wants something of a call. Must not wait: the poll goes on afterwards.
     fn retrieve(&self, order: Retrieve, line: Line) {

@@ -10,6 +10,7 @@ import { sensorPath } from "../router.js";
 import { announce } from "../store.js";
 import type { Call, Captures, Stored } from "../types.js";
 import { Direct } from "./Direct.js";
+import { Keep } from "./Keep.js";
 import { Player } from "./Player.js";
 import { Time } from "./Time.js";
 
@@ -19,37 +20,56 @@ type State =
   | { kind: "done"; came: Retrieved; name: string }
   | { kind: "failed"; code: string; message: string };
 
-export function Packets({ call, stored }: { call: Call; stored: Stored }) {
-  const { data, error } = useLoad(`captures ${call.id}`, (signal) => api.captures(call.id, signal), {
+export function Packets({ call }: { call: Call }) {
+  const { data, error, reload } = useLoad(`captures ${call.id}`, (signal) => api.captures(call.id, signal), {
     live: "slow",
   });
+  const keep = data?.keep;
+  const kept = call.stored ?? (keep?.state === "kept" ? keep : null);
   return (
     <section class="card" aria-label="Packets">
       <header class="card-head">
         <h2>Packets</h2>
-        <span class="muted">
-          {count(stored.packets)} packets, {bytes(stored.bytes)}
-        </span>
+        {kept && (
+          <span class="muted">
+            {count(kept.packets ?? 0)} packets, {bytes(kept.bytes ?? 0)}
+          </span>
+        )}
       </header>
       <div class="packets">
-        <p>
-          Kept by the rule <b>{stored.rule || `number ${stored.rule_id}`}</b>, on the sensor
-          {call.sensor ? (
-            <>
-              {" "}
-              <a href={sensorPath(call.sensor.id)}>{call.sensor.name}</a>
-            </>
-          ) : null}{" "}
-          only.
-          {stored.dropped > 0 && ` ${count(stored.dropped)} more did not fit its disk.`}
-        </p>
+        {call.stored ? (
+          <Ruled call={call} stored={call.stored} />
+        ) : (
+          keep?.state === "kept" && (
+            <p>
+              Kept by <b>{keep.who}</b> after its end, on the sensor <OnSensor call={call} /> only.
+            </p>
+          )
+        )}
         {error ? (
           <p class="stale">{error.message}</p>
         ) : data ? (
-          <Offer call={call} captures={data} />
+          kept ? (
+            <Offer call={call} captures={data} />
+          ) : (
+            <Keep call={call.id} captures={data} reload={reload} />
+          )
         ) : null}
       </div>
     </section>
+  );
+}
+
+function OnSensor({ call: { sensor } }: { call: Call }) {
+  return sensor ? <a href={sensorPath(sensor.id)}>{sensor.name}</a> : null;
+}
+
+function Ruled({ call, stored }: { call: Call; stored: Stored }) {
+  return (
+    <p>
+      Kept by the rule <b>{stored.rule || `number ${stored.rule_id}`}</b>, on the sensor <OnSensor call={call} /> only.
+      {stored.dropped > 0 && ` ${count(stored.dropped)} more did not fit its disk.`}
+    </p>
   );
 }
 

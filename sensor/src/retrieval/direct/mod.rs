@@ -32,7 +32,7 @@ use std::sync::Arc;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use ringside_protocol::message;
-use ringside_protocol::retrieval::{Refusal, SignedTicket, Ticket, Way};
+use ringside_protocol::retrieval::{Action, Refusal, SignedTicket, Ticket, Way};
 
 use super::session::{self, Print};
 use super::{Pressure, Retrieval, lock, ticket};
@@ -120,6 +120,10 @@ impl Retrieval {
         let now = grant.now().ok_or(Refusal::Expired)?;
         let granted = (self.identity.fingerprint(), grant.customer.as_str(), Way::Direct);
         let ticket = ticket::check(&signed, &grant.keys, granted, Some(now))?;
+        if ticket.action == Action::Live {
+            // It comes by the relay only.
+            return Err(Refusal::NotSupported);
+        }
         let mut secret = [0; 32];
         SystemRandom::new().fill(&mut secret).map_err(|_| Refusal::Disk)?;
         lock(&self.used).redeem(&ticket, now)?;

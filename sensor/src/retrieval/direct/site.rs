@@ -20,7 +20,7 @@ use ringside_protocol::retrieval::{Action, Refusal, SESSION_SECONDS, Ticket};
 use super::super::content::{self, Content};
 use super::super::places::{Place, Places};
 use super::super::session::Print;
-use super::super::{Retrieval, lock};
+use super::super::{Retrieval, SLOWED_BY, lock};
 use super::range::{self, Part};
 use super::server::{Answer, Body};
 use super::stream::{Stream, count};
@@ -163,7 +163,13 @@ impl Site {
         let _place = self.place()?;
         let (stored, _) = self.retrieval.call_of(ticket)?;
         let mut content = content::open(Action::Audio, &ticket.call.to_string(), stored)?;
-        Ok(Answer::bytes(200, "application/octet-stream", content.beside()?))
+        let (mut overview, pressure) = (Vec::new(), self.retrieval.pressure());
+        while !content.beside(&mut overview)? {
+            if pressure() {
+                std::thread::sleep(SLOWED_BY);
+            }
+        }
+        Ok(Answer::bytes(200, "application/octet-stream", overview))
     }
 
     /// The file of the ticket's action, or the part of it that is asked for.
