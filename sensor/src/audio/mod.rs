@@ -159,6 +159,23 @@ impl From<io::Error> for AudioError {
     }
 }
 
+/// Decodes payloads of one encoding, one after the other: how many samples they give; `None` where
+/// there is no decoder for it.
+#[must_use]
+pub fn decode_all<'a>(
+    codec: &Codec,
+    payloads: impl IntoIterator<Item = &'a [u8]>,
+) -> Option<usize> {
+    let mut decoder = decoder::Decoder::new(codec, 16_000)?;
+    let (mut samples, mut count) = (Vec::new(), 0);
+    for payload in payloads {
+        samples.clear();
+        decoder.decode(payload, &mut samples);
+        count += samples.len();
+    }
+    Some(count)
+}
+
 /// A call's sound. It does not need the catalog any longer, and holds one page.
 pub struct Sound {
     packets: Packets,

@@ -162,6 +162,21 @@ impl Retrieval {
     }
 }
 
+/// Reads bytes as a connection's: whether they are a request, with a part of a file of `length`
+/// bytes where one is asked for.
+#[must_use]
+pub fn is_request(mut bytes: &[u8], length: u64) -> bool {
+    let until = std::time::Instant::now() + core::time::Duration::from_secs(60);
+    let from = core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST);
+    let Ok(Some(Ok(request))) = crate::http::request::read(&mut bytes, from, until) else {
+        return false;
+    };
+    match range::part(request.header("range"), length) {
+        range::Part::Of(from, to) => from < to && to <= length,
+        range::Part::Whole | range::Part::None => true,
+    }
+}
+
 /// Where a listener is to be, while this process may still use a port below 1024.
 ///
 /// # Errors
