@@ -226,7 +226,8 @@ impl DirectPage {
         let is_host = match bracketed {
             Some(host) => host.parse::<core::net::Ipv6Addr>().is_ok(),
             None => {
-                let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+                let is_plain =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
                 !host.is_empty() && host.len() <= 253 && host.bytes().all(is_plain)
             }
         };
@@ -387,8 +388,20 @@ mod tests {
             assert!(is_sound(good), "{good}");
         }
         for bad in [
-            "", "192.0.2.1", ":8443", "a:0", "a:65536", "a:+1", "a:8443/x", "a@b:1", "a b:1", "[a]:1",
-            "2001:db8::1:1", "a?:1", "a#:1", "a\\:1",
+            "",
+            "192.0.2.1",
+            ":8443",
+            "a:0",
+            "a:65536",
+            "a:+1",
+            "a:8443/x",
+            "a@b:1",
+            "a b:1",
+            "[a]:1",
+            "2001:db8::1:1",
+            "a?:1",
+            "a#:1",
+            "a\\:1",
         ] {
             assert!(!is_sound(bad), "{bad}");
         }

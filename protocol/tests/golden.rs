@@ -518,7 +518,14 @@ fn health_and_commands() {
     let commands = vec![
         (20, Command::Lease(Lease { serial: 10, channels: 1000 })),
         (21, Command::HeartbeatNow),
-        (0, Command::Rules(RuleSet { version: 1 << 32 | 6, rules: rule_texts(), recent_minutes: 10 })),
+        (
+            0,
+            Command::Rules(RuleSet {
+                version: 1 << 32 | 6,
+                rules: rule_texts(),
+                recent_minutes: 10,
+            }),
+        ),
         (0, Command::Retrieve(Box::new(retrieve()))),
         (0, Command::Keep(Box::new(KeepCall { call: kept_call(), who: "eva".to_owned() }))),
     ];

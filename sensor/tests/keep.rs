@@ -434,8 +434,7 @@ fn a_call_without_a_rule_can_be_kept_after_its_end_and_the_others_mean_nothing()
     let number = |caller: &str| {
         records.iter().find(|cdr| cdr.caller.user == caller).expect("the call").number
     };
-    let [ruled, wanted, other] =
-        ["+49300000000", "+49300000001", "+49300000002"].map(number);
+    let [ruled, wanted, other] = ["+49300000000", "+49300000001", "+49300000002"].map(number);
 
     let keeper = analysis.keeper().unwrap();
     let to = keeper.ring().unwrap().finder().unwrap();

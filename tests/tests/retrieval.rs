@@ -408,7 +408,8 @@ fn the_direct_way_gives_what_the_relay_gives_and_refuses_what_the_cloud_would() 
     assert_eq!((refused.0, refused.1["error"]["code"].as_str()), (403, Some("forbidden")));
     let entries = site.api.get("/audit");
     let entries = entries["entries"].as_array().expect("entries");
-    let told = |entry: &&Value| entry["detail"].as_str().is_some_and(|it| it.contains("directly at"));
+    let told =
+        |entry: &&Value| entry["detail"].as_str().is_some_and(|it| it.contains("directly at"));
     assert_eq!(entries.iter().filter(told).count(), 2);
     assert!(site.process.written().contains("opened for eva"), "the sensor's log, too");
 }
@@ -429,7 +430,8 @@ impl Direct {
         let der = data_encoding::BASE64.decode(saved["der"].as_str().expect("text").as_bytes());
         let agent = ringside_tests::api::agent_of(&der.expect("base64"));
         let mut said = agent.post(format!("{base}/session")).send(ticket).expect("it answers");
-        let cookie = said.headers().get("set-cookie").map(|it| it.to_str().expect("text").to_owned());
+        let cookie =
+            said.headers().get("set-cookie").map(|it| it.to_str().expect("text").to_owned());
         let text = said.body_mut().read_to_string().expect("text");
         let body: Value = serde_json::from_str(&text).expect("JSON");
         match body["page"].as_str().zip(cookie) {

@@ -4,9 +4,8 @@
 use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
 use ringside_protocol::retrieval::{KeepCall, KeptCall, KeptSize};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{OptionalExtension, params};
 
-use super::{Customer, Db, Result, bytes, stored_time};
+use super::{Customer, Db, OptionalExtension, Result, bytes, params, stored_time};
 use crate::auth::Scope;
 
 /// A sensor that was told and says nothing is told again after so long.
@@ -60,7 +59,7 @@ pub fn claim(db: &Db, scope: &Scope, call: CallId) -> Result<Option<Claim>> {
             _ => Claim::Asked,
         })
     });
-    Ok(found.optional()?)
+    found.optional()
 }
 
 impl Db {
@@ -115,8 +114,9 @@ impl Db {
             )?;
             let wanted =
                 params![customer.0, device.0, since(TELL_FOR), since(TELL_AGAIN), MAX_TOLD];
-            let rows = statement.query_map(wanted, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            rows.collect::<rusqlite::Result<_>>()?
+            let rows =
+                statement.query_map(wanted, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect::<Result<_>>()?
         };
         if due.is_empty() {
             return Ok(Vec::new());
@@ -188,7 +188,8 @@ mod tests {
         let customer = db.create_customer("Acme", NOW).expect("a customer").expect("a name");
         let scope = scope_of_test(customer);
         let after = |seconds: u64| NOW.plus(seconds * MICROS_PER_SECOND);
-        let due = |seconds: u64| db.due_claims(customer, DEVICE, after(seconds)).expect("asked").len();
+        let due =
+            |seconds: u64| db.due_claims(customer, DEVICE, after(seconds)).expect("asked").len();
         let state = || claim(&db, &scope, call(7)).expect("asked");
         assert_eq!(state(), None);
         db.ask_claim(customer, call(7), "eva", NOW).expect("noted");

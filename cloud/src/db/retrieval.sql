@@ -1,4 +1,4 @@
--- Schema 8: the direct way, recent calls without a rule, calls in progress.
+-- Schema 10: the direct way, recent calls without a rule, calls in progress.
 
 -- Whether a customer's people may be sent to the sensors' own pages, where sensors have one.
 ALTER TABLE customer ADD COLUMN direct INTEGER NOT NULL DEFAULT 1;
@@ -24,4 +24,4 @@ CREATE TABLE claimed (
     packets INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (customer, device, boot, number)
-);
+) STRICT, WITHOUT ROWID;

@@ -2,10 +2,9 @@
 
 use ringside_protocol::retrieval::Action;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{OptionalExtension, params};
 
 use super::customers::{Role, audit};
-use super::{Customer, Db, Result, rules};
+use super::{Customer, Db, OptionalExtension, Result, params, rules};
 use crate::auth::Scope;
 
 /// What a person may have of calls.
@@ -113,7 +112,8 @@ impl Terms {
     /// In one line, for the audit log and the command line.
     #[must_use]
     pub fn sentence(self) -> String {
-        let reason = if self.asks_reason { "each use needs a reason" } else { "no reason is asked for" };
+        let reason =
+            if self.asks_reason { "each use needs a reason" } else { "no reason is asked for" };
         let allowed = |is| if is { "allowed" } else { "forbidden" };
         let recent = match self.recent_minutes {
             0 => "calls without a rule are not held".to_owned(),
@@ -134,8 +134,9 @@ impl Terms {
 /// The database's.
 pub fn rights(db: &Db, scope: &Scope) -> Result<Rights> {
     let reader = db.reader();
-    let mut statement =
-        reader.prepare_cached("SELECT rights FROM user WHERE customer = ?1 AND login = ?2")?;
+    let mut statement = reader.prepare_cached(
+        "SELECT rights FROM user WHERE customer = ?1 AND lower(login) = lower(?2)",
+    )?;
     let names: Option<String> = statement
         .query_row(params![scope.customer().0, scope.who()], |row| row.get(0))
         .optional()?;
@@ -152,7 +153,7 @@ pub fn terms(db: &Db, customer: Customer) -> Result<Terms> {
     let mut statement = reader.prepare_cached(
         "SELECT asks_reason, ways, direct, live, recent_minutes FROM customer WHERE customer = ?1",
     )?;
-    Ok(statement.query_row([customer.0], |row| {
+    statement.query_row([customer.0], |row| {
         let ways: String = row.get(1)?;
         Ok(Terms {
             asks_reason: row.get(0)?,
@@ -161,7 +162,7 @@ pub fn terms(db: &Db, customer: Customer) -> Result<Terms> {
             live: row.get(3)?,
             recent_minutes: row.get(4)?,
         })
-    })?)
+    })
 }
 
 impl Db {
@@ -180,7 +181,7 @@ impl Db {
             let names = rights.names().join(" ");
             let customer: Option<i64> = tx
                 .query_row(
-                    "UPDATE user SET rights = ?2 WHERE login = ?1 RETURNING customer",
+                    "UPDATE user SET rights = ?2 WHERE lower(login) = lower(?1) RETURNING customer",
                     params![login, names],
                     |row| row.get(0),
                 )
@@ -261,13 +262,8 @@ mod tests {
         let db = folder.open();
         let customer = db.create_customer("Acme", NOW).expect("a customer").expect("a name");
         let first = terms(&db, customer).expect("terms");
-        let usual = Terms {
-            asks_reason: false,
-            relay: true,
-            direct: true,
-            live: false,
-            recent_minutes: 0,
-        };
+        let usual =
+            Terms { asks_reason: false, relay: true, direct: true, live: false, recent_minutes: 0 };
         assert_eq!(first, usual);
         let change = TermsChange {
             asks_reason: Some(true),

@@ -180,12 +180,7 @@ pub(super) fn ask(context: &Context<'_>, caller: &Caller) -> Answer {
 }
 
 /// Sends somebody to the sensor's own page. It need not be connected.
-fn direct(
-    context: &Context<'_>,
-    scope: &Scope,
-    wanted: &Wanted,
-    reason: Option<&str>,
-) -> Answer {
+fn direct(context: &Context<'_>, scope: &Scope, wanted: &Wanted, reason: Option<&str>) -> Answer {
     let call = wanted.call;
     let sensor = fleet::sensor(&context.app.db, scope, call.device)?;
     let sensor = sensor.filter(|sensor| !sensor.is_revoked);
@@ -334,7 +329,11 @@ pub(super) fn relay<'a>(context: &'a Context<'_>) -> Result<&'a Relay, ApiError>
         .ok_or_else(|| ApiError::new(503, "no_relay", "This service has no listener for sensors."))
 }
 
-pub(super) fn call_of(context: &Context<'_>, text: &str, scope: &Scope) -> Result<CallId, ApiError> {
+pub(super) fn call_of(
+    context: &Context<'_>,
+    text: &str,
+    scope: &Scope,
+) -> Result<CallId, ApiError> {
     let no_such_call = || {
         ApiError::not_found("You have no call with this id: /api/v1/calls finds those you have.")
     };
@@ -378,7 +377,11 @@ pub(super) fn decoded_call(
     })
 }
 
-pub(super) fn online(context: &Context<'_>, scope: &Scope, call: CallId) -> Result<Sensor, ApiError> {
+pub(super) fn online(
+    context: &Context<'_>,
+    scope: &Scope,
+    call: CallId,
+) -> Result<Sensor, ApiError> {
     let sensor = fleet::sensor(&context.app.db, scope, call.device)?;
     let sensor = sensor.ok_or_else(|| ApiError::not_found("This call's sensor is gone."))?;
     if State::of(&sensor, context.now) == State::Online {

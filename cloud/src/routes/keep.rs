@@ -122,9 +122,8 @@ fn ask(context: &Context<'_>, scope: &Scope, call: CallId) -> Result<(), ApiErro
         return Err(ApiError::new(409, "not_kept", message));
     }
     let grace = UnixMicros(now.0.saturating_sub(GRACE_SECONDS * MICROS_PER_SECOND));
-    let until = calls::call(db, scope, call, now)?.map(|found| {
-        found.ended_at.plus(u64::from(terms.recent_minutes) * 60 * MICROS_PER_SECOND)
-    });
+    let until = calls::call(db, scope, call, now)?
+        .map(|found| found.ended_at.plus(u64::from(terms.recent_minutes) * 60 * MICROS_PER_SECOND));
     if until.is_none_or(|until| until < grace) {
         let message = format!(
             "This call ended too long ago: sensors hold calls for {} min.",

@@ -121,9 +121,8 @@ impl LiveSound {
         let Ok(packet) = Packet::parse(&heard.bytes, len) else { return };
         let emitted = self.emitted;
         let side = &mut self.sides[usize::from(heard.side == Side::Callee)];
-        let is_same = |source: &&mut Source| {
-            source.ssrc == packet.ssrc && source.codec == heard.codec
-        };
+        let is_same =
+            |source: &&mut Source| source.ssrc == packet.ssrc && source.codec == heard.codec;
         if side.source.as_mut().filter(is_same).is_none() {
             side.source = source(heard.codec, &packet, now);
         }
@@ -256,7 +255,8 @@ mod tests {
         }
         assert!(blocks < 10, "{blocks}");
         assert_eq!(out.len() as u64, blocks * BLOCK * 4);
-        let loud = out.as_chunks::<4>().0.iter().filter(|it| i16::from_le_bytes([it[0], it[1]]) > 20_000);
+        let loud =
+            out.as_chunks::<4>().0.iter().filter(|it| i16::from_le_bytes([it[0], it[1]]) > 20_000);
         assert_eq!(loud.count(), 4 * 320);
     }
 

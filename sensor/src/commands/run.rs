@@ -313,7 +313,9 @@ impl Sensor {
                 self.recent_minutes = minutes;
                 match (minutes, &ring) {
                     (0, _) => log::info!("calls that no rule keeps are not held any more"),
-                    (_, Some(_)) => log::info!("calls that no rule keeps are held for {minutes} min"),
+                    (_, Some(_)) => {
+                        log::info!("calls that no rule keeps are held for {minutes} min")
+                    }
                     (_, None) => log::warn!("there is no room to hold calls that no rule keeps"),
                 }
                 self.host.use_recent(ring.as_ref().and_then(Ring::finder));

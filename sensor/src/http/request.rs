@@ -30,7 +30,8 @@ impl Request {
 
     /// The value of a cookie (RFC 6265 §4.2.1).
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
-        let cookies = self.header("cookie")?.split(';').filter_map(|pair| pair.trim().split_once('='));
+        let cookies =
+            self.header("cookie")?.split(';').filter_map(|pair| pair.trim().split_once('='));
         cookies.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 }
@@ -188,7 +189,10 @@ mod tests {
             parse(b"GET / HTTP/1.1\r\nRANGE: bytes=5-\r\nCookie: a=1; bc=2=3\r\nRange: x\r\n\r\n");
         let request = request.expect("whole").expect("in order");
         assert_eq!(request.header("range"), Some("bytes=5-"));
-        assert_eq!(["a", "bc", "b"].map(|name| request.cookie(name)), [Some("1"), Some("2=3"), None]);
+        assert_eq!(
+            ["a", "bc", "b"].map(|name| request.cookie(name)),
+            [Some("1"), Some("2=3"), None]
+        );
     }
 
     #[test]

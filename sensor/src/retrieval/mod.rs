@@ -38,7 +38,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
 use ringside_protocol::retrieval::{
-    Action, KeepCall, KeptCall, KeptSize, Refusal, Refuse, Resume, Retrieve, Ticket, Way, transcript,
+    Action, KeepCall, KeptCall, KeptSize, Refusal, Refuse, Resume, Retrieve, Ticket, Way,
+    transcript,
 };
 use ringside_protocol::time::UnixMicros;
 

@@ -94,7 +94,8 @@ pub(super) fn settings(dir: &TestDir, identity: &Identity) -> RingSettings {
 
 pub(super) fn retrieval(dir: &TestDir, ring: &Ring) -> Retrieval {
     let identity = Identity::load(dir.path()).expect("an identity").expect("it was made");
-    let retrieval = Retrieval::new(identity, dir.path().to_owned(), WallClock::system(), Arc::new(|| false));
+    let retrieval =
+        Retrieval::new(identity, dir.path().to_owned(), WallClock::system(), Arc::new(|| false));
     retrieval.use_finder(ring.finder());
     retrieval
 }
@@ -184,7 +185,8 @@ fn a_sensor_without_a_store_never_kept_anything() {
     let order = bench.order(&bench.ticket());
     let empty = TestDir::new();
     let identity = Identity::load(bench.dir.path()).expect("an identity").expect("it was made");
-    let retrieval = Retrieval::new(identity, empty.path().to_owned(), WallClock::system(), Arc::new(|| false));
+    let retrieval =
+        Retrieval::new(identity, empty.path().to_owned(), WallClock::system(), Arc::new(|| false));
     let bench = Bench { retrieval, ..bench };
     assert_eq!(bench.refusal(&order, T0), Some(Refusal::NotKept));
 }
@@ -316,7 +318,8 @@ fn a_transfer_is_slowed_while_the_capture_loses_packets() {
     let told = Arc::clone(&losing);
     let identity = Identity::load(bench.dir.path()).expect("an identity").expect("it was made");
     let pressure: Pressure = Arc::new(move || told.swap(false, Ordering::SeqCst));
-    let retrieval = Retrieval::new(identity, bench.dir.path().to_owned(), WallClock::system(), pressure);
+    let retrieval =
+        Retrieval::new(identity, bench.dir.path().to_owned(), WallClock::system(), pressure);
     let bench = Bench { retrieval, ..bench };
     let mut body = bench.prepare(&bench.order(&bench.ticket()), T0).expect("it is sent");
     let began = std::time::Instant::now();

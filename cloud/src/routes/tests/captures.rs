@@ -25,7 +25,7 @@ fn bench() -> Bench {
 fn connect(bench: &Bench) {
     let set = "UPDATE sensor SET accepted_at = ?2, seen_at = ?2, failure = NULL WHERE device = ?1";
     let now = i64::try_from(bench.now().0).expect("a time");
-    let row = rusqlite::params![bench.ours.device.0, now];
+    let row = crate::db::params![bench.ours.device.0, now];
     bench.app.db.writer().execute(set, row).expect("set");
 }
 
@@ -135,13 +135,7 @@ fn rights_terms_and_what_is_there_decide() {
     assert_eq!(refused(ask(&bench, &us, 3, &nothing)).0, 404);
 
     let terms = |asks_reason, relay| {
-        let terms = Terms {
-            asks_reason,
-            relay,
-            direct: false,
-            live: false,
-            recent_minutes: 0,
-        };
+        let terms = Terms { asks_reason, relay, direct: false, live: false, recent_minutes: 0 };
         bench.app.db.set_terms(bench.ours.customer, terms, "test", bench.now()).expect("set");
     };
     terms(true, true);
@@ -215,8 +209,7 @@ fn a_customer_s_downloads_are_bounded_and_counted() {
 /// What the sensor's last heartbeat has said of its page.
 fn tell_page(bench: &Bench, authority: &str) {
     let direct = DirectPage { authority: authority.to_owned(), certificate: [0xab; 32] };
-    let heartbeat =
-        Heartbeat { direct: Some(direct), ..super::sensors::heartbeat(bench, &[]) };
+    let heartbeat = Heartbeat { direct: Some(direct), ..super::sensors::heartbeat(bench, &[]) };
     super::sensors::beat(bench, &heartbeat);
 }
 

@@ -63,7 +63,10 @@ fn a_call_is_kept_while_its_sensor_holds_it_and_is_then_as_any_other() {
     assert!(bench.notebook.take().contains(&waiting.key), "the browser is told");
     let said = keep(&us, 1);
     assert_eq!((said.status, &body(said)["packets"]), (200, &serde_json::json!(4100)));
-    assert_eq!((&about(&bench)["state"], &about(&bench)["who"]), (&serde_json::json!("kept"), &serde_json::json!("admin@Ours")));
+    assert_eq!(
+        (&about(&bench)["state"], &about(&bench)["who"]),
+        (&serde_json::json!("kept"), &serde_json::json!("admin@Ours"))
+    );
     // From now on it can be had as one that a rule has kept.
     let mut key = [7; 65];
     key[0] = 4;
@@ -113,7 +116,10 @@ fn terms_are_changed_by_administrators_one_by_one_and_sensors_hear_of_them() {
     let live = serde_json::json!({ "live": true });
     assert_eq!(code(terms(&bench, &viewer, &live)), (403, "not_admin".to_owned()));
     let said = body(terms(&bench, &us, &live));
-    assert_eq!((&said["live"], &said["direct"]), (&serde_json::json!(true), &serde_json::json!(true)));
+    assert_eq!(
+        (&said["live"], &said["direct"]),
+        (&serde_json::json!(true), &serde_json::json!(true))
+    );
     let version = || {
         let rules = bench.app.db.rules_for(bench.ours.customer, bench.ours.device, u64::MAX);
         let rules = rules.expect("asked").expect("another version");

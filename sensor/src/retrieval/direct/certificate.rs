@@ -238,7 +238,8 @@ fn own(
     let until = from.plus(DAYS * MICROS_PER_DAY);
     let der = make(&key, sensor, &host, from, until).map_err(made)?;
     let saved = Saved { host: host.clone(), from, until, der: BASE64.encode(&der) };
-    let json = serde_json::to_vec(&saved).map_err(|error| CertificateError::Made(error.to_string()))?;
+    let json =
+        serde_json::to_vec(&saved).map_err(|error| CertificateError::Made(error.to_string()))?;
     atomic::replace(&path, &json, 0o600).map_err(|error| CertificateError::File(path, error))?;
     present(host, der, &key)
 }

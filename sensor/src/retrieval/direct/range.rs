@@ -21,7 +21,9 @@ pub(super) fn part(header: Option<&str>, length: u64) -> Part {
     let (first, last) = (first.trim(), last.trim());
     match (number(first), number(last)) {
         (Some(first), _) if first >= length && is_number_or_nothing(last) => Part::None,
-        (Some(first), Some(last)) if first <= last => Part::Of(first, length.min(last.saturating_add(1))),
+        (Some(first), Some(last)) if first <= last => {
+            Part::Of(first, length.min(last.saturating_add(1)))
+        }
         (Some(first), None) if last.is_empty() => Part::Of(first, length),
         (None, Some(0)) if first.is_empty() => Part::None,
         (None, Some(count)) if first.is_empty() && length > 0 => {
@@ -61,7 +63,9 @@ mod tests {
         for none in ["bytes=10000-", "bytes=10000-10005", "bytes=-0"] {
             assert_eq!(of(none), Part::None, "{none}");
         }
-        for whole in ["bytes=5-4", "bytes=a-", "bytes=-", "bytes=0-1,5-6", "lines=1-2", "", "bytes=+1-2"] {
+        for whole in
+            ["bytes=5-4", "bytes=a-", "bytes=-", "bytes=0-1,5-6", "lines=1-2", "", "bytes=+1-2"]
+        {
             assert_eq!(of(whole), Part::Whole, "{whole}");
         }
         assert_eq!(part(None, 0), Part::Whole);

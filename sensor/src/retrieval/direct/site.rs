@@ -81,8 +81,12 @@ impl Site {
         let found = match (request.method == Method::Post, request.path.as_str()) {
             (true, "/session") => return self.open(&request.body),
             (true, _) => {
-                return page::notice(405, "Nothing is changed here", "Go back to the cloud's page.")
-                    .with("Allow", "GET, HEAD");
+                return page::notice(
+                    405,
+                    "Nothing is changed here",
+                    "Go back to the cloud's page.",
+                )
+                .with("Allow", "GET, HEAD");
             }
             (false, "/") => Ok(Answer::html(200, page::door(&self.sensor))),
             (false, "/style.css") => {
@@ -185,9 +189,7 @@ impl Site {
         let disposition = format!("attachment; filename=\"{}\"", content.name());
         let known = content.exact_bytes().or_else(|| self.known(&print));
         let length = match known {
-            None if range.is_some() || about <= COUNTED_BELOW => {
-                Some(self.count(ticket, print)?)
-            }
+            None if range.is_some() || about <= COUNTED_BELOW => Some(self.count(ticket, print)?),
             known => known,
         };
         let media_type = content.media_type();

@@ -204,7 +204,10 @@ fn a_ticket_opens_its_call_and_every_part_of_its_file() {
     assert_eq!(door.status(), 200);
     assert!(door.text().contains("shop &lt;12&gt;"), "{}", door.text());
     assert!(door.header("Content-Security-Policy").expect("one").contains("default-src 'none'"));
-    assert_eq!((page.get("/page.js", "").status(), page.get("/style.css", "").status()), (200, 200));
+    assert_eq!(
+        (page.get("/page.js", "").status(), page.get("/style.css", "").status()),
+        (200, 200)
+    );
 
     let ticket = page.ticket();
     let session = page.open(&ticket);
@@ -231,7 +234,10 @@ fn a_ticket_opens_its_call_and_every_part_of_its_file() {
     assert_eq!((other.status(), other.body.len()), (200, length), "another file: from the start");
     let beyond = page.of(&session, "/packets.pcapng", &format!("Range: bytes={length}-\r\n"));
     assert_eq!(beyond.status(), 416);
-    let head = format!("HEAD {}/packets.pcapng HTTP/1.1\r\nCookie: {}\r\n\r\n", session.page, session.cookie);
+    let head = format!(
+        "HEAD {}/packets.pcapng HTTP/1.1\r\nCookie: {}\r\n\r\n",
+        session.page, session.cookie
+    );
     let head = page.ask(&head);
     assert_eq!((head.status(), head.body.len()), (200, 0));
     assert_eq!(head.header("Content-Length"), Some(length.to_string().as_str()));
@@ -315,12 +321,8 @@ fn a_session_is_of_one_call_one_action_one_browser_and_survives_a_restart() {
     assert_eq!(over.status(), 403);
     assert!(over.text().contains("choose the call again"), "{}", over.text());
     let three = page.ticket();
-    let three = Ticket {
-        number: [3; 16],
-        issued_at: minutes(46),
-        expires_at: minutes(47),
-        ..three
-    };
+    let three =
+        Ticket { number: [3; 16], issued_at: minutes(46), expires_at: minutes(47), ..three };
     let long = page.open(&three);
     for later in (56..46 + LONGEST_SESSION_SECONDS / 60).step_by(10) {
         page.retrieval.note_cloud_time(minutes(later));
@@ -379,7 +381,8 @@ fn slow_clients_shut_out_only_themselves_and_are_let_go() {
     // Half of them say nothing of TLS, the others begin a request.
     let half = server::MAX_FROM_ONE_ADDRESS / 2;
     let mut silent: Vec<_> = (0..half).map(|_| plain()).collect();
-    let mut slow: Vec<_> = (0..server::MAX_FROM_ONE_ADDRESS - half).map(|_| page.connect()).collect();
+    let mut slow: Vec<_> =
+        (0..server::MAX_FROM_ONE_ADDRESS - half).map(|_| page.connect()).collect();
     for stream in &mut slow {
         stream.write_all(b"GET / HTTP/1.1\r\n").expect("it reads");
     }

@@ -37,7 +37,13 @@ pub(super) struct Parked {
 
 impl Parked {
     /// Holds a call; answers one that leaves for it.
-    pub(super) fn add(&mut self, number: u64, key: Key, facts: Box<Facts>, now: Instant) -> Option<u64> {
+    pub(super) fn add(
+        &mut self,
+        number: u64,
+        key: Key,
+        facts: Box<Facts>,
+        now: Instant,
+    ) -> Option<u64> {
         let leaves = if self.calls.len() >= MAX_PARKED { self.oldest(|_| true) } else { None };
         self.ends.push_back((now, number));
         self.calls.insert(number, (key, facts));

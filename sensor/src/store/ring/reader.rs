@@ -14,7 +14,6 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 
-use super::{Chunk, Order};
 use super::catalog::Entry;
 use super::chunk::{ALIGN, CHUNK_HEAD, CallKey, Head, Kind, Lock};
 use super::chunks::Chunks;
@@ -23,6 +22,7 @@ use super::key::{DeviceKey, TAG};
 use super::packet::{MAX_PACKET_HEAD, Packet};
 use super::parked::Claimed;
 use super::segment::{self, read_chunk};
+use super::{Chunk, Order};
 
 /// Packets of one chunk are older than its first by less than this, microseconds.
 const SLACK: u64 = 2_000_000;
