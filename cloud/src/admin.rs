@@ -16,7 +16,7 @@ use ringside_protocol::token::Token;
 use crate::cli::Admin;
 use crate::config::dial;
 use crate::db::customers::Role;
-use crate::db::rights::{self, Rights};
+use crate::db::rights::{self, Rights, TermsChange};
 use crate::db::sensors::Sensor;
 use crate::db::{Customer, Db, Place};
 use crate::{identity, password};
@@ -57,9 +57,9 @@ pub fn run(
         }
         Admin::UserList { customer } => list_users(&db, customer.as_deref())?,
         Admin::UserRights { login, rights } => set_rights(&db, &login, rights, now)?,
-        Admin::CustomerRetrieval { customer, asks_reason, relay } => {
+        Admin::CustomerRetrieval { customer, change } => {
             let customer = find_customer(&db, &customer)?;
-            set_terms(&db, customer, asks_reason, relay, now)?
+            set_terms(&db, customer, change, now)?
         }
         Admin::UserPasswd { login, from_stdin } => {
             let password = choose_password(from_stdin, input)?;
@@ -148,18 +148,12 @@ fn set_rights(db: &Db, login: &str, rights: Rights, now: UnixMicros) -> Result<S
 fn set_terms(
     db: &Db,
     customer: Customer,
-    asks_reason: Option<bool>,
-    relay: Option<bool>,
+    change: TermsChange,
     now: UnixMicros,
 ) -> Result<String, String> {
-    let mut terms = rights::terms(db, customer).map_err(words)?;
-    terms.asks_reason = asks_reason.unwrap_or(terms.asks_reason);
-    terms.relay = relay.unwrap_or(terms.relay);
+    let terms = rights::terms(db, customer).map_err(words)?.with(change);
     db.set_terms(customer, terms, WHO, now).map_err(words)?;
-    let reason =
-        if terms.asks_reason { "each use needs a reason" } else { "no reason is asked for" };
-    let relay = if terms.relay { "allowed" } else { "forbidden" };
-    Ok(format!("packets and sound by the encrypted relay: {relay}; {reason}\n"))
+    Ok(format!("{}\n", terms.sentence()))
 }
 
 fn set_password(

@@ -8,7 +8,7 @@ use lexopt::prelude::*;
 use crate::config::{self, DEFAULT_DATA, Given, Settings, dialled};
 use crate::db::Place;
 use crate::db::customers::Role;
-use crate::db::rights::Rights;
+use crate::db::rights::{MAX_RECENT_MINUTES, Rights, TermsChange};
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,10 +75,8 @@ pub enum Admin {
     CustomerRetrieval {
         /// Whose.
         customer: String,
-        /// `--reason`.
-        asks_reason: Option<bool>,
-        /// `--relay`.
-        relay: Option<bool>,
+        /// `--reason`, `--relay`, `--direct`, `--live`, `--recent`.
+        change: TermsChange,
     },
     /// `number erase NUMBER`.
     NumberErase {
@@ -121,6 +119,7 @@ usage:
   ringside-cloud admin customer add NAME
   ringside-cloud admin customer list
   ringside-cloud admin customer retrieval NAME [--reason asked|free] [--relay on|off]
+      [--direct on|off] [--live on|off] [--recent MINUTES|off]
   ringside-cloud admin user add --customer NAME LOGIN [--role admin|viewer] [--password-stdin]
   ringside-cloud admin user list [--customer NAME]
   ringside-cloud admin user rights LOGIN packets,audio,live,upgrades|none
@@ -182,10 +181,27 @@ struct Words {
     role: Option<Role>,
     server: Option<(String, u16)>,
     from_stdin: bool,
-    asks_reason: Option<bool>,
-    relay: Option<bool>,
+    terms: TermsChange,
     /// The options that came, to find those that do not belong.
     options: Vec<String>,
+}
+
+fn on_or_off(option: &str, word: &str) -> Result<bool, String> {
+    match word {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("--{option} {other:?}: write on or off")),
+    }
+}
+
+fn minutes(word: &str) -> Result<u16, String> {
+    if word == "off" {
+        return Ok(0);
+    }
+    let minutes = word.parse().ok().filter(|minutes| (1..=MAX_RECENT_MINUTES).contains(minutes));
+    minutes.ok_or_else(|| {
+        format!("--recent {word:?}: write 1 to {MAX_RECENT_MINUTES} minutes, or off")
+    })
 }
 
 impl Words {
@@ -208,19 +224,16 @@ impl Words {
             "upgrade-key" => self.given.upgrade_key = Some(text(value()?)?),
             "customer" => self.customer = Some(text(value()?)?),
             "reason" => {
-                self.asks_reason = Some(match text(value()?)?.as_str() {
+                self.terms.asks_reason = Some(match text(value()?)?.as_str() {
                     "asked" => true,
                     "free" => false,
                     other => return Err(format!("--reason {other:?}: write asked or free")),
                 });
             }
-            "relay" => {
-                self.relay = Some(match text(value()?)?.as_str() {
-                    "on" => true,
-                    "off" => false,
-                    other => return Err(format!("--relay {other:?}: write on or off")),
-                });
-            }
+            "relay" => self.terms.relay = Some(on_or_off(option, &text(value()?)?)?),
+            "direct" => self.terms.direct = Some(on_or_off(option, &text(value()?)?)?),
+            "live" => self.terms.live = Some(on_or_off(option, &text(value()?)?)?),
+            "recent" => self.terms.recent_minutes = Some(minutes(&text(value()?)?)?),
             "server" => self.server = Some(dialled(&text(value()?)?)?),
             "role" => {
                 let role = text(value()?)?;
@@ -286,12 +299,8 @@ impl Words {
             ["customer", "add", name] => (&[], Admin::CustomerAdd(label("customer", name)?)),
             ["customer", "list"] => (&[], Admin::CustomerList),
             ["customer", "retrieval", name] => (
-                &["reason", "relay"],
-                Admin::CustomerRetrieval {
-                    customer: label("customer", name)?,
-                    asks_reason: self.asks_reason,
-                    relay: self.relay,
-                },
+                &["reason", "relay", "direct", "live", "recent"],
+                Admin::CustomerRetrieval { customer: label("customer", name)?, change: self.terms },
             ),
             ["user", "rights", login, rights] => {
                 (&[], Admin::UserRights { login: login.to_owned(), rights: rights_named(rights)? })
@@ -416,12 +425,16 @@ mod tests {
             panic!("rights are read");
         };
         assert_eq!(rights.names(), ["packets", "live"]);
-        let Ok(Command::Admin(_, _, Admin::CustomerRetrieval { asks_reason, relay, .. })) =
-            read("admin customer retrieval Acme --reason asked")
-        else {
-            panic!("terms are read");
+        let terms = |options: &str| match read(&format!("admin customer retrieval Acme {options}"))
+        {
+            Ok(Command::Admin(_, _, Admin::CustomerRetrieval { change, .. })) => change,
+            other => panic!("{other:?}"),
         };
-        assert_eq!((asks_reason, relay), (Some(true), None));
+        let asked = TermsChange { asks_reason: Some(true), ..TermsChange::default() };
+        assert_eq!(terms("--reason asked"), asked);
+        let all = terms("--relay off --direct on --live on --recent 10");
+        assert_eq!((all.relay, all.direct, all.live), (Some(false), Some(true), Some(true)));
+        assert_eq!((all.recent_minutes, terms("--recent off").recent_minutes), (Some(10), Some(0)));
         assert_eq!(read("version"), Ok(Command::Version));
         assert_eq!(read("serve --help"), Ok(Command::Help));
         let serve = "serve --data d --sensors 127.0.0.1:0 --web 127.0.0.1:0 --name a --name b \
@@ -464,6 +477,9 @@ mod tests {
         for line in [
             "admin user rights eva pictures",
             "admin customer retrieval Acme --relay maybe",
+            "admin customer retrieval Acme --direct 1",
+            "admin customer retrieval Acme --recent 61",
+            "admin customer retrieval Acme --recent 0",
             "admin customer retrieval Acme --reason 7",
             "",
             "server",

@@ -175,6 +175,7 @@ impl Sensor {
             interfaces: Vec::new(),
             last_cdr_at: None,
             upgrade: None,
+            direct: None,
             is_leaving: false,
             live: ringside_protocol::live::Live::default(),
         };

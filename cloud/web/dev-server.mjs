@@ -116,8 +116,6 @@ export async function startDevServer({
       users.push({ ...body, is_disabled: false, is_you: false, created_at: new Date().toISOString(), logged_in_at: null });
       return { status: 201, body: { ...users.at(-1), password: "k3v9ad7qm2xw8rtn5pye" } };
     },
-    "GET /terms": () => ({ body: terms }),
-    "POST /terms": (_, body) => ({ body: Object.assign(terms, body) }),
     "POST /me/password": (_, body) =>
       body.old === "wrong"
         ? error(422, "wrong_password", "The old password is wrong: write the one that you log in with.")
@@ -201,6 +199,8 @@ export async function startDevServer({
       }, 1200).unref();
       return { status: 201, body: claim() };
     },
+    "GET /retrieval": () => ({ body: terms }),
+    "POST /retrieval": (_, body) => ({ body: Object.assign(terms, body) }),
     "GET /rules": () => ({ body: { rules, sensors: applied() } }),
     "POST /rules": (_, body) => {
       rules.push(asRule(++number, body));
@@ -251,6 +251,26 @@ export async function startDevServer({
     },
   };
 
+  const terms = { asks_reason: false, relay: true, direct: true, live: true, recent_minutes: 10, rights: ["packets", "audio", "live"] };
+  const kept = new Set();
+  const captures = ({ id, ended_at, sensor }) => ({
+    rights: ["packets", "audio"],
+    asks_reason: false,
+    ways: ["relay", "direct"],
+    direct: { address: "192.168.1.5:60443", certificate: Array(32).fill("AB").join(":") },
+    keep: kept.has(id)
+      ? { state: "kept", who: "anna@example.net", packets: 4100, bytes: 812_000, until: null }
+      : {
+          state: "none",
+          who: null,
+          packets: null,
+          bytes: null,
+          until: Date.parse(ended_at) + 600_000 > Date.now() ? new Date(Date.parse(ended_at) + 600_000).toISOString() : null,
+        },
+    sensor: { device: sensor.id, name: sensor.name, state: "online", last_seen_at: new Date().toISOString() },
+    transfers: [],
+  });
+
   const asRule = (id, { text, sensors = null, is_enabled = true }) => ({
     id,
     name: /^"([^"]*)":/.exec(text)?.[1] ?? "",
@@ -273,7 +293,6 @@ export async function startDevServer({
         }),
       ];
   const users = makeUsers(now);
-  const terms = { asks_reason: true, relay: true };
   const apiTokens = empty ? [] : [makeApiToken(random, "Grafana", 365), makeApiToken(random, "billing export", 30)];
   const enrolment = empty
     ? []
@@ -341,6 +360,11 @@ export async function startDevServer({
       return route(query, body);
     }
     const [, kind, id, action] = path.split("/");
+    if (kind === "captures") {
+      const call = calls.find((one) => one.id === id);
+      if (action === "keep") kept.add(id);
+      return action === "keep" ? { body: { state: "kept", packets: 4100, bytes: 812_000 } } : { body: captures(call) };
+    }
     const person = kind === "users" && users.find(({ login }) => login === decodeURIComponent(id));
     if (person && action === "password") return { body: { password: "k3v9ad7qm2xw8rtn5pye" } };
     if (person) return { body: Object.assign(person, JSON.parse(await text(request))) };

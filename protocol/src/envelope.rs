@@ -102,6 +102,8 @@ kinds! {
     crate::push::Piece = 19, MAX_HEARTBEAT_BYTES;
     crate::push::News = 20, MAX_SMALL_BYTES;
     crate::push::NewsNoted = 21, MAX_SMALL_BYTES;
+    crate::retrieval::KeptCall = 22, MAX_SMALL_BYTES;
+    crate::retrieval::KeptNoted = 23, MAX_SMALL_BYTES;
 }
 
 impl Message for m::Batch {

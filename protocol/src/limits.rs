@@ -62,3 +62,6 @@ pub const MAX_VERSION_TEXT: usize = 64;
 
 /// Bytes of a sentence in a heartbeat: why an interface does not capture, why an upgrade failed.
 pub const MAX_SENTENCE: usize = 1024;
+
+/// Bytes of the authority of a sensor's own page: a host's name, a colon, a port.
+pub const MAX_AUTHORITY: usize = 253 + 1 + 5;

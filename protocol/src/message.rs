@@ -12,9 +12,10 @@
 //! | [`Refuse`](crate::retrieval::Refuse) | `/uplink/refuse` | [`RefuseNoted`](crate::retrieval::RefuseNoted) or [`Refused`] |
 //! | [`PieceWanted`](crate::push::PieceWanted) | `/uplink/piece` | [`Piece`](crate::push::Piece) or [`Refused`] |
 //! | [`News`](crate::push::News) | `/uplink/upgrade` | [`NewsNoted`](crate::push::NewsNoted) or [`Refused`] |
+//! | [`KeptCall`](crate::retrieval::KeptCall) | `/uplink/kept` | [`KeptNoted`](crate::retrieval::KeptNoted) or [`Refused`] |
 //! | [a transfer](crate::retrieval) | `/uplink/transfer/NUMBER` | none: status 204 when the browser has all of it |
 //!
-//! The last seven carry the session as `Authorization: Bearer SESSION` (64 hex digits). Every
+//! The last eight carry the session as `Authorization: Bearer SESSION` (64 hex digits). Every
 //! request is a POST, every answer has status 200 (a refusal too), and both bodies are
 //! [envelopes](crate::envelope). A status other than 200 comes from the front, with one sentence
 //! of text.
@@ -26,7 +27,7 @@ use crate::counters::Counter;
 use crate::live::Live;
 use crate::push::Order;
 use crate::record::Record;
-use crate::retrieval::Retrieve;
+use crate::retrieval::{KeepCall, Retrieve};
 use crate::step::Failure;
 use crate::time::UnixMicros;
 
@@ -206,6 +207,37 @@ pub struct Heartbeat {
     pub is_leaving: bool,
     /// How the last upgrade ended, if there was one.
     pub upgrade: Option<UpgradeReport>,
+    /// Its own page for calls' packets, where it has one.
+    pub direct: Option<DirectPage>,
+}
+
+/// A sensor's own HTTPS page, to which browsers on site are sent with a ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectPage {
+    /// How browsers reach it: `HOST:PORT`, an IPv6 address in brackets.
+    pub authority: String,
+    /// SHA-256 over its certificate (DER), as browsers show it.
+    pub certificate: [u8; 32],
+}
+
+impl DirectPage {
+    /// Whether the authority is one: a host's name or an address, and a port. A cloud sends browsers
+    /// nowhere else.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let Some((host, port)) = self.authority.rsplit_once(':') else { return false };
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_host = match bracketed {
+            Some(host) => host.parse::<core::net::Ipv6Addr>().is_ok(),
+            None => {
+                let is_plain =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+                !host.is_empty() && host.len() <= 253 && host.bytes().all(is_plain)
+            }
+        };
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+        is_host && is_port && port.parse::<u16>().is_ok_and(|port| port > 0)
+    }
 }
 
 /// Counters travel as their numbers: one that this build does not know must not cost a heartbeat.
@@ -301,6 +333,9 @@ pub enum Command {
     Retrieve(Box<Retrieve>),
     /// Install this package. Its serial is 0: [`News`](crate::push::News) answers it.
     Upgrade(Box<Order>),
+    /// Keep a call that ended just now. Its serial is 0: [`KeptCall`](crate::retrieval::KeptCall)
+    /// answers it.
+    Keep(Box<KeepCall>),
 }
 
 /// The capture rules of a sensor, in place of those before.
@@ -310,6 +345,9 @@ pub struct RuleSet {
     pub version: u64,
     /// In their given order.
     pub rules: Vec<RuleText>,
+    /// Minutes for which calls that no rule keeps are held, sealed, so that they can be kept after
+    /// their end ([`KeepCall`]); 0: not at all.
+    pub recent_minutes: u16,
 }
 
 /// One capture rule.
@@ -340,5 +378,39 @@ pub(crate) mod signature {
         bytes[..32].copy_from_slice(&head);
         bytes[32..].copy_from_slice(&tail);
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_s_authority_is_a_host_and_a_port_and_nothing_else() {
+        let is_sound = |authority: &str| {
+            DirectPage { authority: authority.to_owned(), certificate: [0; 32] }.is_sound()
+        };
+        for good in ["192.0.2.1:8443", "gate-1.example.net:1", "[2001:db8::1]:65535"] {
+            assert!(is_sound(good), "{good}");
+        }
+        for bad in [
+            "",
+            "192.0.2.1",
+            ":8443",
+            "a:0",
+            "a:65536",
+            "a:+1",
+            "a:8443/x",
+            "a@b:1",
+            "a b:1",
+            "[a]:1",
+            "2001:db8::1:1",
+            "a?:1",
+            "a#:1",
+            "a\\:1",
+        ] {
+            assert!(!is_sound(bad), "{bad}");
+        }
+        assert!(!is_sound(&format!("{}:1", "a".repeat(254))));
     }
 }

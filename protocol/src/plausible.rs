@@ -10,9 +10,9 @@ use core::fmt;
 use crate::cdr::{Cdr, Stream};
 use crate::counters::Counter;
 use crate::limits::{
-    MAX_ADDRESSES, MAX_DTMF, MAX_ENCODING_NAME, MAX_INTERFACE_NAME, MAX_INTERFACES, MAX_INTERVALS,
-    MAX_LIVE_DISPLAY, MAX_PEER_CHANGES, MAX_QUALITY_REPORTS, MAX_REPORTED_STREAMS, MAX_RULE_NAME,
-    MAX_SENTENCE, MAX_SIP_EVENTS, MAX_STREAMS, MAX_TEXT, MAX_VERSION_TEXT,
+    MAX_ADDRESSES, MAX_AUTHORITY, MAX_DTMF, MAX_ENCODING_NAME, MAX_INTERFACE_NAME, MAX_INTERFACES,
+    MAX_INTERVALS, MAX_LIVE_DISPLAY, MAX_PEER_CHANGES, MAX_QUALITY_REPORTS, MAX_REPORTED_STREAMS,
+    MAX_RULE_NAME, MAX_SENTENCE, MAX_SIP_EVENTS, MAX_STREAMS, MAX_TEXT, MAX_VERSION_TEXT,
 };
 use crate::live::MAX_LIVE_CALLS;
 use crate::message::Heartbeat;
@@ -138,6 +138,11 @@ pub fn cut(heartbeat: &mut Heartbeat) -> Option<Implausible> {
         if let Some(failure) = &mut upgrade.failure {
             cut.text("bytes of an upgrade's failure", failure, MAX_SENTENCE);
         }
+    }
+    if heartbeat.direct.as_ref().is_some_and(|page| page.authority.len() > MAX_AUTHORITY) {
+        let page = heartbeat.direct.take();
+        let found = page.map_or(0, |page| page.authority.len());
+        cut.note("bytes of the authority of a sensor's page", found, MAX_AUTHORITY);
     }
     cut.0
 }

@@ -34,6 +34,7 @@
 
 use core::fmt;
 
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use crate::cdr::CallId;
@@ -57,11 +58,17 @@ pub const MAX_FRAME_BYTES: usize = 1 + MAX_DATA_BYTES + TAG_BYTES;
 /// A ticket is to be redeemed within so many seconds.
 pub const REDEEM_WITHIN_SECONDS: u64 = 60;
 
-/// A transfer may be resumed so many seconds after its ticket was redeemed.
+/// What a ticket has opened may be gone on with until so many seconds after the last byte.
 pub const SESSION_SECONDS: u64 = 15 * 60;
+
+/// And no longer than this after the ticket was redeemed, however much of it is used.
+pub const LONGEST_SESSION_SECONDS: u64 = 4 * 3600;
 
 /// Bytes of a user's or a customer's name in a ticket, at most.
 pub const MAX_NAME_BYTES: usize = 255;
+
+/// Bytes of a ticket as text, at most.
+pub const MAX_TICKET_TEXT: usize = 1024;
 
 /// HKDF's info for the key of the frames.
 pub const FRAME_KEY_INFO: &[u8] = b"ringside retrieval v1 frames";
@@ -158,6 +165,22 @@ impl SignedTicket {
         let is_short = |name: &String| name.len() <= MAX_NAME_BYTES;
         (is_short(&ticket.user) && is_short(&ticket.customer)).then_some(ticket)
     }
+
+    /// As it stands behind the `#` of the address of a sensor's page: base64url (RFC 4648 §5) of
+    /// its postcard, without padding. A browser sends that part to nobody.
+    #[must_use]
+    pub fn to_text(&self) -> Option<String> {
+        postcard::to_stdvec(self).ok().map(|bytes| BASE64URL_NOPAD.encode(&bytes))
+    }
+
+    /// What [`SignedTicket::to_text`] has written.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        if text.len() > MAX_TICKET_TEXT {
+            return None;
+        }
+        postcard::from_bytes(&BASE64URL_NOPAD.decode(text.as_bytes()).ok()?).ok()
+    }
 }
 
 /// "Send this call's packets": comes down the poll.
@@ -196,6 +219,37 @@ pub struct Refuse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefuseNoted {}
 
+/// "Keep this call, which no rule has kept": comes down the poll, just after the call has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepCall {
+    /// Which.
+    pub call: CallId,
+    /// The login of whoever asked.
+    pub who: String,
+}
+
+/// What came of a [`KeepCall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptCall {
+    /// Which.
+    pub call: CallId,
+    /// How much there is of it; `None`: it was let go, or never held.
+    pub kept: Option<KeptSize>,
+}
+
+/// How much of a call is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptSize {
+    /// Packets.
+    pub packets: u32,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The cloud has noted a [`KeptCall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptNoted {}
+
 /// Why a sensor does not send what was asked for. New ones are appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
@@ -227,11 +281,13 @@ pub enum Refusal {
     HeadersOnly,
     /// There is nothing to hear: no decoder for its encoding.
     NoDecoder,
+    /// It was to be heard while it lasts, and is over.
+    CallOver,
 }
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Forged,
         Self::NotOurs,
         Self::Expired,
@@ -246,6 +302,7 @@ impl Refusal {
         Self::Encrypted,
         Self::HeadersOnly,
         Self::NoDecoder,
+        Self::CallOver,
     ];
 
     /// Its name in the API.
@@ -266,6 +323,7 @@ impl Refusal {
             Self::Encrypted => "encrypted",
             Self::HeadersOnly => "headers_only",
             Self::NoDecoder => "no_decoder",
+            Self::CallOver => "call_over",
         }
     }
 }
@@ -295,6 +353,7 @@ impl fmt::Display for Refusal {
             Self::NoDecoder => {
                 "Nothing can be heard: the sensor has no decoder for this call; download its packets."
             }
+            Self::CallOver => "This call is over.",
         })
     }
 }
@@ -419,6 +478,33 @@ mod tests {
     fn nonces_count_and_never_meet() {
         assert_eq!(nonce(0), [0; 12]);
         assert_eq!(nonce(258), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn the_longest_ticket_fits_its_text_and_comes_back() {
+        let call = CallId {
+            device: crate::cdr::Fingerprint([1; 16]),
+            boot: crate::cdr::Boot([2; 16]),
+            number: u64::MAX,
+        };
+        let ticket = Ticket {
+            number: [3; 16],
+            user: "u".repeat(MAX_NAME_BYTES),
+            customer: "c".repeat(MAX_NAME_BYTES),
+            call,
+            action: Action::Packets,
+            way: Way::Direct,
+            issued_at: UnixMicros(u64::MAX),
+            expires_at: UnixMicros(u64::MAX),
+        };
+        let ticket = postcard::to_stdvec(&ticket).expect("encodes");
+        let signed = SignedTicket { ticket, signature: [4; 64] };
+        let text = signed.to_text().expect("encodes");
+        assert!(text.len() <= MAX_TICKET_TEXT, "{}", text.len());
+        assert_eq!(SignedTicket::from_text(&text), Some(signed));
+        for bad in [&text[1..], "", "====", &"A".repeat(MAX_TICKET_TEXT + 4)] {
+            assert_eq!(SignedTicket::from_text(bad).and_then(|ticket| ticket.read()), None);
+        }
     }
 
     #[test]

@@ -496,6 +496,10 @@ fn health_and_commands() {
             failure: Some("it did not reach the cloud".to_owned()),
         }),
         is_leaving: true,
+        direct: Some(DirectPage {
+            authority: "192.168.1.5:60443".to_owned(),
+            certificate: [6; 32],
+        }),
     };
     let quiet = Heartbeat {
         sensor_time: UnixMicros(0),
@@ -511,6 +515,7 @@ fn health_and_commands() {
         upgrade: None,
         is_leaving: false,
         live: Live::default(),
+        direct: None,
     };
     pin_both("heartbeat", &heartbeat, &quiet);
     pin_both(
@@ -531,10 +536,25 @@ fn health_and_commands() {
     let commands = vec![
         (20, Command::Lease(Lease { serial: 10, channels: 1000 })),
         (21, Command::HeartbeatNow),
-        (0, Command::Rules(RuleSet { version: 1 << 32 | 6, rules: rule_texts() })),
+        (
+            0,
+            Command::Rules(RuleSet {
+                version: 1 << 32 | 6,
+                rules: rule_texts(),
+                recent_minutes: 10,
+            }),
+        ),
         (0, Command::Retrieve(Box::new(retrieve()))),
         (0, Command::Upgrade(Box::new(order()))),
+        (0, Command::Keep(Box::new(KeepCall { call: kept_call(), who: "eva".to_owned() }))),
     ];
+    let kept = KeptSize { packets: 3287, bytes: 620_000 };
+    pin_both(
+        "kept_call",
+        &KeptCall { call: kept_call(), kept: Some(kept) },
+        &KeptCall { call: kept_call(), kept: None },
+    );
+    pin("kept_noted", &KeptNoted {});
     pin_both("commands", &Commands { commands }, &Commands::default());
 }
 
@@ -576,6 +596,10 @@ fn ticket() -> Ticket {
         issued_at: AT,
         expires_at: AT.plus(REDEEM_WITHIN_SECONDS * 1_000_000),
     }
+}
+
+fn kept_call() -> CallId {
+    CallId { device: Fingerprint([1; 16]), boot: Boot([2; 16]), number: 300 }
 }
 
 fn retrieve() -> Retrieve {

@@ -1,5 +1,7 @@
 //! The analysis: frames in, records out. One thread owns it, live and with a file alike.
 
+use std::sync::Arc;
+
 use embassy_time::{Duration, Instant};
 use ringside_protocol::cdr::Method;
 use ringside_protocol::counters::Counter;
@@ -7,6 +9,7 @@ use ringside_protocol::live::Live;
 use ringside_protocol::plausible;
 use ringside_protocol::record::Record;
 
+use crate::audio::tap::Taps;
 use crate::call::flows::TOUCHED;
 use crate::call::{CallSettings, CallTable};
 use crate::capture::Frame;
@@ -64,6 +67,7 @@ struct Calls {
     is_sip_anywhere: bool,
     /// Keeps packets, where there are rules.
     keeper: Option<Box<Keeper>>,
+    taps: Arc<Taps>,
 }
 
 impl Analysis {
@@ -87,6 +91,7 @@ impl Analysis {
             sip_ports: settings.sip_ports,
             is_sip_anywhere: settings.is_sip_anywhere,
             keeper: None,
+            taps: Arc::default(),
         };
         Self {
             decoder,
@@ -245,6 +250,17 @@ impl Analysis {
         &mut self.calls.table
     }
 
+    /// Where somebody can listen to calls in progress.
+    #[must_use]
+    pub fn taps(&self) -> Arc<Taps> {
+        Arc::clone(&self.calls.taps)
+    }
+
+    /// Ends the taps of calls that are over.
+    pub fn end_taps(&self) {
+        self.calls.taps.end_of(&self.calls.table);
+    }
+
     /// What was counted.
     pub const fn counters(&mut self) -> &mut Counters {
         &mut self.counters
@@ -270,6 +286,9 @@ impl Calls {
         }
         if datagram.transport == Transport::Udp {
             let belongs = self.table.handle_media(datagram, counters);
+            if self.taps.is_any() {
+                self.taps.hear(belongs, datagram, &self.table);
+            }
             if let Some(keeper) = &mut self.keeper {
                 keeper.handle_media(belongs, datagram, frame, &mut self.table, counters);
             }

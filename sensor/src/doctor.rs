@@ -256,6 +256,7 @@ impl<'a> Visit<'a> {
             interfaces: Vec::new(),
             last_cdr_at: None,
             upgrade: None,
+            direct: None,
             is_leaving: true,
             live: Live::default(),
         };

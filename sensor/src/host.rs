@@ -5,15 +5,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use ringside_protocol::cdr::Boot;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::live::Live;
-use ringside_protocol::message::{InterfaceHealth, Lease, RuleSet, UpgradeReport};
+use ringside_protocol::message::{Accepted, InterfaceHealth, Lease, RuleSet, UpgradeReport};
 use ringside_protocol::push::Order;
 use ringside_protocol::record::Record;
-use ringside_protocol::retrieval::Retrieve;
+use ringside_protocol::retrieval::{KeepCall, Retrieve};
+use ringside_protocol::time::UnixMicros;
 
+use crate::audio::tap::Taps;
 use crate::counters::Counters;
 use crate::retrieval::Retrieval;
+use crate::retrieval::direct::DirectPage;
 use crate::store::ring::reader::Finder;
 use crate::upgrade::pushed::Pushed;
 use crate::uplink::line::Line;
@@ -55,6 +59,7 @@ pub struct SensorHost {
     is_losing: AtomicBool,
     retrieval: OnceLock<Arc<Retrieval>>,
     upgrades: OnceLock<Arc<Pushed>>,
+    direct: OnceLock<DirectPage>,
 }
 
 impl SensorHost {
@@ -134,10 +139,36 @@ impl SensorHost {
         let _ = self.upgrades.set(upgrades);
     }
 
+    /// Who answers those who ask.
+    #[must_use]
+    pub fn retrieval(&self) -> Option<Arc<Retrieval>> {
+        self.retrieval.get().map(Arc::clone)
+    }
+
+    /// The sensor's own page for calls' packets is there.
+    pub fn show_direct(&self, page: DirectPage) {
+        // There is one.
+        let _ = self.direct.set(page);
+    }
+
     /// The store is open.
     pub fn use_finder(&self, finder: Option<Finder>) {
         if let Some(retrieval) = self.retrieval.get() {
             retrieval.use_finder(finder);
+        }
+    }
+
+    /// Calls in progress can be listened to.
+    pub fn use_taps(&self, taps: Arc<Taps>, boot: Boot) {
+        if let Some(retrieval) = self.retrieval.get() {
+            retrieval.use_taps(taps, boot);
+        }
+    }
+
+    /// Calls that no rule keeps are held there.
+    pub fn use_recent(&self, finder: Option<Finder>) {
+        if let Some(retrieval) = self.retrieval.get() {
+            retrieval.use_recent(finder);
         }
     }
 
@@ -152,6 +183,7 @@ impl Host for Arc<SensorHost> {
     fn health(&self) -> Health {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
         health.memory_bytes = anonymous_memory().unwrap_or(0);
+        health.direct = self.direct.get().and_then(DirectPage::announced);
         health
     }
 
@@ -177,6 +209,25 @@ impl Host for Arc<SensorHost> {
     fn upgrade(&self, order: Order, line: Line) {
         if let Some(upgrades) = self.upgrades.get() {
             upgrades.take(order, line);
+        }
+    }
+
+    fn accepted(&self, accepted: &Accepted) {
+        if let Some(retrieval) = self.retrieval.get() {
+            let Accepted { customer, ticket_keys, cloud_time, .. } = accepted;
+            retrieval.note_grant(customer, ticket_keys, *cloud_time);
+        }
+    }
+
+    fn cloud_time(&self, at: UnixMicros) {
+        if let Some(retrieval) = self.retrieval.get() {
+            retrieval.note_cloud_time(at);
+        }
+    }
+
+    fn keep(&self, order: KeepCall, line: Line) {
+        if let Some(retrieval) = self.retrieval.get() {
+            retrieval.keep(order, line);
         }
     }
 

@@ -21,6 +21,7 @@ pub mod counters;
 pub mod decode;
 pub mod doctor;
 pub mod host;
+mod http;
 pub mod identity;
 pub mod keep;
 pub mod limits;

@@ -52,6 +52,7 @@ fn sound(file: &Path, rule: &str) -> (Folder, Sound) {
         boot: Boot([7; 16]),
         device_key: None,
         waits: true,
+        parks_for: None,
     })
     .unwrap();
     let rule = Rule::parse(rule).unwrap();

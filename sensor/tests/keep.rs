@@ -58,6 +58,7 @@ fn keeper(folder: &Path, rules: &[&str]) -> Keeper {
         boot: BOOT,
         device_key: None,
         waits: true,
+        parks_for: None,
     };
     let ring = Ring::open(settings).unwrap();
     let numbered = (1..).zip(rules).map(|(id, text)| {
@@ -377,4 +378,94 @@ fn messages_in_several_frames_are_kept_with_all_of_them() {
         assert_eq!(found.len(), expected.len(), "call {number}");
         assert!(found == expected, "call {number}");
     }
+}
+
+/// A store of calls that no rule keeps.
+fn recent(folder: &Path) -> Ring {
+    Ring::open(RingSettings {
+        directory: folder.to_owned(),
+        max_bytes: 64 << 20,
+        max_days: None,
+        device: Fingerprint([3; 16]),
+        boot: BOOT,
+        device_key: None,
+        waits: true,
+        parks_for: Some(core::time::Duration::from_secs(600)),
+    })
+    .unwrap()
+}
+
+/// How many of `needles` stand in some file of a folder.
+fn found(folder: &Path, needles: &[Vec<u8>]) -> usize {
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            count += found(&path, needles);
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            let is_there = |needle: &&Vec<u8>| memchr::memmem::find(&bytes, needle).is_some();
+            count += needles.iter().filter(is_there).count();
+        }
+    }
+    count
+}
+
+#[test]
+fn a_call_without_a_rule_can_be_kept_after_its_end_and_the_others_mean_nothing() {
+    let folder = Folder::new("recent");
+    let (kept, held) = (folder.0.join("ring"), folder.0.join("recent"));
+    let outside = ringside_tests::folder::Folder::new();
+    let plan = ringside_tests::captures::recent(3, 5000, 150_000, 7);
+    let (path, _) = ringside_tests::captures::write_file(&outside, &plan);
+    let truth = packets(FileSource::open(&path).unwrap());
+
+    let mut analysis = Analysis::new(settings());
+    // The first call is kept by a rule as ever, and needs nobody.
+    analysis.set_keeper(keeper(&kept, &["keep sip, rtp, rtcp when caller = +49300000000"]));
+    analysis.keeper().unwrap().hold_recent(Some(recent(&held)));
+    let mut source = FileSource::open(&path).unwrap();
+    while let Some(frame) = source.next_frame().unwrap() {
+        analysis.handle_frame(&frame);
+    }
+    analysis.finish();
+    let records: Vec<Cdr> =
+        core::iter::from_fn(|| analysis.poll_record()).filter_map(Record::into_call).collect();
+    let number = |caller: &str| {
+        records.iter().find(|cdr| cdr.caller.user == caller).expect("the call").number
+    };
+    let [ruled, wanted, other] = ["+49300000000", "+49300000001", "+49300000002"].map(number);
+
+    let keeper = analysis.keeper().unwrap();
+    let to = keeper.ring().unwrap().finder().unwrap();
+    let from = {
+        let recent = keeper.recent().unwrap();
+        recent.sync();
+        recent.finder().unwrap()
+    };
+    let of = |number: u8| {
+        let hosts = [[10, 20, 0, number], [10, 21, 0, number]];
+        let is_its = |(_, _, frame): &&Packet| hosts.iter().any(|host| frame[26..30] == *host);
+        truth.iter().filter(is_its).cloned().collect::<Vec<_>>()
+    };
+    let speech = |number: u8| {
+        let frames = of(number).into_iter().filter(|(_, _, frame)| frame.len() == 214);
+        frames.step_by(7).map(|(_, _, frame)| frame[60..124].to_vec()).collect::<Vec<_>>()
+    };
+    assert!(speech(1).len() > 50);
+    // While they are held, and nobody has claimed them, they are sealed.
+    assert_eq!(found(&folder.0, &speech(1)) + found(&folder.0, &speech(2)), 0);
+    assert!(from.claim((BOOT, ruled)).is_none(), "a rule has kept it");
+    assert!(from.claim((BOOT, 99)).is_none() && from.claim((Boot([8; 16]), wanted)).is_none());
+    let claimed = from.claim((BOOT, wanted)).expect("it is held");
+    let facts = to.adopt((BOOT, wanted), *claimed).expect("a disk");
+    assert!(from.claim((BOOT, wanted)).is_none(), "once");
+    assert_eq!(facts.packets as usize, of(1).len());
+    drop(analysis);
+    assert_eq!(exported(&kept, wanted), of(1), "with all of its packets");
+    assert_eq!(exported(&kept, ruled), of(0));
+    assert_eq!(exported(&kept, other), []);
+    // The disk of a sensor that has let calls go: nothing of them stands in the clear.
+    assert!(found(&folder.0, &speech(1)) > 0, "the needles are right");
+    assert_eq!(found(&folder.0, &speech(2)), 0);
 }

@@ -60,13 +60,14 @@ export async function startCloud(login) {
   const admin = (...args) => String(run("ringside-cloud", ["admin", ...args, "--data", data]));
   admin("customer", "add", "Example");
   const [, password] = /^password: (.*)$/m.exec(admin("user", "add", "--customer", "Example", login, "--role", "admin"));
-  return { url: `https://localhost:${port}`, password };
+  return { url: `https://localhost:${port}`, password, admin };
 }
 
 /** A sensor's configuration of its own. */
 export function sensorConfig(name) {
   const path = join(folder, "sensor.conf");
-  writeFileSync(path, `name_sensor = ${name}\ndata_dir = ${join(folder, "sensor")}\n`);
+  const settings = { name_sensor: name, data_dir: join(folder, "sensor"), direct_bind: "127.0.0.1:0" };
+  writeFileSync(path, Object.entries(settings).map(([key, value]) => `${key} = ${value}\n`).join(""));
   return path;
 }
 

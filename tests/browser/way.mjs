@@ -38,8 +38,29 @@ async function step(name, body) {
   console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
 }
 
-async function picture(name) {
-  if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+async function picture(name, of = page) {
+  if (shots) await of.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+}
+
+/** The same page, dark and on a telephone, and then as it was. */
+async function pictures(name, of) {
+  await picture(name, of);
+  await of.emulateMedia({ colorScheme: "dark" });
+  await picture(`${name}-dark`, of);
+  await of.emulateMedia({ colorScheme: "light" });
+  await of.setViewportSize({ width: 390, height: 844 });
+  await of.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth);
+  await picture(`${name}-narrow`, of);
+  await of.setViewportSize({ width: 1280, height: 900 });
+}
+
+/** What happens in a page is complained of, whichever it is. */
+function watch(of) {
+  of.on("pageerror", (error) => faults.push(error.message));
+  of.on("console", (message) => {
+    // Whether somebody is logged in is asked before anybody is.
+    if (message.type() === "error" && !/status of 401/.test(message.text())) faults.push(message.text());
+  });
 }
 
 /** The row of a table by its head, its cells' texts. */
@@ -57,11 +78,7 @@ async function way() {
   });
   context.setDefaultTimeout(PATIENCE);
   page = context.pages()[0] ?? (await context.newPage());
-  page.on("pageerror", (error) => faults.push(error.message));
-  page.on("console", (message) => {
-    // Whether somebody is logged in is asked before anybody is.
-    if (message.type() === "error" && !/status of 401/.test(message.text())) faults.push(message.text());
-  });
+  watch(page);
 
   await step("a person logs in", async () => {
     await page.goto(cloud.url);
@@ -116,8 +133,11 @@ async function way() {
     // Rules are applied between two frames: some have to come.
     const frames = setInterval(() => sensor.child.stdin.write(arp(now / 1000 - 95)), 200);
     await page.getByText("Applied on 1 of 1 sensor").waitFor();
+    await page.getByLabel("Calls in progress").check();
+    await page.getByLabel("Hold calls that no rule keeps").selectOption("10 minutes");
+    await sensor.said(/calls that no rule keeps are held for 10 min/);
     clearInterval(frames);
-    await picture("rules");
+    await pictures("rules", page);
   });
 
   const rows = page.locator(".calls tbody tr");
@@ -132,6 +152,7 @@ async function way() {
     await picture("calls");
   });
 
+  let relayed;
   await step("the kept call's packets come from the sensor, sealed, and are the capture's", async () => {
     await rows.filter({ hasText: longCall.caller.user }).locator("a").first().click();
     const packets = page.getByRole("region", { name: "Packets" });
@@ -143,11 +164,12 @@ async function way() {
     assert.match(download.suggestedFilename(), /\.pcapng$/);
     await packets.getByText("the cloud could not read it").waitFor();
     await packets.getByText("Signed by the device").waitFor();
-    const [again] = analyzed(readFileSync(await download.path()));
+    relayed = readFileSync(await download.path());
+    const [again] = analyzed(relayed);
     const figures = ({ call_id, streams }) => [call_id, streams.map(({ packets, lost, bytes }) => [packets, lost, bytes])];
     assert.deepEqual(figures(again), figures(longCall));
     await picture("packets-done");
-    await packets.getByRole("button", { name: "Listen" }).click();
+    await packets.getByRole("button", { name: "Listen", exact: true }).click();
     await packets.getByRole("button", { name: "Play", exact: true }).click();
     await packets.getByRole("button", { name: "Pause" }).waitFor();
     // Silence is marked nowhere: noise is spoken from both sides, with its losses.
@@ -161,21 +183,108 @@ async function way() {
     await page.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth);
     await picture("packets-narrow");
     await page.setViewportSize({ width: 1280, height: 900 });
+  });
+
+  /** Follows a button to the sensor's own page. */
+  const follow = async (button) => {
+    const opened = context.waitForEvent("page");
+    await page.getByRole("region", { name: "Packets" }).getByRole("button", { name: button }).click();
+    const direct = await opened;
+    watch(direct);
+    await direct.setViewportSize({ width: 1280, height: 900 });
+    await direct.getByText("nothing of this call passes the cloud").waitFor();
+    assert.equal(new URL(direct.url()).hash, "", "the ticket is out of the address");
+    return direct;
+  };
+
+  await step("the sensor's own page gives the same packets, without the cloud", async () => {
+    const direct = await follow("Download directly");
+    await page.getByText("packets opened on the sensor's own page").waitFor();
+    await picture("packets-direct");
+    const begun = direct.waitForEvent("download");
+    await direct.getByRole("link", { name: "Download PCAP" }).click();
+    const download = await begun;
+    assert.match(download.suggestedFilename(), /\.pcapng$/);
+    assert.ok(readFileSync(await download.path()).equals(relayed), "another file than by the relay");
+    await pictures("direct-packets", direct);
+    await direct.close();
+  });
+
+  await step("and plays its sound", async () => {
+    const direct = await follow("Listen directly");
+    await direct.getByText("Caller: PCMA").or(direct.getByText("Caller: PCMU")).waitFor();
+    const audio = direct.locator("audio");
+    await audio.evaluate((it) => it.play());
+    await direct.waitForFunction(() => document.querySelector("audio").currentTime > 0.3);
+    // Any part of it can be played.
+    await direct.locator("canvas").first().click({ position: { x: 300, y: 20 } });
+    await direct.waitForFunction(() => {
+      const audio = document.querySelector("audio");
+      return audio.currentTime > 5 && !audio.seeking;
+    });
+    assert.ok((await audio.evaluate((it) => it.duration)) > 34);
+    await audio.evaluate((it) => it.pause());
+    await direct.getByText(/\d+ marks?$/).click();
+    await pictures("direct-sound", direct);
+    const begun = direct.waitForEvent("download");
+    await direct.getByRole("link", { name: "Download WAV" }).click();
+    assert.ok(readFileSync(await (await begun).path()).length > 34 * 8000 * 4);
+    await direct.close();
     await page.keyboard.press("Escape");
+  });
+
+  await step("a call that no rule keeps is kept just after its end", async () => {
+    // Time goes on for the sensor: the call's record is made.
+    sensor.child.stdin.write(arp(Date.now() / 1000 + 2));
+    // A list in which somebody has chosen a call stands still.
+    await page.getByRole("button", { name: "1 new call" }).click();
+    await rows.nth(1).waitFor();
+    await rows.filter({ hasText: call.caller.user }).locator("a").first().click();
+    const packets = page.getByRole("region", { name: "Packets" });
+    await packets.getByText("still holds all of it, sealed").waitFor();
+    await pictures("keep", page);
+    await packets.getByRole("button", { name: "Keep this call" }).click();
+    await packets.getByText("after its end").waitFor();
+    const begun = page.waitForEvent("download");
+    await packets.getByRole("button", { name: "Download PCAP" }).click();
+    const [again] = analyzed(readFileSync(await (await begun).path()));
+    const figures = ({ call_id, streams }) => [call_id, streams.map(({ packets, lost, bytes }) => [packets, lost, bytes])];
+    assert.deepEqual(figures(again), figures(call));
+    await picture("kept");
+    await page.keyboard.press("Escape");
+  });
+
+  await step("a call in progress is listened to", async () => {
+    cloud.admin("user", "rights", "anna", "packets,audio,live");
+    const begins = Math.floor(Date.now() / 1000) + 4;
+    const talk = run("generate", ["--calls", "1", "--seconds", "70", "--seed", "9", "--start", String(begins)]);
+    const over = pour(talk, sensor.child.stdin);
+    await page.getByRole("link", { name: "In progress", exact: true }).click();
+    await page.getByRole("button", { name: "Listen" }).first().waitFor({ timeout: 60_000 });
+    await page.getByRole("button", { name: "Listen" }).first().click();
+    const live = page.getByRole("region", { name: "Listening" });
+    await live.getByText(/Listening for 0:0[3-9]/).waitFor();
+    const level = await live.locator("meter").first().evaluate((meter) => meter.value);
+    assert.ok(level > 0.5, `the caller speaks at ${level}`);
+    await pictures("listen-live", page);
+    await live.getByRole("button", { name: "Stop" }).click();
+    over();
+    await page.getByRole("link", { name: "Calls", exact: true }).click();
   });
 
   await step("the last call appears when the capture ends", async () => {
     sensor.child.stdin.end();
-    // A list in which somebody has chosen a call stands still.
     await page.getByRole("button", { name: "1 new call" }).click();
-    await rows.nth(1).waitFor();
+    await rows.nth(2).waitFor();
     assert.equal(await sensor.ended, 0, "the sensor ended with every record acknowledged");
   });
 
   await step("a sensor that is gone says so where its packets were", async () => {
-    await rows.filter({ hasText: longCall.caller.user }).locator("a").first().click();
+    await rows.filter({ hasText: longCall.caller.user }).last().locator("a").first().click();
     await page.getByText("its packets can be had when it is back").waitFor();
     assert.equal(await page.getByRole("button", { name: "Download PCAP" }).isDisabled(), true);
+    // On site it may be there all the same.
+    assert.equal(await page.getByRole("button", { name: "Download directly" }).isDisabled(), false);
     await picture("packets-offline");
     await page.keyboard.press("Escape");
     await rows.nth(1).waitFor();
@@ -219,7 +328,7 @@ async function way() {
 
   await step("a longer call has a chart, and its table has every 10 s", async () => {
     await page.keyboard.press("Escape");
-    await rows.filter({ hasText: longCall.caller.user }).locator("a").first().click();
+    await rows.filter({ hasText: longCall.caller.user }).last().locator("a").first().click();
     await page.locator(".quality-charts canvas").first().waitFor();
     await page.getByText("Table of all 10 s").click();
     const table = page.locator(".quality-charts table");
@@ -265,6 +374,20 @@ function arp(seconds) {
   record.fill(0xff, 16, 22);
   record.writeUInt16BE(0x0806, 28);
   return record;
+}
+
+/** Writes a pcap's records as their time comes; what is called ends that. */
+function pour(pcap, to) {
+  let at = PCAP_HEAD;
+  const write = (until) => {
+    const from = at;
+    while (at < pcap.length && pcap.readUInt32LE(at) + pcap.readUInt32LE(at + 4) / 1e6 <= until) {
+      at += 16 + pcap.readUInt32LE(at + 8);
+    }
+    if (at > from) to.write(pcap.subarray(from, at));
+  };
+  const timer = setInterval(() => write(Date.now() / 1000), 50);
+  return () => clearInterval(timer);
 }
 
 /** The caller's direction stands first. */

@@ -12,6 +12,16 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 #[must_use]
 pub fn agent(ca_pem: &str) -> Agent {
     let ca = Certificate::from_pem(ca_pem.as_bytes()).expect("a certificate");
+    trusting(ca)
+}
+
+/// An agent that trusts one certificate, DER.
+#[must_use]
+pub fn agent_of(certificate: &[u8]) -> Agent {
+    trusting(Certificate::from_der(certificate).to_owned())
+}
+
+fn trusting(ca: Certificate<'static>) -> Agent {
     let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[ca])).build();
     Agent::config_builder().tls_config(tls).http_status_as_error(false).build().new_agent()
 }

@@ -36,7 +36,8 @@ impl Site {
             .without("interface")
             .with("hep", "yes")
             .with("hep_bind_ip", "127.0.0.1")
-            .with("hep_bind_port", &free_port().to_string());
+            .with("hep_bind_port", &free_port().to_string())
+            .with("direct_bind", "127.0.0.1:0");
         let api = cloud.api();
         let mut process = connected(&sensor);
         api.post_json(
@@ -188,11 +189,12 @@ fn a_transfer_that_is_cut_off_is_resumed_with_another_key() {
     part.extend(rest.read_all().expect("it is whole"));
     assert_eq!(read(part), site.truth(0));
 
-    // A sensor that was started again knows the ticket, and no session.
+    // A sensor that was started again knows the ticket, and its session.
     site.process.kill();
     site.process = connected(&site.sensor);
-    assert_eq!(again(&good).err(), Some((409, "ticket_used".to_owned())));
-    assert!(browser::download(&site.api, &call).is_ok(), "a new ticket helps");
+    let mut rest = again(&good).expect("it goes on after a restart, too");
+    assert!(rest.read_all().is_ok());
+    assert!(browser::download(&site.api, &call).is_ok(), "a new ticket is as good as ever");
 }
 
 #[test]
@@ -359,4 +361,96 @@ fn the_sound_that_comes_is_what_the_sensor_exports() {
     };
     assert!(wav == exported("wav") && wav.len() > 30 * 8000 * 4, "{} bytes", wav.len());
     assert!(transfer.beside == exported("overview"), "{} bytes", transfer.beside.len());
+}
+
+#[test]
+fn the_direct_way_gives_what_the_relay_gives_and_refuses_what_the_cloud_would() {
+    let site = Site::new(1, 30_000, "+49300000000");
+    let call = site.call_of("+49300000000");
+    let (_, relayed) = browser::download(&site.api, &call).expect("it is sent");
+    let ask = |action: &str| {
+        let body = json!({ "action": action, "way": "direct" });
+        site.api.try_post(&format!("/captures/{call}"), &body)
+    };
+    wait_until("the sensor to tell of its page", || {
+        site.api.get(&format!("/captures/{call}"))["direct"].is_object()
+    });
+    let url = |action: &str| {
+        let (status, said) = ask(action);
+        assert_eq!(status, 201, "{said}");
+        said["url"].as_str().expect("an address").to_owned()
+    };
+    let packets = url("packets");
+    let direct = Direct::enter(&site, &packets).expect("it opens");
+    assert_eq!(read(direct.get("/packets.pcapng", "")), site.truth(0));
+    assert!(direct.get("/packets.pcapng", "") == relayed);
+    assert!(direct.get("/packets.pcapng", "bytes=1000-1999") == relayed[1000..2000]);
+    assert_eq!(Direct::enter(&site, &packets).err().as_deref(), Some("ticket_used"));
+
+    let exported = |format: &str| {
+        let path = site.sensor.data().join(format);
+        let path = path.display().to_string();
+        let words = ["store", "export", &call, "--format", format, "--output", &path];
+        let said = site.sensor.said(&words);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        std::fs::read(path).expect("it was exported")
+    };
+    let sound = Direct::enter(&site, &url("audio")).expect("it opens");
+    let wav = exported("wav");
+    assert!(sound.get("/sound.wav", "") == wav, "{} bytes", wav.len());
+    assert!(sound.get("/sound.wav", "bytes=44-9999") == wav[44..10_000]);
+    assert!(sound.get("/overview", "") == exported("overview"));
+
+    // Somebody without the right is not led there, nor is a foreign customer's ticket taken.
+    let viewer = site.cloud.viewer();
+    let body = json!({ "action": "packets", "way": "direct" });
+    let refused = viewer.try_post(&format!("/captures/{call}"), &body);
+    assert_eq!((refused.0, refused.1["error"]["code"].as_str()), (403, Some("forbidden")));
+    let entries = site.api.get("/audit");
+    let entries = entries["entries"].as_array().expect("entries");
+    let told =
+        |entry: &&Value| entry["detail"].as_str().is_some_and(|it| it.contains("directly at"));
+    assert_eq!(entries.iter().filter(told).count(), 2);
+    assert!(site.process.written().contains("opened for eva"), "the sensor's log, too");
+}
+
+/// A call that is open on the sensor's own page.
+struct Direct {
+    agent: ureq::Agent,
+    page: String,
+    cookie: String,
+}
+
+impl Direct {
+    /// Goes to the page with the ticket that stands behind its `#`; the code of a refusal.
+    fn enter(site: &Site, url: &str) -> Result<Self, String> {
+        let (base, ticket) = url.split_once("/#").expect("a ticket");
+        let json = std::fs::read(site.sensor.data().join("direct.json")).expect("a certificate");
+        let saved: Value = serde_json::from_slice(&json).expect("JSON");
+        let der = data_encoding::BASE64.decode(saved["der"].as_str().expect("text").as_bytes());
+        let agent = ringside_tests::api::agent_of(&der.expect("base64"));
+        let mut said = agent.post(format!("{base}/session")).send(ticket).expect("it answers");
+        let cookie =
+            said.headers().get("set-cookie").map(|it| it.to_str().expect("text").to_owned());
+        let text = said.body_mut().read_to_string().expect("text");
+        let body: Value = serde_json::from_str(&text).expect("JSON");
+        match body["page"].as_str().zip(cookie) {
+            Some((page, cookie)) => {
+                let cookie = cookie.split(';').next().expect("a pair").to_owned();
+                Ok(Self { agent, page: format!("{base}{page}"), cookie })
+            }
+            None => Err(body["code"].as_str().expect("a code").to_owned()),
+        }
+    }
+
+    fn get(&self, what: &str, range: &str) -> Vec<u8> {
+        let mut request = self.agent.get(format!("{}{what}", self.page));
+        request = request.header("Cookie", &self.cookie);
+        if !range.is_empty() {
+            request = request.header("Range", range);
+        }
+        let mut answer = request.call().expect("it answers");
+        assert_eq!(answer.status(), if range.is_empty() { 200 } else { 206 }, "{what}");
+        answer.body_mut().with_config().limit(1 << 30).read_to_vec().expect("it is whole")
+    }
 }

@@ -55,6 +55,7 @@ pub mod erase;
 pub mod fleet;
 mod hours;
 pub mod intake;
+pub mod kept_calls;
 pub mod leases;
 mod migrate;
 mod newest;

@@ -5,7 +5,7 @@ use ringside_protocol::retrieval::Action;
 use ringside_protocol::time::UnixMicros;
 
 use super::customers::{Role, audit};
-use super::{Customer, Db, OptionalExtension, Result, params};
+use super::{Customer, Db, OptionalExtension, Result, params, rules};
 use crate::auth::Scope;
 
 /// What a person may have of calls, and do to sensors.
@@ -87,6 +87,63 @@ pub struct Terms {
     pub asks_reason: bool,
     /// The encrypted relay may be used.
     pub relay: bool,
+    /// People may be sent to the sensors' own pages.
+    pub direct: bool,
+    /// People with that right may listen to calls in progress.
+    pub live: bool,
+    /// Minutes for which sensors hold calls that no rule keeps; 0: not at all.
+    pub recent_minutes: u16,
+}
+
+/// Minutes for which calls without a rule may be held, at most.
+pub const MAX_RECENT_MINUTES: u16 = 60;
+
+/// What is to be another way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TermsChange {
+    /// [`Terms::asks_reason`].
+    pub asks_reason: Option<bool>,
+    /// [`Terms::relay`].
+    pub relay: Option<bool>,
+    /// [`Terms::direct`].
+    pub direct: Option<bool>,
+    /// [`Terms::live`].
+    pub live: Option<bool>,
+    /// [`Terms::recent_minutes`].
+    pub recent_minutes: Option<u16>,
+}
+
+impl Terms {
+    /// These terms, but for what changes.
+    #[must_use]
+    pub fn with(self, change: TermsChange) -> Self {
+        let TermsChange { asks_reason, relay, direct, live, recent_minutes } = change;
+        Self {
+            asks_reason: asks_reason.unwrap_or(self.asks_reason),
+            relay: relay.unwrap_or(self.relay),
+            direct: direct.unwrap_or(self.direct),
+            live: live.unwrap_or(self.live),
+            recent_minutes: recent_minutes.unwrap_or(self.recent_minutes).min(MAX_RECENT_MINUTES),
+        }
+    }
+
+    /// In one line, for the audit log and the command line.
+    #[must_use]
+    pub fn sentence(self) -> String {
+        let reason =
+            if self.asks_reason { "each use needs a reason" } else { "no reason is asked for" };
+        let allowed = |is| if is { "allowed" } else { "forbidden" };
+        let recent = match self.recent_minutes {
+            0 => "calls without a rule are not held".to_owned(),
+            minutes => format!("calls without a rule are held for {minutes} min"),
+        };
+        format!(
+            "{reason}; encrypted relay {}; direct {}; calls in progress {}; {recent}",
+            allowed(self.relay),
+            allowed(self.direct),
+            allowed(self.live)
+        )
+    }
 }
 
 /// What the person of a session may have.
@@ -111,12 +168,18 @@ pub fn rights(db: &Db, scope: &Scope) -> Result<Rights> {
 /// The database's.
 pub fn terms(db: &Db, customer: Customer) -> Result<Terms> {
     let reader = db.reader();
-    let mut statement =
-        reader.prepare_cached("SELECT asks_reason, ways FROM customer WHERE customer = ?1")?;
+    let mut statement = reader.prepare_cached(
+        "SELECT asks_reason, ways, direct, live, recent_minutes FROM customer WHERE customer = ?1",
+    )?;
     statement.query_row([customer.0], |row| {
         let ways: String = row.get(1)?;
-        let relay = ways.split(' ').any(|word| word == "relay");
-        Ok(Terms { asks_reason: row.get(0)?, relay })
+        Ok(Terms {
+            asks_reason: row.get(0)?,
+            relay: ways.split(' ').any(|word| word == "relay"),
+            direct: row.get(2)?,
+            live: row.get(3)?,
+            recent_minutes: row.get(4)?,
+        })
     })
 }
 
@@ -160,15 +223,28 @@ impl Db {
         now: UnixMicros,
     ) -> Result<()> {
         self.write(|tx| {
+            let before: u16 = tx.query_row(
+                "SELECT recent_minutes FROM customer WHERE customer = ?1",
+                [customer.0],
+                |row| row.get(0),
+            )?;
+            if before != terms.recent_minutes {
+                rules::count_change(tx, customer)?;
+            }
             let ways = if terms.relay { "relay" } else { "" };
             tx.execute(
-                "UPDATE customer SET asks_reason = ?2, ways = ?3 WHERE customer = ?1",
-                params![customer.0, terms.asks_reason, ways],
+                "UPDATE customer SET asks_reason = ?2, ways = ?3, direct = ?4, live = ?5, \
+                 recent_minutes = ?6 WHERE customer = ?1",
+                params![
+                    customer.0,
+                    terms.asks_reason,
+                    ways,
+                    terms.direct,
+                    terms.live,
+                    terms.recent_minutes
+                ],
             )?;
-            let reason = if terms.asks_reason { "a reason is asked for" } else { "no reason" };
-            let relay = if terms.relay { "allowed" } else { "forbidden" };
-            let detail = format!("{reason}; encrypted relay {relay}");
-            audit(tx, Some(customer), now, who, "customer.retrieval", &detail)
+            audit(tx, Some(customer), now, who, "customer.retrieval", &terms.sentence())
         })
     }
 }
@@ -200,13 +276,24 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_may_ask_for_reasons_and_forbid_the_relay() {
+    fn a_customer_may_ask_for_reasons_and_forbid_each_way() {
         let folder = Folder::new();
         let db = folder.open();
         let customer = db.create_customer("Acme", NOW).expect("a customer").expect("a name");
         let first = terms(&db, customer).expect("terms");
-        assert_eq!(first, Terms { asks_reason: false, relay: true });
-        let strict = Terms { asks_reason: true, relay: false };
+        let usual =
+            Terms { asks_reason: false, relay: true, direct: true, live: false, recent_minutes: 0 };
+        assert_eq!(first, usual);
+        let change = TermsChange {
+            asks_reason: Some(true),
+            relay: Some(false),
+            direct: Some(false),
+            live: Some(true),
+            recent_minutes: Some(MAX_RECENT_MINUTES + 1),
+        };
+        let strict = first.with(change);
+        assert_eq!(strict.recent_minutes, MAX_RECENT_MINUTES);
+        assert_eq!(strict.with(TermsChange::default()), strict);
         db.set_terms(customer, strict, "somebody", NOW).expect("set");
         assert_eq!(terms(&db, customer).expect("terms"), strict);
     }

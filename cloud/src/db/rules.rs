@@ -178,7 +178,12 @@ impl Db {
         };
         let rules = of_customer(&reader, customer)?.into_iter().filter(is_meant);
         let rules = rules.map(|rule| RuleText { id: rule.id, text: rule.text }).collect();
-        Ok(Some(RuleSet { version, rules }))
+        let recent_minutes = reader
+            .prepare_cached("SELECT recent_minutes FROM customer WHERE customer = ?1")?
+            .query_row([customer.0], |row| row.get(0))
+            .optional()?;
+        let recent_minutes = recent_minutes.unwrap_or_default();
+        Ok(Some(RuleSet { version, rules, recent_minutes }))
     }
 
     /// Notes what a sensor applies; whether that is news.
@@ -263,6 +268,16 @@ fn version_of(connection: &Connection, customer: Customer) -> Result<u64> {
     Ok(changes.map_or(0, |changes| customer << 32 | u64::from(changes)))
 }
 
+/// Counts a change of what sensors are told: they are told again.
+pub(super) fn count_change(tx: &Connection, customer: Customer) -> Result<()> {
+    tx.execute(
+        "INSERT INTO rule_changes (customer, changes) VALUES (?1, 1) ON CONFLICT (customer) DO \
+         UPDATE SET changes = rule_changes.changes + 1",
+        [customer.0],
+    )?;
+    Ok(())
+}
+
 /// Counts a change and writes it into the audit log.
 fn note(
     tx: &Connection,
@@ -271,11 +286,7 @@ fn note(
     detail: &str,
     now: UnixMicros,
 ) -> Result<()> {
-    tx.execute(
-        "INSERT INTO rule_changes (customer, changes) VALUES (?1, 1) ON CONFLICT (customer) DO \
-         UPDATE SET changes = rule_changes.changes + 1",
-        [admin.customer().0],
-    )?;
+    count_change(tx, admin.customer())?;
     audit(tx, Some(admin.customer()), now, admin.who(), action, detail)
 }
 

@@ -195,6 +195,7 @@ mod tests {
             live: ringside_protocol::live::Live::default(),
             is_leaving: false,
             upgrade: None,
+            direct: None,
         }
     }
 

@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
-use ringside_protocol::cdr::Fingerprint;
-use ringside_protocol::retrieval::{Refusal, Resume, Retrieve, SignedTicket};
+use ringside_protocol::cdr::{CallId, Fingerprint};
+use ringside_protocol::retrieval::{Refusal, Resume, Retrieve, SignedTicket, Ticket, Way};
 use ringside_protocol::time::UnixMicros;
 
 use self::table::Table;
@@ -81,6 +81,29 @@ impl Relay {
         self.queue(wanted, None, now)
     }
 
+    /// A ticket for the sensor's own page; `None` where the system gives no random bytes.
+    #[must_use]
+    pub fn direct(&self, wanted: &Wanted, now: UnixMicros) -> Option<SignedTicket> {
+        self.sign(&table::ticket(wanted, Way::Direct, now))
+    }
+
+    /// Signs a ticket, with a number of its own.
+    fn sign(&self, ticket: &Ticket) -> Option<SignedTicket> {
+        let mut number = [0; 16];
+        self.random.fill(&mut number).ok()?;
+        self.key.sign(ticket, number)
+    }
+
+    /// A sensor has something to be told.
+    pub fn wake_sensor(&self, device: Fingerprint) {
+        self.sensors.wake(&poll::key(device));
+    }
+
+    /// Whoever waits for a call to be kept learns more.
+    pub fn wake_keeping(&self, call: CallId) {
+        self.pages.wake(&keeping_key(call));
+    }
+
     /// Asks again for what an earlier transfer has not brought to its end; `None` where there is no
     /// such transfer of this person, or its session is over.
     ///
@@ -94,13 +117,13 @@ impl Relay {
         now: UnixMicros,
     ) -> Result<Option<Number>, Full> {
         let Some(ticket) = self.tidy(now).ticket_of(&wanted, earlier, now) else { return Ok(None) };
-        self.queue(wanted, Some((ticket, resume)), now).map(Some)
+        self.queue(wanted, Some((earlier, ticket, resume)), now).map(Some)
     }
 
     fn queue(
         &self,
         wanted: Wanted,
-        resumed: Option<(SignedTicket, Resume)>,
+        resumed: Option<(Number, SignedTicket, Resume)>,
         now: UnixMicros,
     ) -> Result<Number, Full> {
         let mut number = [0; 16];
@@ -116,12 +139,11 @@ impl Relay {
     /// What a sensor is to send now: said once, and again where nothing came of it.
     #[must_use]
     pub fn due(&self, device: Fingerprint, now: UnixMicros) -> Vec<Retrieve> {
-        let sign = |ticket: &_| {
-            let mut number = [0; 16];
-            self.random.fill(&mut number).ok()?;
-            self.key.sign(ticket, number)
-        };
-        self.tidy(now).due(device, &sign, now)
+        let (told, ended) = self.tidy(now).due(device, &|ticket| self.sign(ticket), now);
+        for number in ended {
+            self.pipes.close(&name(number));
+        }
+        told
     }
 
     /// A sensor begins to send: the pipe that takes it. `None` where nobody has asked for that.
@@ -199,6 +221,12 @@ impl Relay {
         }
         table
     }
+}
+
+/// The key under which a browser waits for a call to be kept.
+#[must_use]
+pub fn keeping_key(call: CallId) -> String {
+    format!("keep:{call}")
 }
 
 /// A transfer's number as it is written, and the key of its pipe.

@@ -15,8 +15,8 @@ use std::collections::HashMap;
 
 use ringside_protocol::cdr::{CallId, Fingerprint};
 use ringside_protocol::retrieval::{
-    Action, PUBLIC_KEY_BYTES, REDEEM_WITHIN_SECONDS, Refusal, Resume, Retrieve, SESSION_SECONDS,
-    SignedTicket, Ticket, Way,
+    Action, LONGEST_SESSION_SECONDS, PUBLIC_KEY_BYTES, REDEEM_WITHIN_SECONDS, Refusal, Resume,
+    Retrieve, SESSION_SECONDS, SignedTicket, Ticket, Way,
 };
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
@@ -47,6 +47,13 @@ const SILENCE: u64 = 15 * MICROS_PER_SECOND;
 /// It is told again after this time, since an answer to its poll may have been lost.
 const TELL_AGAIN: u64 = 3 * MICROS_PER_SECOND;
 
+/// Whoever has more places than somebody who waits has this long for a transfer, before its place
+/// goes to the other: its browser resumes it, and waits in its turn.
+pub(super) const TURN: u64 = 30 * MICROS_PER_SECOND;
+
+/// And this long, where that one would then have as many.
+pub(super) const LONG_TURN: u64 = 300 * MICROS_PER_SECOND;
+
 /// No transfer takes longer; who reads as slowly as the front allows would hold a place for days.
 const LONGEST: u64 = 3600 * MICROS_PER_SECOND;
 
@@ -66,7 +73,7 @@ pub struct Wanted {
     pub call: CallId,
     /// What.
     pub action: Action,
-    /// The browser's key.
+    /// The browser's key; on the direct way it has none.
     pub browser_key: [u8; PUBLIC_KEY_BYTES],
 }
 
@@ -129,6 +136,10 @@ struct Transfer {
     made_at: UnixMicros,
     /// The last time that its browser asked for it.
     seen_at: UnixMicros,
+    /// The last time that its browser took something of it.
+    active_at: UnixMicros,
+    /// The one that it resumes, which may be resumed as long as this is active.
+    first: Option<Number>,
     /// In the order in which they were made.
     turn: u64,
     bytes: u64,
@@ -164,7 +175,7 @@ impl Table {
         now: UnixMicros,
         pipe: &dyn Fn(Number) -> Option<PipeState>,
     ) -> Vec<Number> {
-        let mut ended = Vec::new();
+        let (mut ended, mut active) = (Vec::new(), Vec::new());
         for (number, transfer) in &mut self.transfers {
             match transfer.state {
                 State::Queued if now.since(transfer.seen_at) > FORSAKEN => {
@@ -175,6 +186,10 @@ impl Table {
                 }
                 State::Begun { at } => {
                     let pipe = pipe(*number).unwrap_or_default();
+                    if pipe.drawn > transfer.bytes {
+                        transfer.active_at = now;
+                        active.extend(transfer.first);
+                    }
                     transfer.bytes = pipe.drawn;
                     // Its connection may have gone before the front learned what it is for.
                     let is_lost = !pipe.is_poured && now.since(at) > SILENCE;
@@ -187,9 +202,14 @@ impl Table {
                 _ => {}
             }
         }
+        for first in active {
+            if let Some(first) = self.transfers.get_mut(&first) {
+                first.active_at = now;
+            }
+        }
         let session = SESSION_SECONDS * MICROS_PER_SECOND;
         self.transfers.retain(|_, transfer| {
-            transfer.waits() || transfer.is_under_way() || now.since(transfer.made_at) <= session
+            transfer.waits() || transfer.is_under_way() || now.since(transfer.active_at) <= session
         });
         ended
     }
@@ -199,7 +219,7 @@ impl Table {
         &mut self,
         number: Number,
         wanted: Wanted,
-        resumed: Option<(SignedTicket, Resume)>,
+        resumed: Option<(Number, SignedTicket, Resume)>,
         now: UnixMicros,
     ) -> bool {
         let is_theirs = |transfer: &&Transfer| {
@@ -227,7 +247,10 @@ impl Table {
             self.transfers.remove(&oldest);
         }
         self.turns += 1;
-        let (ticket, resume) = resumed.unzip();
+        let (first, ticket, resume) = match resumed {
+            Some((first, ticket, resume)) => (Some(first), Some(ticket), Some(resume)),
+            None => (None, None, None),
+        };
         let transfer = Transfer {
             wanted,
             ticket,
@@ -235,6 +258,8 @@ impl Table {
             state: State::Queued,
             made_at: now,
             seen_at: now,
+            active_at: now,
+            first,
             turn: self.turns,
             bytes: 0,
         };
@@ -253,20 +278,27 @@ impl Table {
         let is_same = transfer.is_of(wanted.customer, &wanted.who)
             && transfer.wanted.call == wanted.call
             && transfer.wanted.action == wanted.action;
-        let is_live = now.since(transfer.made_at) <= SESSION_SECONDS * MICROS_PER_SECOND;
+        let is_live = now.since(transfer.active_at) <= SESSION_SECONDS * MICROS_PER_SECOND
+            && now.since(transfer.made_at) <= LONGEST_SESSION_SECONDS * MICROS_PER_SECOND;
         transfer.ticket.clone().filter(|_| is_same && is_live)
     }
 
-    /// What a sensor is told now.
+    /// What a sensor is told now; and whose turn is over for that.
     pub(super) fn due(
         &mut self,
         device: Fingerprint,
         sign: &dyn Fn(&Ticket) -> Option<SignedTicket>,
         now: UnixMicros,
-    ) -> Vec<Retrieve> {
-        let mut told = Vec::new();
-        let (mut of_sensor, mut of_all) = self.under_way(device);
+    ) -> (Vec<Retrieve>, Vec<Number>) {
+        let (mut told, mut ended) = (Vec::new(), Vec::new());
         for number in self.to_be_told(device) {
+            if let Some(other) = self.gives_way(number, now)
+                && let Some(transfer) = self.transfers.get_mut(&other)
+            {
+                transfer.state = State::Over { whole: false };
+                ended.push(other);
+            }
+            let (of_sensor, of_all) = self.under_way(device);
             let Some(transfer) = self.transfers.get_mut(&number) else { continue };
             let first_at = match transfer.state {
                 State::Queued if of_sensor < MAX_PER_SENSOR && of_all < MAX_UNDER_WAY => now,
@@ -274,12 +306,9 @@ impl Table {
                 _ => continue,
             };
             if transfer.ticket.is_none() {
-                transfer.ticket = sign(&ticket(&transfer.wanted, now));
+                transfer.ticket = sign(&ticket(&transfer.wanted, Way::Relay, now));
             }
             let Some(ticket) = transfer.ticket.clone() else { continue };
-            if transfer.waits() {
-                (of_sensor, of_all) = (of_sensor + 1, of_all + 1);
-            }
             transfer.state = State::Told { first_at, at: now };
             told.push(Retrieve {
                 transfer: number,
@@ -288,7 +317,43 @@ impl Table {
                 resume: transfer.resume.clone(),
             });
         }
-        told
+        (told, ended)
+    }
+
+    /// Whose place goes to one that waits: the transfer that has run longest of whoever has most of
+    /// them, where that is more than the one who waits has, and it had its turn. Of a sensor's
+    /// places each person has a share, of the service's each customer.
+    fn gives_way(&self, number: Number, now: UnixMicros) -> Option<Number> {
+        let waiting = self.transfers.get(&number).filter(|transfer| transfer.waits())?;
+        let device = waiting.wanted.call.device;
+        let (of_sensor, of_all) = self.under_way(device);
+        let (is_sensor_full, is_full) = (of_sensor >= MAX_PER_SENSOR, of_all >= MAX_UNDER_WAY);
+        if !is_sensor_full && !is_full {
+            return None;
+        }
+        let running: Vec<_> = self
+            .transfers
+            .iter()
+            .filter(|(_, it)| it.is_under_way())
+            .filter(|(_, it)| !is_sensor_full || it.wanted.call.device == device)
+            .collect();
+        let is_one = |one: &Transfer, other: &Transfer| {
+            one.wanted.customer == other.wanted.customer
+                && (!is_sensor_full || one.wanted.who == other.wanted.who)
+        };
+        let share = |of: &Transfer| running.iter().filter(|(_, it)| is_one(it, of)).count();
+        let own = share(waiting);
+        let had_its_turn = |(number, it): &(&Number, &Transfer)| {
+            let State::Begun { at } = it.state else { return None };
+            let more = share(it).saturating_sub(own);
+            let turn = match more {
+                0 => return None,
+                1 => LONG_TURN,
+                _ => TURN,
+            };
+            (now.since(at) >= turn).then_some((more, core::cmp::Reverse(at), **number))
+        };
+        running.iter().filter_map(had_its_turn).max().map(|(_, _, number)| number)
     }
 
     pub(super) fn begin(
@@ -325,6 +390,7 @@ impl Table {
         now: UnixMicros,
     ) -> (Look, Option<Fingerprint>) {
         let ahead = self.ahead(number);
+        let gives_way = self.gives_way(number, now).is_some();
         let Some(transfer) = self.transfers.get_mut(&number).filter(|it| it.is_of(customer, who))
         else {
             return (Look::Unknown, None);
@@ -334,7 +400,8 @@ impl Table {
         match transfer.state {
             State::Queued => {
                 let (of_sensor, of_all) = self.under_way(device);
-                let has_room = ahead == 0 && of_sensor < MAX_PER_SENSOR && of_all < MAX_UNDER_WAY;
+                let has_room = of_sensor < MAX_PER_SENSOR && of_all < MAX_UNDER_WAY;
+                let has_room = ahead == 0 && (has_room || gives_way);
                 (Look::Queued(ahead), has_room.then_some(device))
             }
             State::Told { .. } => (Look::Told, None),
@@ -434,14 +501,14 @@ impl Table {
 }
 
 /// What is signed; its number comes from whoever signs.
-fn ticket(wanted: &Wanted, now: UnixMicros) -> Ticket {
+pub(super) fn ticket(wanted: &Wanted, way: Way, now: UnixMicros) -> Ticket {
     Ticket {
         number: [0; 16],
         user: wanted.who.clone(),
         customer: wanted.customer_name.clone(),
         call: wanted.call,
         action: wanted.action,
-        way: Way::Relay,
+        way,
         issued_at: now,
         expires_at: now.plus(REDEEM_WITHIN_SECONDS * MICROS_PER_SECOND),
     }

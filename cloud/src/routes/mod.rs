@@ -13,6 +13,7 @@ mod claims;
 mod csv;
 mod cursor;
 mod health;
+mod keep;
 mod listing;
 mod live;
 mod login;
@@ -114,8 +115,6 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v1/users/{login}", Handler::Admin(users::change)),
     route("POST", "/api/v1/users/{login}/password", Handler::Admin(users::reset)),
     route("POST", "/api/v1/me/password", Handler::Caller(users::own_password)),
-    route("GET", "/api/v1/terms", Handler::Admin(terms::show)),
-    route("POST", "/api/v1/terms", Handler::Admin(terms::change)),
     route("GET", "/api/v1/api_tokens", Handler::Admin(api_tokens::list)),
     route("POST", "/api/v1/api_tokens", Handler::Admin(api_tokens::make)),
     route("POST", "/api/v1/api_tokens/{id}/revoke", Handler::Admin(api_tokens::revoke)),
@@ -126,6 +125,9 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v1/captures/{call}", Handler::Caller(captures::ask)),
     route("GET", "/api/v1/captures/{call}/{transfer}", Handler::Caller(captures::bytes)),
     route("POST", "/api/v1/captures/{call}/{transfer}/cancel", Handler::Caller(captures::cancel)),
+    route("POST", "/api/v1/captures/{call}/keep", Handler::Caller(keep::keep)),
+    route("GET", "/api/v1/retrieval", Handler::Scope(terms::show)),
+    route("POST", "/api/v1/retrieval", Handler::Admin(terms::change)),
     route("GET", "/api/v1/rules", Handler::Scope(rules::list)),
     route("POST", "/api/v1/rules", Handler::Admin(rules::make)),
     // Before those with a number, which would match it.

@@ -145,7 +145,7 @@ pub(super) fn dry_run(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
 }
 
 /// Sensors hear of new rules at once, pages of what became of them.
-fn push(context: &Context<'_>, admin: &Admin<'_>) -> Result<(), ApiError> {
+pub(super) fn push(context: &Context<'_>, admin: &Admin<'_>) -> Result<(), ApiError> {
     for sensor in fleet::sensors(&context.app.db, admin)? {
         context.app.sensors.wake(&poll::key(sensor.device));
     }

@@ -1,43 +1,66 @@
-//! `GET /terms`, `POST /terms`: on what terms a customer's people get packets and sound of calls.
+//! `GET` and `POST /retrieval`: on what terms a customer's people may have calls' packets and sound,
+//! and what whoever asks may have.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::reply::json_response;
 use super::{Answer, ApiError, Context};
-use crate::auth::Admin;
-use crate::db::rights::{self, Terms};
+use crate::auth::{Admin, Scope};
+use crate::db::rights::{self, MAX_RECENT_MINUTES, Rights, Terms, TermsChange};
+use crate::server::Response;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
-    #[serde(default)]
+struct Change {
     asks_reason: Option<bool>,
-    #[serde(default)]
     relay: Option<bool>,
+    direct: Option<bool>,
+    live: Option<bool>,
+    recent_minutes: Option<u16>,
 }
 
-pub(super) fn show(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
-    Ok(json_response(200, &object(rights::terms(&context.app.db, admin.customer())?)))
+/// The terms.
+pub(super) fn show(context: &Context<'_>, scope: &Scope) -> Answer {
+    let db = &context.app.db;
+    Ok(answer(rights::terms(db, scope.customer())?, rights::rights(db, scope)?))
 }
 
+/// Changes what is named.
 pub(super) fn change(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
-    let wanted: Wanted = serde_json::from_slice(&context.request.body).map_err(|_| {
-        let message = "Send {\"asks_reason\": true, \"relay\": true}; what is left out stays.";
+    let db = &context.app.db;
+    let change: Change = serde_json::from_slice(&context.request.body).map_err(|_| {
+        let message = "Send any of asks_reason, relay, direct, live (true or false) and \
+                       recent_minutes.";
         ApiError::new(400, "bad_body", message)
     })?;
-    let db = &context.app.db;
-    let present = rights::terms(db, admin.customer())?;
-    let terms = Terms {
-        asks_reason: wanted.asks_reason.unwrap_or(present.asks_reason),
-        relay: wanted.relay.unwrap_or(present.relay),
-    };
-    if terms != present {
+    let Change { asks_reason, relay, direct, live, recent_minutes } = change;
+    if recent_minutes.is_some_and(|minutes| minutes > MAX_RECENT_MINUTES) {
+        let allowed = format!("0 to {MAX_RECENT_MINUTES} minutes");
+        return Err(ApiError::parameter("recent_minutes", &allowed));
+    }
+    let before = rights::terms(db, admin.customer())?;
+    let terms = before.with(TermsChange { asks_reason, relay, direct, live, recent_minutes });
+    if terms != before {
         db.set_terms(admin.customer(), terms, admin.who(), context.now)?;
     }
-    Ok(json_response(200, &object(terms)))
+    if terms.recent_minutes != before.recent_minutes {
+        super::rules::push(context, admin)?;
+    }
+    Ok(answer(terms, rights::rights(db, admin)?))
 }
 
-fn object(terms: Terms) -> Value {
-    json!({ "asks_reason": terms.asks_reason, "relay": terms.relay })
+fn answer(terms: Terms, rights: Rights) -> Response {
+    let Terms { asks_reason, relay, direct, live, recent_minutes } = terms;
+    json_response(
+        200,
+        &json!({
+            "asks_reason": asks_reason,
+            "relay": relay,
+            "direct": direct,
+            "live": live,
+            "recent_minutes": recent_minutes,
+            "rights": rights.names(),
+        }),
+    )
 }

@@ -190,6 +190,7 @@ impl Uplink {
             "/uplink/piece" => self.piece(request).and_then(|piece| seal(&piece)),
             "/uplink/upgrade" => self.news(request).and_then(|noted| seal(&noted)),
             "/uplink/refuse" => self.take_refusal(request).and_then(|noted| seal(&noted)),
+            "/uplink/kept" => self.take_kept(request).and_then(|noted| seal(&noted)),
             path if path.starts_with(TRANSFERS) => self.transfer(request),
             path => Err(Refusal::Status(404, format!("sensors have nothing to ask at {path}"))),
         };

@@ -81,6 +81,8 @@ impl Uplink {
             let due = due.into_iter().map(|due| (0, Command::Retrieve(Box::new(due))));
             commands.commands.extend(due);
         }
+        let keep = self.db.due_claims(session.customer, session.device, request.now)?;
+        commands.commands.extend(keep.into_iter().map(|it| (0, Command::Keep(Box::new(it)))));
         if !commands.commands.is_empty() {
             return seal(&commands);
         }

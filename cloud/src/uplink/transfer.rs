@@ -1,8 +1,9 @@
 //! What a sensor sends of a call, and its word where it sends nothing.
 
-use ringside_protocol::retrieval::{Refuse, RefuseNoted};
+use ringside_protocol::retrieval::{KeptCall, KeptNoted, Refuse, RefuseNoted};
 
 use super::{Answer, Refusal, Request, Uplink, limit, open};
+use crate::events::Kind;
 use crate::relay;
 
 /// Where a transfer is posted to; its number follows.
@@ -23,6 +24,20 @@ impl Uplink {
             Some(key) => Ok(Answer::Pour(key)),
             None => Err(Refusal::Status(404, "nobody waits for this transfer".to_owned())),
         }
+    }
+
+    /// A sensor has kept a call that no rule has kept, or has let it go before.
+    pub(super) fn take_kept(&self, request: &Request<'_>) -> Result<KeptNoted, Refusal> {
+        let (_, session) = self.enter(request)?;
+        limit(request.body, MAX_REFUSE_BYTES)?;
+        let kept: KeptCall = open(request.body)?;
+        if kept.call.device == session.device && self.db.answer_claim(session.customer, &kept)? {
+            self.events.bump(session.customer, Kind::Calls);
+            if let Some(relay) = &self.relay {
+                relay.wake_keeping(kept.call);
+            }
+        }
+        Ok(KeptNoted {})
     }
 
     /// A sensor does not send what it was asked for.

@@ -157,8 +157,6 @@ export const api = {
     request<{ password: string }>(`/users/${item(login)}/password`, { method: "POST", body: {} }),
   changePassword: (old: string, fresh: string) =>
     request<unknown>("/me/password", { method: "POST", body: { old, new: fresh } }),
-  terms: (signal?: AbortSignal) => request<Terms>("/terms", { signal }),
-  changeTerms: (body: Partial<Terms>) => request<Terms>("/terms", { method: "POST", body }),
   apiTokens: (signal?: AbortSignal) =>
     request<{ api_tokens: ApiToken[] }>("/api_tokens", { signal }).then((body) => body.api_tokens),
   newApiToken: (name: string, days: number) =>
@@ -192,6 +190,15 @@ export const api = {
   captures: (call: string, signal?: AbortSignal) => request<Captures>(`/captures/${item(call)}`, { signal }),
   askCapture: (call: string, body: unknown) =>
     request<{ transfer: string }>(`/captures/${item(call)}`, { method: "POST", body }),
+  askDirect: (call: string, body: unknown) =>
+    request<{ url: string }>(`/captures/${item(call)}`, { method: "POST", body }),
+  keepCall: (call: string) =>
+    request<{ state: "asked" | "kept"; packets?: number; bytes?: number }>(`/captures/${item(call)}/keep`, {
+      method: "POST",
+      body: {},
+    }),
+  terms: (signal?: AbortSignal) => request<Terms>("/retrieval", { signal }),
+  setTerms: (body: Partial<Terms>) => request<Terms>("/retrieval", { method: "POST", body }),
   fetchCapture: (call: string, transfer: string, signal?: AbortSignal) =>
     ask(`/captures/${item(call)}/${item(transfer)}`, { signal }),
   cancelCapture: (call: string, transfer: string) =>

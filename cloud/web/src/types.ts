@@ -203,10 +203,39 @@ export interface Stored {
 }
 
 /** What whoever asks may have of a call. */
+export interface DirectPage {
+  /** host:port */
+  address: string;
+  /** SHA-256, as browsers show it. */
+  certificate: string;
+}
+
+/** How packets and sound may be had. */
+export interface Terms {
+  asks_reason: boolean;
+  relay: boolean;
+  direct: boolean;
+  live: boolean;
+  recent_minutes: number;
+  /** What whoever is logged in may have. */
+  rights: ("packets" | "audio" | "live")[];
+}
+
 export interface Captures {
   rights: ("packets" | "audio" | "live")[];
   asks_reason: boolean;
-  ways: "relay"[];
+  ways: ("relay" | "direct")[];
+  /** The sensor's own page, where it has one and the customer allows it. */
+  direct: DirectPage | null;
+  /** A call that no rule has kept. */
+  keep: {
+    state: "none" | "asked" | "kept" | "gone";
+    who: string | null;
+    packets: number | null;
+    bytes: number | null;
+    /** Until when its sensor holds it; null: it does not. */
+    until: string | null;
+  };
   sensor: { device: string; name: string; state: SensorState; last_seen_at: string | null } | null;
   transfers: {
     transfer: string;
@@ -497,12 +526,6 @@ export interface Person {
   is_you: boolean;
   created_at: string;
   logged_in_at: string | null;
-}
-
-/** On what terms people get packets and sound of calls. */
-export interface Terms {
-  asks_reason: boolean;
-  relay: boolean;
 }
 
 export interface ApiToken {

@@ -7,7 +7,7 @@ use crate::cdr::{
 };
 use crate::envelope::{self, MAX_BATCH_BYTES};
 use crate::limits::{MAX_LIVE_DISPLAY, MAX_RECORD_BYTES};
-use crate::message::{Batch, InterfaceHealth, MAX_BATCH_RECORDS, UpgradeReport};
+use crate::message::{Batch, DirectPage, InterfaceHealth, MAX_BATCH_RECORDS, UpgradeReport};
 use crate::peer::{Change, RoundTrip, State};
 use crate::time::UnixMicros;
 
@@ -210,6 +210,7 @@ fn largest_heartbeat() -> Heartbeat {
             running: "r".repeat(MAX_VERSION_TEXT),
             failure: Some("f".repeat(MAX_SENTENCE)),
         }),
+        direct: Some(DirectPage { authority: "a".repeat(MAX_AUTHORITY), certificate: [255; 32] }),
     }
 }
 

@@ -14,12 +14,15 @@ use ringside_protocol::rule::Rule;
 use ringside_protocol::token::Token;
 use ringside_protocol::{envelope, json};
 use ringside_sensor::analysis::{Analysis, AnalysisSettings};
+use ringside_sensor::audio::decode_all;
 use ringside_sensor::call::CallSettings;
+use ringside_sensor::call::codec::Codec;
 use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::capture::{Frame, LinkType};
 use ringside_sensor::counters::Counters;
 use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, Options, PortSet};
 use ringside_sensor::peer::Methods;
+use ringside_sensor::retrieval::direct::is_request;
 use ringside_sensor::store::export::{self, FileFormat};
 use ringside_sensor::store::ring::catalog::Catalog;
 use ringside_sensor::store::ring::chunk::{CHUNK_HEAD, Head, Kind, Lock};
@@ -32,6 +35,28 @@ pub fn vq_report(bytes: &[u8]) {
     if let Some(report) = vq::Report::parse(bytes) {
         assert!(!report.call_id.is_empty());
     }
+}
+
+/// A kept call's sound: the encoding, then payloads with a byte of length each.
+pub fn audio(bytes: &[u8]) {
+    const NAMES: [&str; 6] = ["PCMU", "PCMA", "G722", "GSM", "opus", "L16"];
+    let Some((&which, mut rest)) = bytes.split_first() else { return };
+    let codec = Codec::from_name(NAMES[usize::from(which) % NAMES.len()]);
+    let payloads = core::iter::from_fn(|| {
+        let (&len, after) = rest.split_first()?;
+        let (payload, after) = after.split_at(usize::from(len).min(after.len()));
+        rest = after;
+        Some(payload)
+    });
+    // A packet gives a second at most.
+    let samples = decode_all(&codec, payloads).unwrap_or(0);
+    assert!(samples <= bytes.len() * 48_000);
+}
+
+/// What a browser, or anybody else, says to the page for calls' packets.
+pub fn direct(bytes: &[u8]) {
+    let length = bytes.first().copied().map_or(0, u64::from);
+    let _ = is_request(bytes, length);
 }
 
 /// The text of a capture rule: what is understood is written, and understood again as the same.

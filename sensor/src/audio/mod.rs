@@ -17,6 +17,7 @@ mod fixed;
 mod g711;
 mod g722;
 mod gsm;
+pub mod live;
 mod marks;
 mod noise;
 mod overview;
@@ -30,6 +31,7 @@ mod signalling;
 mod spectrum;
 mod srtp;
 mod survey;
+pub mod tap;
 mod tracker;
 mod wav;
 
@@ -41,6 +43,7 @@ mod tests;
 use core::fmt;
 use core::ops::Range;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use crate::call::codec::Codec;
 use crate::store::ring::catalog::Catalog;
@@ -156,12 +159,36 @@ impl From<io::Error> for AudioError {
     }
 }
 
+/// Decodes payloads of one encoding, one after the other: how many samples they give; `None` where
+/// there is no decoder for it.
+#[must_use]
+pub fn decode_all<'a>(
+    codec: &Codec,
+    payloads: impl IntoIterator<Item = &'a [u8]>,
+) -> Option<usize> {
+    let mut decoder = decoder::Decoder::new(codec, 16_000)?;
+    let (mut samples, mut count) = (Vec::new(), 0);
+    for payload in payloads {
+        samples.clear();
+        decoder.decode(payload, &mut samples);
+        count += samples.len();
+    }
+    Some(count)
+}
+
 /// A call's sound. It does not need the catalog any longer, and holds one page.
 pub struct Sound {
     packets: Packets,
     feed: Feed,
-    survey: Survey,
+    survey: Arc<Survey>,
     page: Option<(u64, Page)>,
+    begun: Option<Begun>,
+}
+
+/// An overview on its way.
+struct Begun {
+    builder: overview::Builder,
+    next: u64,
 }
 
 /// Looks through a call's packets, and is then ready to give any part of its sound.
@@ -178,19 +205,19 @@ pub fn open(store: &Catalog, call: CallKey) -> Result<Sound, AudioError> {
 /// Every [`AudioError`].
 pub fn open_chunks(chunks: Chunks) -> Result<Sound, AudioError> {
     let (packets, feed, survey) = survey::survey(chunks)?;
-    Ok(Sound { packets, feed, survey, page: None })
+    Ok(Sound { packets, feed, survey: Arc::new(survey), page: None, begun: None })
 }
 
 impl Sound {
     /// Samples a second: 8000 where all is narrowband, else 16,000 or 48,000.
     #[must_use]
-    pub const fn rate(&self) -> u32 {
+    pub fn rate(&self) -> u32 {
         self.survey.rate
     }
 
     /// Samples of each side.
     #[must_use]
-    pub const fn samples(&self) -> u64 {
+    pub fn samples(&self) -> u64 {
         self.survey.len
     }
 
@@ -203,7 +230,7 @@ impl Sound {
     /// Bytes of the whole WAV file.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "it always has a head")]
-    pub const fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         wav::len(self.survey.len)
     }
 
@@ -226,15 +253,31 @@ impl Sound {
         &mut self,
         mut goes_on: impl FnMut() -> bool,
     ) -> Result<Option<Overview>, AudioError> {
-        let pages = self.pages();
-        let mut builder = overview::Builder::new(&self.survey);
-        for number in 0..pages {
-            if !goes_on() {
-                return Ok(None);
+        while goes_on() {
+            if let Some(overview) = self.overview_step()? {
+                return Ok(Some(overview));
             }
-            builder.add(&page::render(&mut self.packets, &mut self.feed, &self.survey, number)?);
         }
-        Ok(Some(builder.finish()))
+        self.begun = None;
+        Ok(None)
+    }
+
+    /// Decodes one more page for it; the overview after the last.
+    ///
+    /// # Errors
+    /// The store refuses.
+    pub fn overview_step(&mut self) -> Result<Option<Overview>, AudioError> {
+        let pages = self.pages();
+        let new = || Begun { builder: overview::Builder::new(Arc::clone(&self.survey)), next: 0 };
+        let mut begun = self.begun.take().unwrap_or_else(new);
+        if begun.next >= pages {
+            return Ok(Some(begun.builder.finish()));
+        }
+        let page = page::render(&mut self.packets, &mut self.feed, &self.survey, begun.next)?;
+        begun.builder.add(&page);
+        begun.next += 1;
+        self.begun = Some(begun);
+        Ok(None)
     }
 
     fn pages(&self) -> u64 {
@@ -280,7 +323,7 @@ impl Sound {
     }
 
     fn page(&mut self, number: u64) -> Result<&Page, AudioError> {
-        let Self { packets, feed, survey, page } = self;
+        let Self { packets, feed, survey, page, .. } = self;
         let known = page.take().filter(|(known, _)| *known == number);
         let (_, page) = match known {
             Some(known) => page.insert(known),

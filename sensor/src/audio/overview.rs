@@ -10,6 +10,8 @@
 //! Lowest and highest are in 1/128 of full scale, RMS in 1/256. A band is 0 for nothing and 255 for
 //! a sine of full scale, in equal steps of dB. docs/audio.md has the JSON.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::marks::{Mark, MarkKind};
@@ -52,8 +54,8 @@ impl Overview {
 }
 
 /// Makes it, page by page.
-pub(super) struct Builder<'a> {
-    survey: &'a Survey,
+pub(super) struct Builder {
+    survey: Arc<Survey>,
     spectrum: Spectrum,
     marks: Vec<Mark>,
     /// Samples a bucket, and a column.
@@ -83,8 +85,8 @@ struct Quiet {
     samples: u64,
 }
 
-impl<'a> Builder<'a> {
-    pub(super) fn new(survey: &'a Survey) -> Self {
+impl Builder {
+    pub(super) fn new(survey: Arc<Survey>) -> Self {
         let bucket = survey.len.div_ceil(MAX_BUCKETS).max(1);
         let column = survey.len.div_ceil(MAX_COLUMNS).max(WINDOW as u64 / 2);
         Self {
@@ -268,7 +270,7 @@ impl<'a> Builder<'a> {
     }
 
     fn mark_digits(&mut self) {
-        let survey = self.survey;
+        let survey = Arc::clone(&self.survey);
         for side in [Side::Caller, Side::Callee] {
             for digit in survey.digits(side) {
                 let from = self.sample_of(digit.at);
@@ -286,7 +288,7 @@ impl<'a> Builder<'a> {
 
     /// Streams that cannot be heard, from their beginning to their end.
     fn mark_problems(&mut self) {
-        let survey = self.survey;
+        let survey = Arc::clone(&self.survey);
         for (number, stream) in survey.streams.iter().enumerate() {
             let Some(problem) = stream.problem.filter(|_| stream.is_chosen) else { continue };
             if stream.heard > 0 {

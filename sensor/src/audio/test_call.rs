@@ -136,6 +136,7 @@ impl TestCall {
             boot: Boot([5; 16]),
             device_key: None,
             waits: true,
+            parks_for: None,
         };
         let mut ring = Ring::open(settings).unwrap();
         ring.push(Order::Keep(1, Box::default()));

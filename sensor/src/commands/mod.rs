@@ -11,6 +11,7 @@ mod upgrade;
 
 pub use upgrade::{SlotsAsked, Upgrade};
 
+use core::time::Duration;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,9 +27,9 @@ use crate::config::{self, Config, Loaded, Ports};
 use crate::decode::{Options, PortSet};
 use crate::identity::Identity;
 use crate::keep::{Keeper, Origin};
-use crate::rules::{NumberedRule, RuleBook};
+use crate::rules::{NumberedRule, RuleBook, counts};
 use crate::store::ring::key::DeviceKey;
-use crate::store::ring::{FOLDER, Ring, RingSettings};
+use crate::store::ring::{FOLDER, Ring, RingSettings, parked};
 use crate::uplink::{Network, Settings};
 use crate::{clock, identity, version};
 
@@ -189,7 +190,39 @@ fn keeper_of(
 ) -> Result<Keeper, Stop> {
     let ring = ring_of(config, directory, device, waits)?;
     let sensor = config.name_sensor.clone().unwrap_or_else(host_name);
-    Ok(Keeper::new(rules, ring, Origin { device: device.fingerprint, sensor }))
+    let mut keeper = Keeper::new(rules, ring, Origin { device: device.fingerprint, sensor });
+    keeper.count_on(counts::load(directory));
+    Ok(keeper)
+}
+
+/// The store of calls that no rule keeps: a part of the room for packets, and emptied first, since
+/// nobody has the keys of what an earlier start has left.
+fn recent_ring(
+    config: &Config,
+    directory: &Path,
+    device: &Device,
+    waits: bool,
+    minutes: u16,
+) -> Result<Option<Ring>, Stop> {
+    let folder = directory.join(parked::FOLDER);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Stop::failed(format!("{}: {error}", folder.display())));
+        }
+        _ => {}
+    }
+    let Some(max_bytes) = config.recent_bytes().filter(|_| minutes > 0) else { return Ok(None) };
+    let settings = RingSettings {
+        directory: folder,
+        max_bytes,
+        max_days: None,
+        device: device.fingerprint,
+        boot: device.boot,
+        device_key: None,
+        waits,
+        parks_for: Some(Duration::from_secs(60 * u64::from(minutes))),
+    };
+    Ring::open(settings).map(Some).map_err(Stop::failed)
 }
 
 fn ring_of(
@@ -210,6 +243,7 @@ fn ring_of(
         boot: device.boot,
         device_key: config.store_encryption.then(|| DeviceKey::new(*device.secret)),
         waits,
+        parks_for: None,
     };
     Ring::open(settings).map(Some).map_err(Stop::failed)
 }

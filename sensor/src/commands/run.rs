@@ -21,7 +21,7 @@ use ringside_protocol::words::plural;
 
 use super::{
     DONE, Device, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings,
-    keeper_of, load, port_set, rules_of, uplink_settings,
+    keeper_of, load, port_set, recent_ring, rules_of, uplink_settings,
 };
 use crate::analysis::Analysis;
 use crate::capture::clock::ClockStart;
@@ -39,9 +39,11 @@ use crate::identity::{Identity, Trust};
 use crate::keep::Keeper;
 use crate::logging;
 use crate::retrieval::Retrieval;
-use crate::rules::{RuleBook, pushed};
+use crate::retrieval::direct::{self, DirectPage, DirectSettings, Names};
+use crate::rules::{RuleBook, counts, pushed};
 use crate::status::{Sources, StatusPage};
 use crate::store::outbox::{Outbox, OutboxSettings};
+use crate::store::ring::Ring;
 use crate::upgrade::launch::{self, Launch, Launcher};
 use crate::upgrade::pushed::Pushed;
 use crate::upgrade::report;
@@ -54,6 +56,9 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
 
 /// Between two looks at how good the calls in progress are.
 const LIVE_EVERY: Duration = Duration::from_secs(10);
+
+/// Between two notes of how many calls rules have kept of a day: flash wears out.
+const COUNTS_EVERY: Duration = Duration::from_secs(60);
 
 /// How long the analysis waits for frames before it looks at deadlines.
 const POLL_FOR: Duration = Duration::from_millis(100);
@@ -98,7 +103,9 @@ pub(super) fn run(
         Some(path) => {
             let source = analyze::open(path)?;
             launch::end_with_parent().map_err(Stop::failed)?;
+            let direct = direct_listener(&loaded.config);
             let sensor = Sensor::start(&loaded.config, read.is_some(), rules, &signals.stopping)?;
+            sensor.serve_direct(direct);
             sensor.read(source, speed)
         }
         None => live(&loaded, rules, &signals.stopping),
@@ -156,6 +163,7 @@ fn live(loaded: &Loaded, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) ->
     }
     let watchdog = open_watchdog(config)?;
     let status = status_listener(config);
+    let direct = direct_listener(config);
     if let Some(user) = &config.user {
         privileges::give_to(user, &config.data_dir).map_err(|error| {
             Stop::failed(format!("{} for {user}: {error}", config.data_dir.display()))
@@ -171,6 +179,7 @@ fn live(loaded: &Loaded, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) ->
     let mut sensor = Sensor::start(config, false, rules, stopping)?;
     sensor.watchdog = watchdog;
     sensor.serve_status(status, loaded);
+    sensor.serve_direct(direct);
     let mut pause = FIRST_RETRY;
     while let Some(error) = fault {
         if sensor.is_stopping() {
@@ -206,6 +215,10 @@ struct Sensor {
     fingerprint: Fingerprint,
     teller: Teller,
     watchdog: Option<Watchdog>,
+    recent_minutes: u16,
+    /// As it was last written down, and when it is looked at next.
+    kept_of_day: Vec<(u64, u64, u32)>,
+    counts_at: Clock,
 }
 
 impl Sensor {
@@ -278,12 +291,53 @@ impl Sensor {
             fingerprint,
             teller: Teller::new(&config.data_dir),
             watchdog: None,
+            recent_minutes: 0,
+            kept_of_day: Vec::new(),
+            counts_at: Clock::now(),
         };
         sensor.publish_finder();
+        sensor.host.use_taps(sensor.analysis.taps(), sensor.device.boot);
         if let Some(set) = remembered {
             sensor.apply_rules(&set);
         }
         Ok(sensor)
+    }
+
+    /// Holds calls that no rule keeps for so many minutes from now on.
+    fn hold_recent(&mut self, minutes: u16) {
+        if minutes == self.recent_minutes {
+            return;
+        }
+        let Some(keeper) = self.analysis.keeper() else { return };
+        // The one before goes first: its folder is emptied.
+        keeper.hold_recent(None);
+        let directory = &self.config.data_dir;
+        match recent_ring(&self.config, directory, &self.device, self.is_file, minutes) {
+            Ok(ring) => {
+                self.recent_minutes = minutes;
+                match (minutes, &ring) {
+                    (0, _) => log::info!("calls that no rule keeps are not held any more"),
+                    (_, Some(_)) => {
+                        log::info!("calls that no rule keeps are held for {minutes} min")
+                    }
+                    (_, None) => log::warn!("there is no room to hold calls that no rule keeps"),
+                }
+                self.host.use_recent(ring.as_ref().and_then(Ring::finder));
+                keeper.hold_recent(ring);
+            }
+            Err(stop) => log::error!("calls that no rule keeps are not held: {}", stop.sentence),
+        }
+    }
+
+    /// Writes down how many calls rules have kept of this day, where that has changed.
+    fn save_counts(&mut self) {
+        let Some(kept) = self.analysis.keeper().map(|keeper| keeper.kept_of_day()) else { return };
+        if kept != self.kept_of_day {
+            if let Err(error) = counts::save(&self.data_dir, &kept) {
+                log::debug!("a cap on calls a day may not hold over a restart: {error}");
+            }
+            self.kept_of_day = kept;
+        }
     }
 
     /// Lets calls be found in the store, where one is open.
@@ -302,13 +356,15 @@ impl Sensor {
         let (book, refused) = pushed::compile(set);
         log::info!("{}, {} not understood", plural(book.len(), "capture rule"), refused.len());
         if self.analysis.keeper().is_some() {
+            self.hold_recent(set.recent_minutes);
             self.analysis.replace_rules(book);
-        } else if !book.is_empty() {
+        } else if !book.is_empty() || set.recent_minutes > 0 {
             let directory = &self.config.data_dir;
             match keeper_of(book, &self.config, directory, &self.device, self.is_file) {
                 Ok(keeper) => {
                     self.analysis.set_keeper(keeper);
                     self.publish_finder();
+                    self.hold_recent(set.recent_minutes);
                 }
                 Err(stop) => {
                     log::error!("capture rules are not applied: {}", stop.sentence);
@@ -348,6 +404,7 @@ impl Sensor {
         self.analysis.finish();
         self.store_records();
         self.housekeep();
+        self.save_counts();
         self.outbox.flush();
         if let Some(uplink) = self.uplink.take() {
             if !uplink.wait_until_drained(DRAIN_PATIENCE) {
@@ -388,6 +445,7 @@ impl Sensor {
         self.analysis.finish();
         self.store_records();
         self.housekeep();
+        self.save_counts();
         self.outbox.flush();
         let is_drained = self.drain();
         if let Some(uplink) = self.uplink.take() {
@@ -445,6 +503,34 @@ impl Sensor {
         }
     }
 
+    /// Starts the page for calls' packets. A sensor without one captures all the same.
+    fn serve_direct(&self, listener: Option<TcpListener>) {
+        let (Some(listener), Some(retrieval)) = (listener, self.host.retrieval()) else { return };
+        let config = &self.config;
+        let (host, port) = config.direct_names();
+        let given = config.direct_certificate.as_ref().zip(config.direct_key.as_ref());
+        if given.is_none() && (config.direct_certificate.is_some() || config.direct_key.is_some()) {
+            log::error!(
+                "there is no page for calls' packets: direct_certificate and direct_key belong \
+                 together"
+            );
+            return;
+        }
+        let settings = DirectSettings {
+            directory: self.data_dir.clone(),
+            sensor: uplink_settings(config, self.data_dir.clone()).name,
+            names: Names { host, port },
+            given: given.map(|(chain, key)| (chain.into(), key.into())),
+        };
+        match DirectPage::start(listener, settings, retrieval) {
+            Ok(page) => {
+                log::info!("the page for calls' packets is at https://{}/", page.address());
+                self.host.show_direct(page);
+            }
+            Err(error) => log::error!("there is no page for calls' packets: {error}"),
+        }
+    }
+
     /// Tells whoever judges this start what it has come to, and feeds the watchdog: the analysis
     /// has come round.
     fn show_progress(&mut self, capture_fault: Option<String>) {
@@ -497,6 +583,11 @@ impl Sensor {
             }
             self.apply_rules(&set);
         }
+        self.analysis.end_taps();
+        if Clock::now() >= self.counts_at {
+            self.counts_at = Clock::now() + COUNTS_EVERY;
+            self.save_counts();
+        }
         let channels = self.analysis.table().in_progress();
         self.host.publish(self.analysis.counters(), channels);
         let now = Clock::now();
@@ -515,7 +606,8 @@ fn serve_calls(host: &Arc<SensorHost>, directory: &Path) -> Result<(), Stop> {
     let Some(identity) = Identity::load(directory).map_err(Stop::failed)? else { return Ok(()) };
     let told = Arc::downgrade(host);
     let pressure = Arc::new(move || told.upgrade().is_some_and(|host| host.is_losing()));
-    let retrieval = Retrieval::new(identity, directory.to_owned(), pressure);
+    let clock = WallClock::system();
+    let retrieval = Retrieval::new(identity, directory.to_owned(), clock, pressure);
     host.serve_calls(Arc::new(retrieval));
     Ok(())
 }
@@ -539,6 +631,15 @@ fn status_listener(config: &Config) -> Option<TcpListener> {
         log::warn!("there is no status page at {address} ({error}): set status_bind, or no");
     };
     TcpListener::bind(address).inspect_err(told).ok()
+}
+
+/// Where the page for calls' packets will be, likewise.
+fn direct_listener(config: &Config) -> Option<TcpListener> {
+    let address = config.direct_address()?;
+    let told = |error: &std::io::Error| {
+        log::error!("there is no page for calls' packets at {address} ({error}): set direct_bind");
+    };
+    direct::listener(address).inspect_err(told).ok()
 }
 
 /// The watchdog, while this process may still open it.

@@ -10,7 +10,7 @@ use log::LevelFilter;
 use ringside_protocol::DEFAULT_PORT;
 use ringside_protocol::token::Token;
 
-use super::value::Ports;
+use super::value::{self, Ports};
 use crate::decode::{Options, hep};
 use crate::peer::Methods;
 
@@ -78,6 +78,8 @@ pub struct Config {
     pub maxpoolsize_mb: Option<u64>,
     /// `store_max_bytes`, as written; see [`Config::store_bytes`].
     pub store_max_bytes: Option<u64>,
+    /// `recent_max_bytes`, as written; see [`Config::recent_bytes`].
+    pub recent_max_bytes: Option<u64>,
     /// `maxpooldays`; `None`: no bound in days.
     pub max_pool_days: Option<u64>,
     /// `store_encryption`.
@@ -94,6 +96,14 @@ pub struct Config {
     pub status_bind: Option<String>,
     /// `status_pin_file`.
     pub status_pin_file: Option<String>,
+    /// `direct_bind`, as written; see [`Config::direct_address`].
+    pub direct_bind: Option<String>,
+    /// `direct_name`, as written; see [`Config::direct_names`].
+    pub direct_name: Option<String>,
+    /// `direct_certificate`.
+    pub direct_certificate: Option<String>,
+    /// `direct_key`.
+    pub direct_key: Option<String>,
     /// `watchdog_device`.
     pub watchdog: Option<String>,
 }
@@ -174,6 +184,7 @@ impl Default for Config {
             outbox_max_bytes: 256 << 20,
             maxpoolsize_mb: None,
             store_max_bytes: None,
+            recent_max_bytes: None,
             max_pool_days: Some(25),
             store_encryption: false,
             user: None,
@@ -182,6 +193,10 @@ impl Default for Config {
             upgrade_trial: ringside_protocol::slot::health::TRIAL,
             status_bind: None,
             status_pin_file: None,
+            direct_bind: None,
+            direct_name: None,
+            direct_certificate: None,
+            direct_key: None,
             watchdog: None,
         }
     }
@@ -239,12 +254,33 @@ impl Config {
         self.status_bind.as_deref().unwrap_or(Self::DEFAULT_STATUS).parse().ok()
     }
 
+    /// Where the page for calls' packets is; `None` where there is none.
+    #[must_use]
+    pub fn direct_address(&self) -> Option<SocketAddr> {
+        self.direct_bind.as_deref()?.parse().ok()
+    }
+
+    /// How browsers reach that page: host and port, as far as `direct_name` says.
+    #[must_use]
+    pub fn direct_names(&self) -> (Option<String>, Option<u16>) {
+        let named = self.direct_name.as_deref().and_then(|name| value::server(name).ok());
+        named.map_or((None, None), |(host, port)| (Some(host), port))
+    }
+
     /// Room for records that wait for the cloud: the smaller of `outbox_max_bytes` and
     /// `maxpoolsize`.
     #[must_use]
     pub fn outbox_bytes(&self) -> u64 {
         let pool = self.maxpoolsize_mb.map_or(u64::MAX, |mb| mb.saturating_mul(1 << 20));
         self.outbox_max_bytes.min(pool)
+    }
+
+    /// Room for calls that no rule keeps, where a customer has them held for some minutes: a quarter
+    /// of what rules have, besides; `None` where that is too little.
+    #[must_use]
+    pub fn recent_bytes(&self) -> Option<u64> {
+        let given = self.recent_max_bytes.or_else(|| Some(self.store_bytes()? / 4));
+        given.filter(|&bytes| bytes >= Self::LEAST_STORE_BYTES)
     }
 
     /// Room for packets that rules keep: `store_max_bytes`, but no more than `maxpoolsize` leaves

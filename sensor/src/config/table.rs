@@ -357,6 +357,21 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "recent_max_bytes",
+        area: Area::Storage,
+        sentence: "Room for calls that no rule keeps, where the customer has them held for some \
+                   minutes after their end (off unless an administrator asks for it): sealed under \
+                   keys in memory, besides `store_max_bytes`. All calls are written there: at 100 \
+                   calls at once 2.3 MB a second, 200 GB a day, which wears an SD card out.",
+        kind: Kind::Number {
+            range: Config::LEAST_STORE_BYTES..=1 << 44,
+            unit: "bytes",
+            off: Some(("0", "a quarter of the room for rules")),
+            set: |config, n| config.recent_max_bytes = n,
+            get: |config| config.recent_max_bytes,
+        },
+    },
+    Setting {
         name: "maxpooldays",
         area: Area::Storage,
         sentence: "Packets that are older leave; the cloud shows calls for 25 days.",
@@ -413,6 +428,54 @@ pub(super) static SETTINGS: &[Setting] = &[
             absent: "none",
             read: value::path,
             field: |config| &mut config.status_pin_file,
+        },
+    },
+    Setting {
+        name: "direct_bind",
+        area: Area::Device,
+        sentence: "Address and port of the sensor's own HTTPS page for calls' packets and sound (the \
+                   direct way): the cloud sends people on site there, with a ticket. Whoever has \
+                   none sees nothing.",
+        kind: Kind::Text {
+            allowed: "ADDRESS:PORT, such as 0.0.0.0:60443, or no: there is no such page",
+            absent: "no",
+            read: value::listen_address,
+            field: |config| &mut config.direct_bind,
+        },
+    },
+    Setting {
+        name: "direct_name",
+        area: Area::Device,
+        sentence: "How browsers reach that page, where it is not under the address in `direct_bind`, \
+                   or that of the default route where `direct_bind` is every address.",
+        kind: Kind::Text {
+            allowed: "a name or address, with :PORT where that is another",
+            absent: "that address",
+            read: value::authority,
+            field: |config| &mut config.direct_name,
+        },
+    },
+    Setting {
+        name: "direct_certificate",
+        area: Area::Device,
+        sentence: "The certificate chain of that page. Without one the sensor makes its own, which a \
+                   browser asks about once.",
+        kind: Kind::Text {
+            allowed: "an absolute path of a PEM file",
+            absent: "its own",
+            read: value::path,
+            field: |config| &mut config.direct_certificate,
+        },
+    },
+    Setting {
+        name: "direct_key",
+        area: Area::Device,
+        sentence: "The private key of `direct_certificate`.",
+        kind: Kind::Text {
+            allowed: "an absolute path of a PEM file",
+            absent: "none",
+            read: value::path,
+            field: |config| &mut config.direct_key,
         },
     },
     Setting {

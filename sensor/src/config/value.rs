@@ -117,6 +117,18 @@ pub(super) fn listen_address(text: &str) -> Result<String, String> {
     }
 }
 
+/// A name or address, perhaps with a port.
+pub(super) fn authority(text: &str) -> Result<String, String> {
+    match server(text) {
+        Ok((host, _)) if self::host(&host).is_ok() && !host.contains('_') => Ok(text.to_owned()),
+        _ => {
+            Err("write a name or address, with :PORT where it is not that of direct_bind; an IPv6 \
+                  address with a port stands in []"
+                .to_owned())
+        }
+    }
+}
+
 /// An absolute path.
 pub(super) fn path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && !text.contains('\0') {

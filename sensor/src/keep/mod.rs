@@ -68,6 +68,8 @@ pub struct Keeper {
     book: Arc<RuleBook>,
     /// `None`: packets are counted only, to show what rules would keep.
     ring: Option<Ring>,
+    /// Where everything that no rule keeps is held for a while, sealed, if that is asked for.
+    recent: Option<Ring>,
     origin: Origin,
     tracks: Slab<Track>,
     hold: Hold,
@@ -88,6 +90,7 @@ impl Keeper {
         Self {
             book: Arc::new(book),
             ring,
+            recent: None,
             origin,
             tracks: Slab::new(MAX_TRACKS),
             hold: Hold::new(),
@@ -103,6 +106,30 @@ impl Keeper {
     /// The store, where there is one.
     pub const fn ring(&mut self) -> Option<&mut Ring> {
         self.ring.as_mut()
+    }
+
+    /// Holds calls that no rule keeps in this store from now on, or in none.
+    pub fn hold_recent(&mut self, recent: Option<Ring>) {
+        self.recent = recent;
+    }
+
+    /// That store.
+    pub const fn recent(&mut self) -> Option<&mut Ring> {
+        self.recent.as_mut()
+    }
+
+    /// How many calls each rule has kept of a day: the rule's id, the day, the number.
+    #[must_use]
+    pub fn kept_of_day(&self) -> Vec<(u64, u64, u32)> {
+        let mut kept: Vec<_> =
+            self.kept_of_day.iter().map(|(&rule, &(day, calls))| (rule, day, calls)).collect();
+        kept.sort_unstable();
+        kept
+    }
+
+    /// What an earlier start has counted.
+    pub fn count_on(&mut self, kept: Vec<(u64, u64, u32)>) {
+        self.kept_of_day.extend(kept.into_iter().map(|(rule, day, calls)| (rule, (day, calls))));
     }
 
     /// Puts other rules in force. Calls in progress are looked at anew: what was kept of them
@@ -241,6 +268,7 @@ impl Keeper {
             track.clear.add(&track.held);
         }
         let is_kept = track.facts.is_some();
+        self.park(&mut track);
         if let Some(facts) = &mut track.facts {
             track.clear.describe(facts);
             facts.is_over = true;
@@ -258,6 +286,49 @@ impl Keeper {
             && (is_kept || track.was_held.is_some())
         {
             ring.push(Order::End(track.number, track.facts, keeps_held));
+        }
+    }
+
+    /// Holds an ended call that no rule keeps for a while; what was held of one that a rule keeps is
+    /// let go.
+    fn park(&mut self, track: &mut Track) {
+        if !track.recent.has_any() {
+            return;
+        }
+        track.recent.flush(Lock::Held, track.number, &mut self.recent);
+        let order = if track.facts.is_some() {
+            Order::End(track.number, None, false)
+        } else {
+            let mut facts = Box::new(self.facts(track));
+            track.recent.describe(&mut facts);
+            facts.is_over = true;
+            Order::Park(track.number, facts)
+        };
+        if let Some(recent) = &mut self.recent {
+            recent.push(order);
+        }
+    }
+
+    /// What is known of a call.
+    fn facts(&self, track: &Track) -> Facts {
+        Facts {
+            device: self.origin.device,
+            sensor: self.origin.sensor.clone(),
+            call_id: track.call_id.clone(),
+            caller: track.caller.clone(),
+            callee: track.callee.clone(),
+            first_at: track.first_at,
+            last_at: track.first_at,
+            ..Facts::default()
+        }
+    }
+
+    /// Holds a packet of a call that no rule keeps yet.
+    fn take_recent(&mut self, packet: &Packet<'_>, track: &mut Track, counters: &mut Counters) {
+        if self.recent.is_some() && track.facts.is_none() {
+            let number = track.number;
+            let recent = &mut self.recent;
+            track.recent.put(packet, Mask::default(), Lock::Held, number, recent, counters);
         }
     }
 
@@ -354,16 +425,9 @@ impl Keeper {
         let kept = self.kept_of_day.entry(numbered.id).or_insert((day, 0));
         *kept = if kept.0 == day { (day, kept.1 + 1) } else { (day, 1) };
         let facts = Box::new(Facts {
-            device: self.origin.device,
-            sensor: self.origin.sensor.clone(),
-            call_id: track.call_id.clone(),
-            caller: track.caller.clone(),
-            callee: track.callee.clone(),
             rule_id: numbered.id,
             rule: numbered.rule.name.clone(),
-            first_at: track.first_at,
-            last_at: track.first_at,
-            ..Facts::default()
+            ..self.facts(track)
         });
         if let Some(ring) = &mut self.ring {
             ring.push(Order::Keep(track.number, facts.clone()));
@@ -381,6 +445,7 @@ impl Keeper {
         counters: &mut Counters,
     ) {
         let packet = Packet::of(frame, track.next_number(), frame.bytes.len());
+        self.take_recent(&packet, track, counters);
         let Decision { keep, hold, may_come, .. } = track.decision;
         if keep.sip {
             let mask = mask.only_if(keep.mask_dtmf);
@@ -446,6 +511,7 @@ impl Keeper {
             }
             let wanted = track.decision.keep.rtp.max(track.decision.hold.rtp);
             is_taken |= wanted != Media::Nothing;
+            is_taken |= self.recent.is_some() && track.facts.is_none();
             self.put_back(slot, track, table);
         }
         if let Some(flow) = table.flows.get_mut(stream) {
@@ -475,6 +541,11 @@ impl Keeper {
                 Media::Whole => frame.bytes.len(),
                 _ => rtp_header_len(datagram, frame),
             };
+            if self.recent.is_some() && track.facts.is_none() {
+                let packet = Packet::of(frame, number, frame.bytes.len());
+                let (number, recent) = (track.number, &mut self.recent);
+                track.recent.put(&packet, Mask::default(), Lock::Held, number, recent, counters);
+            }
             if keep.rtp != Media::Nothing {
                 let packet = Packet::of(frame, number, len_of(keep.rtp));
                 let mask = mask.only_if(keep.mask_dtmf);
@@ -498,6 +569,14 @@ impl Keeper {
     ) {
         let id = table.calls.get(call).and_then(|call| call.track);
         let Some(track) = id.and_then(|id| self.tracks.get_mut(id)) else { return };
+        if self.recent.is_some()
+            && track.facts.is_none()
+            && let Some(frame) = frame
+        {
+            let packet = Packet::of(frame, track.next_number(), frame.bytes.len());
+            let (number, recent) = (track.number, &mut self.recent);
+            track.recent.put(&packet, Mask::default(), Lock::Held, number, recent, counters);
+        }
         let (lock, is_wanted) = match track.decision {
             Decision { keep, .. } if keep.rtcp => (Lock::Clear, true),
             Decision { hold, .. } => (Lock::Held, hold.rtcp),
@@ -527,8 +606,11 @@ impl Keeper {
     }
 
     fn flush_older_than(&mut self, at: u64) {
-        let Self { tracks, ring, .. } = self;
+        let Self { tracks, ring, recent, .. } = self;
         for track in tracks.iter_mut() {
+            if track.recent.begun_at().is_some_and(|begun| begun <= at) {
+                track.recent.flush(Lock::Held, track.number, recent);
+            }
             if track.clear.begun_at().is_some_and(|begun| begun <= at) {
                 track.clear.flush(Lock::Clear, track.number, ring);
             }

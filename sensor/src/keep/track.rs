@@ -39,6 +39,8 @@ pub(super) struct Track {
     pub(super) was_held: Option<Keep>,
     pub(super) clear: Pending,
     pub(super) held: Pending,
+    /// Held for a while after the call's end, if no rule keeps it.
+    pub(super) recent: Pending,
     /// Between which hosts its newest message went.
     pub(super) way: Option<(IpAddr, IpAddr)>,
     packets: u32,
@@ -46,7 +48,7 @@ pub(super) struct Track {
 }
 
 // ARCHITECTURE.md, "Memory".
-const _: () = assert!(size_of::<Track>() <= 640);
+const _: () = assert!(size_of::<Track>() <= 736);
 
 impl Track {
     pub(super) fn new(call: &Call, shown: Shown) -> Self {
@@ -65,6 +67,7 @@ impl Track {
             was_held: None,
             clear: Pending::default(),
             held: Pending::default(),
+            recent: Pending::default(),
             way: None,
             packets: 0,
             newest_frame: 0,
@@ -166,6 +169,11 @@ impl Pending {
         self.packets += 1;
         self.latest_at = self.latest_at.max(packet.at);
         true
+    }
+
+    /// Whether there was any packet.
+    pub(super) const fn has_any(&self) -> bool {
+        self.total.packets > 0
     }
 
     /// When the first packet that waits came.

@@ -1,7 +1,9 @@
 //! What is posted: opening, frames, end. Made as it is sent, a piece at a time.
 
+use core::time::Duration;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::Instant;
 
 use ringside_protocol::retrieval::{
     About, End, FrameKind, MAX_DATA_BYTES, PUBLIC_KEY_BYTES, opening,
@@ -10,6 +12,9 @@ use ringside_protocol::retrieval::{
 use super::content::Content;
 use super::seal::{Exhausted, Sealer};
 use super::{Pressure, SLOWED_BY};
+
+/// A transfer that works and has nothing to send says so after this time: the relay waits for 30 s.
+const SAYS_AFTER: Duration = Duration::from_secs(5);
 
 /// What opens a transfer and seals its frames.
 pub(super) struct Sealing {
@@ -33,12 +38,16 @@ pub struct Body {
     out: Vec<u8>,
     at: usize,
     sent: u64,
+    /// When something was last sealed, and after what time without that an empty frame is.
+    sealed_at: Instant,
+    says_after: Duration,
     pressure: Pressure,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Begin,
+    Beside,
     Data,
     End,
     Done,
@@ -62,6 +71,8 @@ impl Body {
             out: opening(&sensor_key, &device_key, &signature),
             at: 0,
             sent: 0,
+            sealed_at: Instant::now(),
+            says_after: SAYS_AFTER,
             pressure: Arc::clone(&pressure),
         }
     }
@@ -83,18 +94,29 @@ impl Body {
                     offset: self.offset,
                 };
                 self.seal_json(FrameKind::About, &about)?;
-                if self.offset == 0 {
-                    for part in self.content.beside()?.chunks(MAX_DATA_BYTES) {
-                        self.seal(FrameKind::Beside, part)?;
+                match self.offset {
+                    0 => State::Beside,
+                    offset => {
+                        self.made = self.content.pass_over(offset)?;
+                        State::Data
                     }
                 }
-                State::Data
+            }
+            State::Beside => {
+                self.yield_to_capture();
+                let mut beside = Vec::new();
+                let is_whole = self.content.beside(&mut beside)?;
+                for part in beside.chunks(MAX_DATA_BYTES) {
+                    self.seal(FrameKind::Beside, part)?;
+                }
+                self.say_that_it_goes_on(FrameKind::Beside)?;
+                if is_whole { State::Data } else { State::Beside }
             }
             State::Data => {
-                if (self.pressure)() {
-                    std::thread::sleep(SLOWED_BY);
-                }
-                if self.data()? { State::Data } else { State::End }
+                self.yield_to_capture();
+                let has_more = self.data()?;
+                self.say_that_it_goes_on(FrameKind::Data)?;
+                if has_more { State::Data } else { State::End }
             }
             State::End => {
                 let end = End { bytes: self.made, missing: self.content.missing() };
@@ -103,6 +125,24 @@ impl Body {
             }
             State::Done => State::Done,
         };
+        Ok(())
+    }
+
+    fn yield_to_capture(&self) {
+        if (self.pressure)() {
+            std::thread::sleep(SLOWED_BY);
+        }
+    }
+
+    /// Seals a frame with nothing in it where there was none for a while: the relay cuts off what
+    /// gives no byte.
+    fn say_that_it_goes_on(&mut self, kind: FrameKind) -> io::Result<()> {
+        if !self.out.is_empty() {
+            self.sealed_at = Instant::now();
+        } else if self.sealed_at.elapsed() >= self.says_after {
+            self.seal(kind, &[])?;
+            self.sealed_at = Instant::now();
+        }
         Ok(())
     }
 
@@ -158,6 +198,9 @@ mod tests {
     /// Something that is shown first, and a file.
     struct Both {
         pieces: usize,
+        /// Steps until what comes beside is there.
+        steps: usize,
+        passes_over: u64,
     }
 
     impl Content for Both {
@@ -173,8 +216,17 @@ mod tests {
             None
         }
 
-        fn beside(&mut self) -> io::Result<Vec<u8>> {
-            Ok(vec![7; MAX_DATA_BYTES + 5])
+        fn pass_over(&mut self, _offset: u64) -> io::Result<u64> {
+            Ok(self.passes_over)
+        }
+
+        fn beside(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+            if self.steps == 0 {
+                out.resize(MAX_DATA_BYTES + 5, 7);
+                return Ok(true);
+            }
+            self.steps -= 1;
+            Ok(false)
         }
 
         fn next_piece(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
@@ -188,14 +240,17 @@ mod tests {
         }
     }
 
+    /// Bytes of a frame besides its data.
+    const AROUND: usize = 1 + ringside_protocol::retrieval::TAG_BYTES;
+
     /// Bytes behind the length of each frame.
-    fn frames(offset: u64) -> Vec<usize> {
+    fn frames(offset: u64, content: Both, says_after: Duration) -> Vec<usize> {
         let (one, other) = (Agreement::new().expect("a key"), Agreement::new().expect("a key"));
         let sensor_key = one.public();
         let sealer = one.agree(&other.public(), b"said").expect("keys").sealer;
         let sealing = Sealing { sensor_key, device_key: [1; 32], signature: [2; 64], sealer };
-        let content = Box::new(Both { pieces: 3 });
-        let mut body = Body::new(sealing, content, offset, Arc::new(|| false));
+        let mut body = Body::new(sealing, Box::new(content), offset, Arc::new(|| false));
+        body.says_after = says_after;
         let mut bytes = Vec::new();
         body.read_to_end(&mut bytes).expect("it is whole");
         assert_eq!(body.sent(), bytes.len() as u64);
@@ -211,12 +266,26 @@ mod tests {
 
     #[test]
     fn what_comes_beside_the_file_comes_first_and_only_once() {
-        const AROUND: usize = 1 + ringside_protocol::retrieval::TAG_BYTES;
-        let whole = frames(0);
+        let both = || Both { pieces: 3, steps: 4, passes_over: 0 };
+        let whole = frames(0, both(), SAYS_AFTER);
         assert_eq!(whole.len(), 1 + 2 + 3 + 1);
         assert_eq!(whole[1..6], [MAX_DATA_BYTES, 5, 100, 100, 100].map(|len| len + AROUND));
-        let resumed = frames(150);
+        let resumed = frames(150, both(), SAYS_AFTER);
         assert_eq!(resumed.len(), 1 + 2 + 1, "a piece that is there already is passed over");
         assert_eq!(resumed[1..3], [50, 100].map(|len| len + AROUND));
+    }
+
+    #[test]
+    fn what_works_and_has_nothing_to_send_says_so() {
+        let slow = Both { pieces: 3, steps: 4, passes_over: 0 };
+        let whole = frames(0, slow, Duration::ZERO);
+        assert_eq!(whole[1..5], [AROUND; 4], "while the overview is made");
+        assert_eq!(whole.len(), 1 + 4 + 2 + 3 + 1);
+        let passed = Both { pieces: 3, steps: 0, passes_over: 0 };
+        let resumed = frames(250, passed, Duration::ZERO);
+        assert_eq!(resumed[1..4], [0, 0, 50].map(|len| len + AROUND), "while bytes are made again");
+        let leapt = Both { pieces: 1, steps: 0, passes_over: 200 };
+        let resumed = frames(250, leapt, Duration::ZERO);
+        assert_eq!(resumed[1..2], [50 + AROUND], "what need not be made is passed over");
     }
 }

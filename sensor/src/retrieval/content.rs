@@ -25,13 +25,28 @@ pub trait Content: Send {
     /// Bytes of all of it, about; `None` where nothing is known.
     fn about_bytes(&self) -> Option<u64>;
 
-    /// What comes before the bytes and is no part of them, in the words of the action: the overview
-    /// of sound. Asked for once, before the first piece, unless the transfer is a resumed one.
+    /// Bytes of all of it, where they are known before they are made.
+    fn exact_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    /// Passes over bytes, before the first piece, without making them; answers how many. The others
+    /// up to `offset` are to be made and thrown away.
     ///
     /// # Errors
     /// The disk's.
-    fn beside(&mut self) -> io::Result<Vec<u8>> {
-        Ok(Vec::new())
+    fn pass_over(&mut self, _offset: u64) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    /// What comes before the bytes and is no part of them, in the words of the action: the overview
+    /// of sound. Works at it for a moment; true when all of it was appended to `out`. Asked before
+    /// the first piece, unless the transfer is a resumed one.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn beside(&mut self, _out: &mut Vec<u8>) -> io::Result<bool> {
+        Ok(true)
     }
 
     /// Appends the next piece to `out`, about [`MAX_DATA_BYTES`] of it; false when there is no more.

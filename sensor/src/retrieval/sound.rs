@@ -52,8 +52,19 @@ impl Content for Wave {
         Some(self.sound.len())
     }
 
-    fn beside(&mut self) -> io::Result<Vec<u8>> {
-        self.sound.overview().map(|overview| overview.bytes().to_vec()).map_err(io_error)
+    fn exact_bytes(&self) -> Option<u64> {
+        Some(self.sound.len())
+    }
+
+    fn pass_over(&mut self, offset: u64) -> io::Result<u64> {
+        self.at = offset.min(self.sound.len());
+        Ok(self.at)
+    }
+
+    fn beside(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        let overview = self.sound.overview_step().map_err(io_error)?;
+        out.extend_from_slice(overview.as_ref().map_or(&[], |overview| overview.bytes()));
+        Ok(overview.is_some())
     }
 
     fn next_piece(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {

@@ -6,7 +6,8 @@ use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use ringside_protocol::cdr::{Boot, CallId};
 use ringside_protocol::retrieval::{
-    Action, OPENING_BYTES, SESSION_SECONDS, SignedTicket, Way, resume_proof_message,
+    Action, LONGEST_SESSION_SECONDS, OPENING_BYTES, SESSION_SECONDS, SignedTicket, Way,
+    resume_proof_message,
 };
 use ringside_protocol::time::MICROS_PER_SECOND;
 
@@ -18,20 +19,20 @@ use crate::store::ring::packet::Packet;
 use crate::store::ring::{Chunk, Order, Ring, RingSettings};
 use crate::store::test_dir::TestDir;
 
-const BOOT: Boot = Boot([5; 16]);
-const T0: UnixMicros = UnixMicros(1_795_420_859_000_000);
-const CUSTOMER: &str = "Acme";
+pub(super) const BOOT: Boot = Boot([5; 16]);
+pub(super) const T0: UnixMicros = UnixMicros(1_795_420_859_000_000);
+pub(super) const CUSTOMER: &str = "Acme";
 
 /// A sensor with call 1 in its store, and the cloud's ticket key.
-struct Bench {
-    dir: TestDir,
-    cloud: Ed25519KeyPair,
-    retrieval: Retrieval,
-    ring: Ring,
+pub(super) struct Bench {
+    pub(super) dir: TestDir,
+    pub(super) cloud: Ed25519KeyPair,
+    pub(super) retrieval: Retrieval,
+    pub(super) ring: Ring,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = TestDir::new();
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
         let cloud = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).expect("a key");
@@ -43,7 +44,7 @@ impl Bench {
         Self { dir, cloud, retrieval, ring }
     }
 
-    fn ticket(&self) -> Ticket {
+    pub(super) fn ticket(&self) -> Ticket {
         Ticket {
             number: [1; 16],
             user: "eva".to_owned(),
@@ -78,7 +79,7 @@ impl Bench {
     }
 }
 
-fn settings(dir: &TestDir, identity: &Identity) -> RingSettings {
+pub(super) fn settings(dir: &TestDir, identity: &Identity) -> RingSettings {
     RingSettings {
         directory: dir.path().join(FOLDER),
         max_bytes: 16 << 20,
@@ -87,18 +88,20 @@ fn settings(dir: &TestDir, identity: &Identity) -> RingSettings {
         boot: BOOT,
         device_key: None,
         waits: true,
+        parks_for: None,
     }
 }
 
-fn retrieval(dir: &TestDir, ring: &Ring) -> Retrieval {
+pub(super) fn retrieval(dir: &TestDir, ring: &Ring) -> Retrieval {
     let identity = Identity::load(dir.path()).expect("an identity").expect("it was made");
-    let retrieval = Retrieval::new(identity, dir.path().to_owned(), Arc::new(|| false));
+    let retrieval =
+        Retrieval::new(identity, dir.path().to_owned(), WallClock::system(), Arc::new(|| false));
     retrieval.use_finder(ring.finder());
     retrieval
 }
 
 /// A kept call of so many packets, those of SIP written last, as when a rule matched late.
-fn write(ring: &mut Ring, number: u64, packets: u32) {
+pub(super) fn write(ring: &mut Ring, number: u64, packets: u32) {
     let facts = || Facts { call_id: format!("call-{number}"), packets, ..Facts::default() };
     ring.push(Order::Keep(number, Box::new(facts())));
     let late = [0, 1, 2];
@@ -182,7 +185,8 @@ fn a_sensor_without_a_store_never_kept_anything() {
     let order = bench.order(&bench.ticket());
     let empty = TestDir::new();
     let identity = Identity::load(bench.dir.path()).expect("an identity").expect("it was made");
-    let retrieval = Retrieval::new(identity, empty.path().to_owned(), Arc::new(|| false));
+    let retrieval =
+        Retrieval::new(identity, empty.path().to_owned(), WallClock::system(), Arc::new(|| false));
     let bench = Bench { retrieval, ..bench };
     assert_eq!(bench.refusal(&order, T0), Some(Refusal::NotKept));
 }
@@ -218,6 +222,17 @@ fn who_holds_the_session_s_key_resumes_and_nobody_else_nor_too_late() {
     assert_eq!(bench.refusal(&moved, later), Some(Refusal::Used), "the proof is of one offset");
     let too_late = T0.plus((SESSION_SECONDS + 1) * MICROS_PER_SECOND);
     assert_eq!(bench.refusal(&order, too_late), Some(Refusal::Expired));
+    // A restart ends no session; nor is one over while bytes go out under it, up to a bound.
+    bench.retrieval = retrieval(&bench.dir, &bench.ring);
+    assert_eq!(bench.refusal(&order, later), None, "after a restart");
+    for minutes in (10..4 * 60).step_by(10) {
+        let now = T0.plus(minutes * 60 * MICROS_PER_SECOND);
+        lock(&bench.retrieval.sessions).touch(&ticket.number, now);
+        assert_eq!(bench.refusal(&order, now.plus(60 * MICROS_PER_SECOND)), None);
+    }
+    let end = T0.plus((LONGEST_SESSION_SECONDS + 1) * MICROS_PER_SECOND);
+    lock(&bench.retrieval.sessions).touch(&ticket.number, end);
+    assert_eq!(bench.refusal(&order, end), Some(Refusal::Expired));
     // More than there is.
     let mut beyond = bench.prepare(&resumed(&bench, &key, 1 << 40), later).expect("it begins");
     assert!(beyond.read_to_end(&mut Vec::new()).is_err());
@@ -225,6 +240,32 @@ fn who_holds_the_session_s_key_resumes_and_nobody_else_nor_too_late() {
     write(&mut bench.ring, 1, 5);
     bench.ring.sync();
     assert_eq!(bench.refusal(&order, later), Some(Refusal::Changed));
+}
+
+#[test]
+fn sessions_that_are_remembered_are_bounded_and_the_least_used_leaves() {
+    let bench = Bench::new();
+    let ticket = |n: usize| {
+        let mut number = [0; 16];
+        number[..8].copy_from_slice(&n.to_be_bytes());
+        Ticket { number, ..bench.ticket() }
+    };
+    let mut sessions = Sessions::load(bench.dir.path());
+    let secret = ring::digest::digest(&ring::digest::SHA256, b"secret");
+    let key: [u8; 32] = secret.as_ref().try_into().expect("32 bytes");
+    for n in 0..session::MAX_SESSIONS {
+        sessions.open(&ticket(n), key, [0; 32], T0.plus(n as u64));
+    }
+    let later = T0.plus(MICROS_PER_SECOND);
+    sessions.touch(&ticket(0).number, later);
+    sessions.open(&ticket(session::MAX_SESSIONS), key, [0; 32], later);
+    for sessions in [sessions, Sessions::load(bench.dir.path())] {
+        let of = |n: usize| sessions.ticket_of(&ticket(n).number, b"secret", later);
+        assert_eq!(of(0), Some(ticket(0)), "it was in use");
+        assert_eq!(of(1), None);
+        assert_eq!(of(session::MAX_SESSIONS), Some(ticket(session::MAX_SESSIONS)));
+        assert_eq!(sessions.ticket_of(&ticket(2).number, b"guess", later), None);
+    }
 }
 
 #[test]
@@ -277,7 +318,8 @@ fn a_transfer_is_slowed_while_the_capture_loses_packets() {
     let told = Arc::clone(&losing);
     let identity = Identity::load(bench.dir.path()).expect("an identity").expect("it was made");
     let pressure: Pressure = Arc::new(move || told.swap(false, Ordering::SeqCst));
-    let retrieval = Retrieval::new(identity, bench.dir.path().to_owned(), pressure);
+    let retrieval =
+        Retrieval::new(identity, bench.dir.path().to_owned(), WallClock::system(), pressure);
     let bench = Bench { retrieval, ..bench };
     let mut body = bench.prepare(&bench.order(&bench.ticket()), T0).expect("it is sent");
     let began = std::time::Instant::now();
@@ -287,23 +329,20 @@ fn a_transfer_is_slowed_while_the_capture_loses_packets() {
 
 #[test]
 fn as_many_send_at_once_as_may_and_the_others_wait_for_a_moment() {
-    let bench = Bench::new();
-    let retrieval = &bench.retrieval;
-    let take = || {
-        lock(&retrieval.places).waiting += 1;
-        retrieval.place()
-    };
-    let mut places: Vec<_> = (0..MAX_TRANSFERS).map(|_| take().expect("a place")).collect();
+    let places = Places::new(MAX_TRANSFERS);
+    let take = || places.queue().expect("few wait").place();
+    let mut held: Vec<_> = (0..MAX_TRANSFERS).map(|_| take().expect("a place")).collect();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(take);
-        while lock(&retrieval.places).waiting == 0 {
+        while places.counts().1 == 0 {
             std::thread::yield_now();
         }
-        places.pop();
-        places.push(waiting.join().expect("no panic").expect("one became free"));
+        held.pop();
+        held.push(waiting.join().expect("no panic").expect("one became free"));
     });
     assert!(take().is_none(), "all stay taken");
-    assert_eq!(lock(&retrieval.places).waiting, 0);
-    drop(places);
-    assert_eq!(lock(&retrieval.places).sending, 0);
+    let queue: Vec<_> = core::iter::from_fn(|| places.queue()).collect();
+    assert_eq!((queue.len(), places.counts()), (4, (MAX_TRANSFERS, 4)), "and the queue is short");
+    drop((queue, held));
+    assert_eq!(places.counts(), (0, 0));
 }

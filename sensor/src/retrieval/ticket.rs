@@ -5,13 +5,12 @@ use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::retrieval::{REDEEM_WITHIN_SECONDS, Refusal, SignedTicket, Ticket, Way};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
-/// The ticket, if it is for this device and customer and signed with one of `keys`. `now`: by the
-/// cloud's clock; `None` where the time to redeem it does not matter any more.
+/// The ticket, if it is for this device, customer and way, and signed with one of `keys`. `now`: by
+/// the cloud's clock; `None` where the time to redeem it does not matter any more.
 pub(super) fn check(
     signed: &SignedTicket,
     keys: &[[u8; 32]],
-    device: Fingerprint,
-    customer: &str,
+    (device, customer, way): (Fingerprint, &str, Way),
     now: Option<UnixMicros>,
 ) -> Result<Ticket, Refusal> {
     let message = SignedTicket::message(&signed.ticket);
@@ -22,7 +21,7 @@ pub(super) fn check(
         return Err(Refusal::Forged);
     }
     let ticket = signed.read().ok_or(Refusal::Forged)?;
-    if ticket.call.device != device || ticket.customer != customer || ticket.way != Way::Relay {
+    if ticket.call.device != device || ticket.customer != customer || ticket.way != way {
         return Err(Refusal::NotOurs);
     }
     let longest = REDEEM_WITHIN_SECONDS * MICROS_PER_SECOND;

@@ -16,6 +16,7 @@
 //! was.
 
 mod addresses;
+pub mod counts;
 mod decide;
 mod domains;
 mod headers;

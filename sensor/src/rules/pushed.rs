@@ -64,7 +64,7 @@ mod tests {
 
     fn set(texts: &[&str]) -> RuleSet {
         let text = |(id, text): (u64, &&str)| RuleText { id, text: (*text).to_owned() };
-        RuleSet { version: 7, rules: (1..).zip(texts).map(text).collect() }
+        RuleSet { version: 7, rules: (1..).zip(texts).map(text).collect(), recent_minutes: 0 }
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //!   server.rs    connections: few, short, each with a deadline    snapshot.rs  one look at the sensor
-//!   request.rs   one request                                      ticks.rs     five ticks of it
-//!   routes.rs    which page                                       page.rs      as HTML, without scripts
-//!   pin.rs       who may change something                         bundle.rs    for support
+//!   routes.rs    which page                                       ticks.rs     five ticks of it
+//!   pin.rs       who may change something                         page.rs      as HTML, without scripts
+//!                                                                 bundle.rs    for support
 //! ```
 //!
 //! Reading needs no login; joining a cloud needs the PIN. The page is served by threads of its own
@@ -15,7 +15,6 @@
 mod bundle;
 mod page;
 mod pin;
-mod request;
 mod routes;
 mod server;
 pub mod snapshot;

@@ -7,6 +7,7 @@ use ringside_protocol::counters::Counter;
 
 use super::snapshot::Snapshot;
 use super::ticks::{Tick, TickState, second};
+use crate::http::html::escaped;
 use crate::uplink::ClaimCode;
 use crate::version;
 
@@ -318,22 +319,6 @@ fn time(duration: Duration) -> String {
     }
 }
 
-/// Text as HTML; everything that comes from elsewhere goes through here.
-fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => html += "&amp;",
-            '<' => html += "&lt;",
-            '>' => html += "&gt;",
-            '"' => html += "&quot;",
-            '\'' => html += "&#39;",
-            other => html.push(other),
-        }
-    }
-    html
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,6 +337,5 @@ mod tests {
     fn code_is_marked_and_a_lone_backtick_is_left() {
         assert_eq!(with_code("run `a b` now"), "run <code>a b</code> now");
         assert_eq!(with_code("a ` b"), "a ` b");
-        assert_eq!(escaped("<a href='x'>&"), "&lt;a href=&#39;x&#39;&gt;&amp;");
     }
 }

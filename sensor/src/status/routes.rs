@@ -5,9 +5,9 @@ use std::time::Instant;
 use super::bundle;
 use super::page;
 use super::pin::{Pin, Verdict};
-use super::request::{Method, Request, field};
 use super::server::Answer;
 use super::snapshot::Sources;
+use crate::http::request::{Method, Request, field};
 use crate::uplink::Watch;
 use crate::uplink::enrol::enrol;
 

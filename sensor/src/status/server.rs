@@ -2,14 +2,14 @@
 //! bounded number of small threads and shut out only themselves.
 
 use core::time::Duration;
-use std::collections::HashMap;
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::request::{self, BadRequest, Method, Request};
+use crate::http::request::{self, BadRequest, Method, Request};
+use crate::http::seat::{Connected, Seat, Seats};
 
 /// Connections at once; more are closed at once.
 pub(super) const MAX_CONNECTIONS: usize = 32;
@@ -47,8 +47,7 @@ impl Answer {
     }
 }
 
-/// Who is connected.
-type Connected = Mutex<HashMap<IpAddr, usize>>;
+const SEATS: Seats = Seats { all: MAX_CONNECTIONS, of_one: MAX_FROM_ONE_ADDRESS };
 
 /// Accepts connections from now on.
 pub(super) fn start(
@@ -64,7 +63,7 @@ pub(super) fn start(
                 std::thread::sleep(Duration::from_millis(100));
                 continue;
             };
-            let Some(seat) = Seat::take(&connected, network(from.ip())) else { continue };
+            let Some(seat) = Seat::take(&connected, from.ip(), SEATS) else { continue };
             let answer = Arc::clone(&answer);
             let serve = move || {
                 let seat = seat;
@@ -82,42 +81,6 @@ pub(super) fn start(
         }
     };
     std::thread::Builder::new().name("status-accept".into()).spawn(accept).map(drop)
-}
-
-/// One client: with IPv6 that is a network, since a machine has as many addresses as it likes.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
-        other => other,
-    }
-}
-
-/// A connection that counts, until it is dropped.
-struct Seat {
-    connected: Arc<Connected>,
-    from: IpAddr,
-}
-
-impl Seat {
-    fn take(connected: &Arc<Connected>, from: IpAddr) -> Option<Self> {
-        let mut counts = connected.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = counts.get(&from).copied().unwrap_or(0);
-        if counts.values().sum::<usize>() >= MAX_CONNECTIONS || own >= MAX_FROM_ONE_ADDRESS {
-            return None;
-        }
-        counts.insert(from, own + 1);
-        Some(Self { connected: Arc::clone(connected), from })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut counts = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(&self.from) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(counts.remove(&self.from)),
-        }
-    }
 }
 
 fn serve(

@@ -16,7 +16,7 @@ use ringside_protocol::message::{
     Hello, Poll, Prove, Refused,
 };
 use ringside_protocol::push::{News, NewsNoted, Piece, PieceWanted};
-use ringside_protocol::retrieval::{Refuse, RefuseNoted};
+use ringside_protocol::retrieval::{KeptCall, KeptNoted, Refuse, RefuseNoted};
 use ringside_protocol::step::Failure;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 use ureq::Agent;
@@ -70,6 +70,7 @@ requests! {
     Refuse => "/uplink/refuse" => RefuseNoted,
     PieceWanted => "/uplink/piece" => Piece,
     News => "/uplink/upgrade" => NewsNoted,
+    KeptCall => "/uplink/kept" => KeptNoted,
 }
 
 /// A client of one server, with at most one connection at a time.

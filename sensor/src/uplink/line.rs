@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use data_encoding::HEXLOWER;
 use ringside_protocol::message::Refused;
-use ringside_protocol::retrieval::Refuse;
+use ringside_protocol::retrieval::{KeptCall, Refuse};
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 
@@ -84,6 +84,16 @@ impl Line {
     /// What is pinned is no certificate.
     pub fn open(&self) -> Result<Talk, Failure> {
         Ok(Talk { client: self.client()?, session: self.link.session })
+    }
+
+    /// Tells the cloud what came of keeping a call.
+    ///
+    /// # Errors
+    /// It was not told.
+    pub fn tell_kept(&self, kept: &KeptCall) -> Result<(), Refused> {
+        let client = self.client();
+        let client = client.map_err(|failure| Refused { failure, retry_after_seconds: 0 })?;
+        client.ask(kept, Some(&self.link.session)).map(|_| ())
     }
 
     fn client(&self) -> Result<Client, Failure> {

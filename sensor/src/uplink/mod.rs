@@ -27,11 +27,11 @@ use ringside_protocol::claim::Code;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::live::Live;
 use ringside_protocol::message::{
-    Heartbeat, InterfaceHealth, Lease, Refused, RuleSet, UpgradeReport,
+    Accepted, DirectPage, Heartbeat, InterfaceHealth, Lease, Refused, RuleSet, UpgradeReport,
 };
 use ringside_protocol::plausible;
 use ringside_protocol::push::Order;
-use ringside_protocol::retrieval::Retrieve;
+use ringside_protocol::retrieval::{KeepCall, Retrieve};
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
 
@@ -97,6 +97,17 @@ pub trait Host: Send + Sync + 'static {
         log::debug!("an upgrade to {} is not for this sensor: {line:?}", order.version);
     }
 
+    /// The cloud has accepted this sensor.
+    fn accepted(&self, _accepted: &Accepted) {}
+
+    /// The cloud has told its clock, now.
+    fn cloud_time(&self, _at: UnixMicros) {}
+
+    /// Somebody wants a call to be kept that no rule has kept. Must not wait either.
+    fn keep(&self, order: KeepCall, _line: Line) {
+        log::debug!("call {} is not held here", order.call);
+    }
+
     /// Somebody wants something of a call. Must not wait: the poll goes on afterwards.
     fn retrieve(&self, order: Retrieve, line: Line) {
         log::debug!("transfer {:02x?} is not for this sensor: {line:?}", order.transfer);
@@ -120,6 +131,8 @@ pub struct Health {
     pub upgrade: Option<UpgradeReport>,
     /// How good the calls in progress are.
     pub live: Live,
+    /// The sensor's own page for calls' packets, where it has one.
+    pub direct: Option<DirectPage>,
 }
 
 /// What to do when neither configuration nor enrolment names a server.
@@ -401,6 +414,7 @@ impl Shared {
     /// The cloud has told its clock.
     fn note_cloud_time(&self, at: UnixMicros) {
         *lock(&self.cloud_clock) = Some((at, Instant::now()));
+        self.host.cloud_time(at);
     }
 
     fn is_stopping(&self) -> bool {
@@ -469,6 +483,7 @@ impl Shared {
             upgrade: health.upgrade,
             is_leaving,
             live: health.live,
+            direct: health.direct,
         };
         if let Some(cut) = plausible::cut(&mut heartbeat) {
             log::debug!("the heartbeat was cut: {cut}");

@@ -153,6 +153,7 @@ impl Sender<'_> {
         shared.apply(accepted.lease, true);
         let (server, roots) = (link.server.clone(), link.roots.clone());
         shared.note_cloud_time(accepted.cloud_time);
+        shared.host.accepted(&accepted);
         let (customer, ticket_keys) = (accepted.customer.clone(), accepted.ticket_keys.clone());
         let session = accepted.session;
         *lock(&shared.open) = Some(OpenLink { session, server, roots, customer, ticket_keys });

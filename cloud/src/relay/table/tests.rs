@@ -41,7 +41,7 @@ fn table(count: u8) -> Table {
 }
 
 fn due(table: &mut Table, now: UnixMicros) -> Vec<u8> {
-    table.due(DEVICE, &sign, now).iter().map(|retrieve| retrieve.transfer[0]).collect()
+    table.due(DEVICE, &sign, now).0.iter().map(|retrieve| retrieve.transfer[0]).collect()
 }
 
 #[test]
@@ -63,6 +63,7 @@ fn a_sensor_is_told_as_many_as_it_may_send_and_the_others_wait_in_turn() {
 fn a_lost_answer_is_said_again_and_a_silent_sensor_is_given_up() {
     let mut table = table(1);
     let first = table.due(DEVICE, &sign, T0);
+    assert_eq!(first.0.len(), 1);
     assert_eq!(table.due(DEVICE, &sign, after(3)), first, "with the same ticket");
     table.tidy(after(16), &|_| None);
     assert_eq!(table.look(US, "eva", number(1), after(16)).0, Look::Silent);
@@ -104,7 +105,7 @@ fn many_customers_share_what_the_service_may_have_under_way() {
     for n in 0..=most {
         assert!(table.add(number(n), wanted(Customer(n.into()), n), None, T0));
     }
-    let told = (0..=most).filter(|n| !table.due(Fingerprint([*n; 16]), &sign, T0).is_empty());
+    let told = (0..=most).filter(|n| !table.due(Fingerprint([*n; 16]), &sign, T0).0.is_empty());
     assert_eq!(told.count(), MAX_UNDER_WAY);
 }
 
@@ -202,7 +203,96 @@ fn a_ticket_is_resumed_by_the_same_person_for_the_same_thing_only() {
     assert_eq!(table.ticket_of(&same, number(1), after(SESSION_SECONDS + 1)), None);
     table.cancel(US, "eva", number(1));
     let resume = Resume { offset: 5, proof: [1; 32] };
-    assert!(table.add(number(2), same, Some((ticket.clone(), resume.clone())), after(60)));
-    let again = table.due(DEVICE, &sign, after(60)).remove(0);
+    let resumed = Some((number(1), ticket.clone(), resume.clone()));
+    assert!(table.add(number(2), same, resumed, after(60)));
+    let again = table.due(DEVICE, &sign, after(60)).0.remove(0);
     assert_eq!((again.ticket, again.resume), (ticket, Some(resume)));
+}
+
+/// Begins what a sensor was told, and answers whose place was taken for it.
+fn begin(table: &mut Table, customer: Customer, device: u8, now: UnixMicros) -> Vec<u8> {
+    let device = Fingerprint([device; 16]);
+    let (told, ended) = table.due(device, &sign, now);
+    for retrieve in told {
+        assert!(table.begin(customer, device, retrieve.transfer, now));
+    }
+    ended.iter().map(|number| number[0]).collect()
+}
+
+#[test]
+fn a_slow_reader_goes_on_as_long_as_something_of_it_is_taken() {
+    let mut table = table(1);
+    let same = wanted(US, 3);
+    assert!(begin(&mut table, US, 3, T0).is_empty());
+    let pours = |drawn| move |_| Some(PipeState { drawn, is_poured: true, ..PipeState::default() });
+    for minute in 1..60 {
+        table.tidy(after(60 * minute), &pours(minute));
+    }
+    assert_eq!(table.tidy(after(3601), &pours(60)), [number(1)], "its hour is over");
+    let ticket = table.ticket_of(&same, number(1), after(3602)).expect("it goes on");
+    // What resumes it keeps the first one's session open.
+    let resume = Resume { offset: 5, proof: [1; 32] };
+    let resumed = Some((number(1), ticket, resume));
+    assert!(table.add(number(2), same.clone(), resumed, after(3602)));
+    assert!(begin(&mut table, US, 3, after(3602)).is_empty());
+    for minute in 1..30 {
+        table.tidy(after(3602 + 60 * minute), &pours(minute));
+    }
+    let late = 3602 + 60 * 29;
+    assert!(table.ticket_of(&same, number(1), after(late + SESSION_SECONDS)).is_some());
+    assert!(table.ticket_of(&same, number(1), after(late + SESSION_SECONDS + 1)).is_none());
+    let end = after(LONGEST_SESSION_SECONDS + 1);
+    table.tidy(end, &pours(40));
+    assert!(table.ticket_of(&same, number(1), end).is_none(), "once it must end");
+}
+
+#[test]
+fn customers_that_hold_every_place_give_some_to_one_that_waits() {
+    let mut table = Table::default();
+    let (customers, each) = (MAX_UNDER_WAY / MAX_PER_CUSTOMER, MAX_PER_CUSTOMER / 2);
+    let mut n = 0;
+    for customer in 0..customers {
+        let customer = Customer(i64::try_from(customer).expect("few"));
+        for _ in 0..each {
+            for transfer in [n, n + 100] {
+                assert!(table.add(number(transfer), wanted(customer, n), None, T0));
+            }
+            assert!(begin(&mut table, customer, n, T0).is_empty());
+            n += 1;
+        }
+    }
+    let other = Customer(99);
+    assert!(table.add(number(250), wanted(other, 250), None, T0));
+    let just_before = UnixMicros(T0.0 + TURN - 1);
+    assert!(begin(&mut table, other, 250, just_before).is_empty());
+    assert_eq!(table.look(other, "eva", number(250), just_before).1, None);
+    let turn = T0.plus(TURN);
+    let (look, poke) = table.look(other, "eva", number(250), turn);
+    assert_eq!((look, poke), (Look::Queued(0), Some(Fingerprint([250; 16]))));
+    let ended = begin(&mut table, other, 250, turn);
+    assert_eq!(ended.len(), 1, "one of those gives way");
+    let loser = Customer(i64::from(ended[0] % 100) / i64::try_from(each).expect("few"));
+    assert_eq!(table.look(other, "eva", number(250), turn).0, Look::Begun(ticket_250(&table)));
+    // It has one and the others more: nobody of them takes it back.
+    assert!(table.add(number(251), wanted(loser, 251), None, turn));
+    assert!(begin(&mut table, loser, 251, T0.plus(LONG_TURN - 1)).is_empty());
+}
+
+fn ticket_250(table: &Table) -> SignedTicket {
+    table.transfers[&number(250)].ticket.clone().expect("a ticket")
+}
+
+#[test]
+fn of_a_sensor_s_places_each_person_has_a_share() {
+    let mut table = table(2);
+    assert!(begin(&mut table, US, 3, T0).is_empty());
+    let of = |who: &str| Wanted { who: who.to_owned(), ..wanted(US, 3) };
+    assert!(table.add(number(3), of("eva"), None, T0));
+    assert!(begin(&mut table, US, 3, after(3000)).is_empty(), "they are all hers");
+    assert!(table.cancel(US, "eva", number(3)));
+    assert!(table.add(number(4), of("otto"), None, T0));
+    assert_eq!(begin(&mut table, US, 3, T0.plus(TURN)).len(), 1, "two are more than none");
+    assert!(table.add(number(5), of("anna"), None, T0));
+    assert!(begin(&mut table, US, 3, T0.plus(LONG_TURN - 1)).is_empty());
+    assert_eq!(begin(&mut table, US, 3, T0.plus(TURN + LONG_TURN)).len(), 1, "in turns");
 }

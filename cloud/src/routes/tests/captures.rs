@@ -1,11 +1,12 @@
 use data_encoding::BASE64;
 use ringside_protocol::cdr::Stored;
-use ringside_protocol::retrieval::{Refusal, SignedTicket};
+use ringside_protocol::message::{DirectPage, Heartbeat};
+use ringside_protocol::retrieval::{Action, Refusal, SignedTicket, Way};
 use ringside_protocol::time::MICROS_PER_SECOND;
 
 use super::synthetic::{Noise, call};
 use super::*;
-use crate::db::rights::{Rights, Terms};
+use crate::db::rights::{self, Rights, Terms, TermsChange};
 use crate::relay::{Number, number};
 use crate::routes::MAX_REASON_CHARS;
 use crate::server::PipeEnd;
@@ -134,7 +135,7 @@ fn rights_terms_and_what_is_there_decide() {
     assert_eq!(refused(ask(&bench, &us, 3, &nothing)).0, 404);
 
     let terms = |asks_reason, relay| {
-        let terms = Terms { asks_reason, relay };
+        let terms = Terms { asks_reason, relay, direct: false, live: false, recent_minutes: 0 };
         bench.app.db.set_terms(bench.ours.customer, terms, "test", bench.now()).expect("set");
     };
     terms(true, true);
@@ -203,4 +204,79 @@ fn a_customer_s_downloads_are_bounded_and_counted() {
     {
         assert!(metrics.lines().any(|there| there == line), "{metrics}");
     }
+}
+
+/// What the sensor's last heartbeat has said of its page.
+fn tell_page(bench: &Bench, authority: &str) {
+    let direct = DirectPage { authority: authority.to_owned(), certificate: [0xab; 32] };
+    let heartbeat = Heartbeat { direct: Some(direct), ..super::sensors::heartbeat(bench, &[]) };
+    super::sensors::beat(bench, &heartbeat);
+}
+
+#[test]
+fn the_direct_way_is_an_address_with_a_ticket_that_only_the_sensor_is_to_see() {
+    let bench = bench();
+    let us = bench.log_in(&bench.ours.admin);
+    let about = |bench: &Bench, who: &Browser| {
+        bench.json(who, &format!("/api/v1/captures/{}", bench.ours.id(1)))
+    };
+    let direct = |more: Value| {
+        let mut body = serde_json::json!({ "action": "packets", "way": "direct" });
+        for (name, value) in more.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        bench.post_json(&us, &format!("/api/v1/captures/{}", bench.ours.id(1)), &body)
+    };
+    assert_eq!(refused(direct(serde_json::json!({}))), (409, "no_direct".to_owned()));
+    assert_eq!(about(&bench, &us)["ways"], serde_json::json!(["relay"]));
+    for unsound in ["evil.example/x?:1", "a@b:1", "", "gate:99999"] {
+        tell_page(&bench, unsound);
+        assert_eq!(refused(direct(serde_json::json!({}))).1, "no_direct", "{unsound}");
+    }
+    tell_page(&bench, "192.168.1.5:60443");
+    let said = about(&bench, &us);
+    assert_eq!(said["ways"], serde_json::json!(["relay", "direct"]));
+    assert_eq!(said["direct"]["address"], "192.168.1.5:60443");
+    assert!(said["direct"]["certificate"].as_str().expect("a print").starts_with("AB:AB:"));
+
+    // The sensor need not be connected.
+    bench.pass(HOUR);
+    let response = direct(serde_json::json!({ "reason": "on site" }));
+    assert_eq!(response.status, 201);
+    let said = body(response);
+    assert_eq!((&said["way"], said["transfer"].is_null()), (&serde_json::json!("direct"), true));
+    let url = said["url"].as_str().expect("an address");
+    let ticket = url.strip_prefix("https://192.168.1.5:60443/#").expect("behind the #");
+    let signed = SignedTicket::from_text(ticket).expect("a ticket");
+    let ticket = signed.read().expect("a ticket");
+    assert_eq!((ticket.way, ticket.action), (Way::Direct, Action::Packets));
+    assert_eq!((ticket.user.as_str(), ticket.call.to_string()), ("admin@Ours", bench.ours.id(1)));
+    assert_eq!(ticket.expires_at.since(ticket.issued_at), 60 * MICROS_PER_SECOND);
+    let message = SignedTicket::message(&signed.ticket);
+    let key = relay(&bench).ticket_keys()[0];
+    let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, key);
+    key.verify(&message, &signed.signature).expect("the cloud's signature");
+    let log = bench.json(&us, "/api/v1/audit");
+    let entry = &log["entries"][0];
+    assert_eq!(entry["action"], "capture.packets");
+    let detail = entry["detail"].as_str().expect("text");
+    assert!(detail.ends_with("directly at 192.168.1.5:60443: on site"), "{detail}");
+    assert!(!detail.contains(url.split('#').nth(1).expect("a ticket")));
+
+    let resume = serde_json::json!({
+        "resume": { "transfer": "ab".repeat(16), "offset": 5, "proof": BASE64.encode(&[0; 32]) }
+    });
+    assert_eq!(direct(resume).status, 400);
+    assert_eq!(direct(serde_json::json!({ "way": "post" })).status, 400);
+    let terms = rights::terms(&bench.app.db, bench.ours.customer).expect("terms");
+    let never = terms.with(TermsChange { direct: Some(false), ..TermsChange::default() });
+    bench.app.db.set_terms(bench.ours.customer, never, "test", bench.now()).expect("set");
+    assert_eq!(refused(direct(serde_json::json!({}))), (403, "way_forbidden".to_owned()));
+    assert_eq!(about(&bench, &us)["ways"], serde_json::json!(["relay"]));
+    assert_eq!(about(&bench, &us)["direct"], Value::Null);
+    // A stranger learns nothing, and a sensor that was shut out is not led to.
+    let them = bench.log_in(&bench.theirs.admin);
+    let foreign = serde_json::json!({ "action": "packets", "way": "direct" });
+    let path = format!("/api/v1/captures/{}", bench.ours.id(1));
+    assert_eq!(refused(bench.post_json(&them, &path, &foreign)).0, 404);
 }

@@ -82,7 +82,6 @@ fn answers_are_as_described() {
         ("/api/v1/rules", "/api/v1/rules".to_owned()),
         ("/api/v1/claims", "/api/v1/claims".to_owned()),
         ("/api/v1/users", "/api/v1/users".to_owned()),
-        ("/api/v1/terms", "/api/v1/terms".to_owned()),
         ("/api/v1/packages", "/api/v1/packages".to_owned()),
         ("/api/v1/upgrades", "/api/v1/upgrades".to_owned()),
     ];

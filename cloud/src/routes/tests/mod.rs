@@ -7,6 +7,7 @@ mod changes;
 mod claims;
 mod description;
 mod fuzz;
+mod keep;
 mod peers;
 mod registrations;
 mod retention;

@@ -7,7 +7,7 @@ use super::*;
 use crate::db::intake::Kind;
 use crate::routes::MAX_OUTSTANDING_TOKENS;
 
-fn heartbeat(bench: &Bench, counters: &[(Counter, u64)]) -> Heartbeat {
+pub(super) fn heartbeat(bench: &Bench, counters: &[(Counter, u64)]) -> Heartbeat {
     Heartbeat {
         sensor_time: bench.now().plus(12_000),
         uptime_seconds: 60,
@@ -25,13 +25,14 @@ fn heartbeat(bench: &Bench, counters: &[(Counter, u64)]) -> Heartbeat {
         }],
         last_cdr_at: None,
         upgrade: None,
+        direct: None,
         is_leaving: false,
         live: ringside_protocol::live::Live::default(),
     }
 }
 
 /// Writes what a session and a heartbeat leave in the sensor's row.
-fn beat(bench: &Bench, heartbeat: &Heartbeat) {
+pub(super) fn beat(bench: &Bench, heartbeat: &Heartbeat) {
     let set = "UPDATE sensor SET accepted_at = ?2, seen_at = ?2, heartbeat = ?3, \
                heartbeat_at = ?2, address = '203.0.113.5', failure = NULL, boot = ?4, \
                software = '0.1.0', target = 'aarch64-unknown-linux-musl' WHERE device = ?1";

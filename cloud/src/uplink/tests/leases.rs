@@ -38,7 +38,10 @@ impl Sensor {
         for (serial, command) in &commands {
             match command {
                 Command::Lease(lease) => self.apply(*lease),
-                Command::Rules(_) | Command::Retrieve(_) | Command::Upgrade(_) => {
+                Command::Rules(_)
+                | Command::Retrieve(_)
+                | Command::Upgrade(_)
+                | Command::Keep(_) => {
                     panic!("nobody has asked for that")
                 }
                 Command::HeartbeatNow => self.beat(cloud, channels),

@@ -234,6 +234,7 @@ fn heartbeat(cloud: &Cloud, channels: u16, lease_serial: u32) -> Heartbeat {
         interfaces: Vec::new(),
         last_cdr_at: None,
         upgrade: None,
+        direct: None,
         is_leaving: false,
         live: ringside_protocol::live::Live::default(),
     }

@@ -69,7 +69,7 @@ fn a_sensor_that_brings_rules_of_another_customer_gets_its_own() {
     device.beat(&cloud, 0, 1).expect("noted");
     let foreign = 99 << 32 | 1;
     let rules = told(device.poll_with(&cloud, &poll(foreign), None)).expect("an empty list");
-    assert_eq!(rules, RuleSet { version: 0, rules: Vec::new() });
+    assert_eq!(rules, RuleSet::default());
 }
 
 #[test]

@@ -9,6 +9,8 @@ import { type Progress, type Retrieved, retrieveFile } from "../retrieve.js";
 import { sensorPath } from "../router.js";
 import { announce } from "../store.js";
 import type { Call, Captures, Stored } from "../types.js";
+import { Direct } from "./Direct.js";
+import { Keep } from "./Keep.js";
 import { Player } from "./Player.js";
 import { Time } from "./Time.js";
 
@@ -18,37 +20,56 @@ type State =
   | { kind: "done"; came: Retrieved; name: string }
   | { kind: "failed"; code: string; message: string };
 
-export function Packets({ call, stored }: { call: Call; stored: Stored }) {
-  const { data, error } = useLoad(`captures ${call.id}`, (signal) => api.captures(call.id, signal), {
+export function Packets({ call }: { call: Call }) {
+  const { data, error, reload } = useLoad(`captures ${call.id}`, (signal) => api.captures(call.id, signal), {
     live: "slow",
   });
+  const keep = data?.keep;
+  const kept = call.stored ?? (keep?.state === "kept" ? keep : null);
   return (
     <section class="card" aria-label="Packets">
       <header class="card-head">
         <h2>Packets</h2>
-        <span class="muted">
-          {count(stored.packets)} packets, {bytes(stored.bytes)}
-        </span>
+        {kept && (
+          <span class="muted">
+            {count(kept.packets ?? 0)} packets, {bytes(kept.bytes ?? 0)}
+          </span>
+        )}
       </header>
       <div class="packets">
-        <p>
-          Kept by the rule <b>{stored.rule || `number ${stored.rule_id}`}</b>, on the sensor
-          {call.sensor ? (
-            <>
-              {" "}
-              <a href={sensorPath(call.sensor.id)}>{call.sensor.name}</a>
-            </>
-          ) : null}{" "}
-          only.
-          {stored.dropped > 0 && ` ${count(stored.dropped)} more did not fit its disk.`}
-        </p>
+        {call.stored ? (
+          <Ruled call={call} stored={call.stored} />
+        ) : (
+          keep?.state === "kept" && (
+            <p>
+              Kept by <b>{keep.who}</b> after its end, on the sensor <OnSensor call={call} /> only.
+            </p>
+          )
+        )}
         {error ? (
           <p class="stale">{error.message}</p>
         ) : data ? (
-          <Offer call={call} captures={data} />
+          kept ? (
+            <Offer call={call} captures={data} />
+          ) : (
+            <Keep call={call.id} captures={data} reload={reload} />
+          )
         ) : null}
       </div>
     </section>
+  );
+}
+
+function OnSensor({ call: { sensor } }: { call: Call }) {
+  return sensor ? <a href={sensorPath(sensor.id)}>{sensor.name}</a> : null;
+}
+
+function Ruled({ call, stored }: { call: Call; stored: Stored }) {
+  return (
+    <p>
+      Kept by the rule <b>{stored.rule || `number ${stored.rule_id}`}</b>, on the sensor <OnSensor call={call} /> only.
+      {stored.dropped > 0 && ` ${count(stored.dropped)} more did not fit its disk.`}
+    </p>
   );
 }
 
@@ -60,6 +81,7 @@ function Offer({ call, captures }: { call: Call; captures: Captures }) {
   if (state.kind === "running") return <Running progress={state.progress} cancel={cancel} />;
   const mayDownload = rights.includes("packets");
   const mayListen = rights.includes("audio");
+  const offline = sensor?.state !== "online";
   if (!mayDownload && !mayListen) {
     return (
       <p class="muted">
@@ -67,15 +89,6 @@ function Offer({ call, captures }: { call: Call; captures: Captures }) {
       </p>
     );
   }
-  if (!ways.includes("relay")) {
-    return (
-      <p class="muted">
-        Your organisation does not let packets through the cloud. On the sensor{" "}
-        <code class="mono">ringside-sensor store export {call.id}</code> writes them to a file.
-      </p>
-    );
-  }
-  const offline = sensor?.state !== "online";
   const needsReason = captures.asks_reason && reason.trim() === "";
   return (
     <form
@@ -95,45 +108,69 @@ function Offer({ call, captures }: { call: Call; captures: Captures }) {
           />
         </label>
       )}
-      <p class="packets-act">
-        {mayDownload && (
-          <button type="submit" class="primary" disabled={offline || needsReason}>
-            {state.kind === "done" ? "Download PCAP again" : "Download PCAP"}
-          </button>
-        )}
-        {mayListen && (
-          <button
-            type="button"
-            disabled={offline || needsReason}
-            onClick={() => listen(reason.trim())}
-          >
-            {sound ? "Listen again" : "Listen"}
-          </button>
-        )}
-        {offline && (
-          <span class="muted">
-            {sensor?.name ?? "The sensor"} is not connected
-            {sensor?.last_seen_at ? (
-              <>
-                {" "}
-                since <Time at={sensor.last_seen_at} withDay />
-              </>
-            ) : null}
-            : its packets can be had when it is back.
-          </span>
-        )}
-      </p>
-      {state.kind === "failed" && (
-        <p role="alert" class="packets-failed">
-          {state.message}
-        </p>
+      {ways.includes("relay") && (
+        <fieldset class="packets-way">
+          <legend>Through the cloud, encrypted</legend>
+          <p class="packets-act">
+            {mayDownload && (
+              <button type="submit" class="primary" disabled={offline || needsReason}>
+                {state.kind === "done" ? "Download PCAP again" : "Download PCAP"}
+              </button>
+            )}
+            {mayListen && (
+              <button
+                type="button"
+                disabled={offline || needsReason}
+                onClick={() => listen(reason.trim())}
+              >
+                {sound ? "Listen again" : "Listen"}
+              </button>
+            )}
+          </p>
+          {state.kind === "failed" && (
+            <p role="alert" class="packets-failed">
+              {state.message}
+            </p>
+          )}
+          {state.kind === "done" && <Done came={state.came} name={state.name} />}
+          {offline ? (
+            <p class="muted">
+              {sensor?.name ?? "The sensor"} is not connected
+              {sensor?.last_seen_at ? (
+                <>
+                  {" "}
+                  since <Time at={sensor.last_seen_at} withDay />
+                </>
+              ) : null}
+              : its packets can be had when it is back.
+            </p>
+          ) : (
+            <p class="muted">From anywhere. Only the sensor and this browser can read what passes.</p>
+          )}
+        </fieldset>
       )}
-      {state.kind === "done" && <Done came={state.came} name={state.name} />}
       {sound && <Player key={sound.id} source={sound} />}
-      <p class="muted packets-way">
-        They come from the sensor through the cloud, encrypted between the sensor and this browser.
-      </p>
+      {captures.direct && (
+        <Direct
+          call={call.id}
+          page={captures.direct}
+          mayDownload={mayDownload}
+          mayListen={mayListen}
+          needsReason={needsReason}
+          reason={reason.trim()}
+        />
+      )}
+      {ways.length === 0 && <NoWay call={call.id} />}
     </form>
+  );
+}
+
+function NoWay({ call }: { call: string }) {
+  return (
+    <p class="muted">
+      Your organisation does not let packets through the cloud, and this sensor has no page of its own. On the sensor{" "}
+      <code class="mono">ringside-sensor store export {call}</code> writes them to a file.
+    </p>
   );
 }
 

@@ -7,12 +7,13 @@ import { Dialog } from "../components/Dialog.js";
 import { Icon } from "../components/Icon.js";
 import { Clip } from "../components/Clip.js";
 import { Failed, Notice, StaleMark, Waiting } from "../components/Notice.js";
+import { Terms } from "../components/Terms.js";
 import { Ago, Time } from "../components/Time.js";
 import { useLoad } from "../load.js";
 import { type AdminPart, navigate } from "../router.js";
-import { announce, isAdmin } from "../store.js";
+import { isAdmin } from "../store.js";
 import { useTitle } from "../title.js";
-import type { ApiToken, EnrolmentToken, Person, Right, Terms } from "../types.js";
+import type { ApiToken, EnrolmentToken, Person, Right } from "../types.js";
 
 const PARTS: { part: AdminPart; text: string }[] = [
   { part: "people", text: "People" },
@@ -52,7 +53,7 @@ export function Admin({ part }: { part: AdminPart }) {
           ))}
         </div>
       </header>
-      {part === "people" ? <People /> : part === "retrieval" ? <Retrieval /> : <Tokens />}
+      {part === "people" ? <People /> : part === "retrieval" ? <Terms /> : <Tokens />}
     </>
   );
 }
@@ -270,60 +271,6 @@ function PersonEditor({ person, close, changed }: EditorProps) {
         </div>
       )}
     </Dialog>
-  );
-}
-
-function Retrieval() {
-  const { data, error, reload } = useLoad("terms", (signal) => api.terms(signal), { live: false });
-  const [refused, busy, act] = useAct();
-  const change = (terms: Partial<Terms>) =>
-    act(async () => {
-      await api.changeTerms(terms);
-      announce("Saved");
-      reload();
-    });
-  return (
-    <section class="card admin-card" aria-label="Packets and sound">
-      <header class="card-head">
-        <h2>Packets and sound of calls</h2>
-      </header>
-      {data ? (
-        <div class="pad terms">
-          <p>
-            Packets stay on the sensors. Somebody with the right gets a call's packets or sound from there, when a
-            capture rule has kept them; each time is written into the audit log.
-          </p>
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={data.asks_reason}
-              disabled={busy}
-              onChange={(event) => void change({ asks_reason: event.currentTarget.checked })}
-            />
-            Ask for a reason each time
-          </label>
-          <p class="muted">It stands in the audit log beside the call.</p>
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={data.relay}
-              disabled={busy}
-              onChange={(event) => void change({ relay: event.currentTarget.checked })}
-            />
-            Allow the encrypted relay
-          </label>
-          <p class="muted">
-            The sensor seals them for one browser, and this cloud hands them on without keeping them. Without it,
-            calls are exported on the sensor only (<code>ringside-sensor store export</code>).
-          </p>
-          <Refusal error={refused} />
-        </div>
-      ) : error ? (
-        <Failed error={error} retry={reload} />
-      ) : (
-        <Waiting rows={3} />
-      )}
-    </section>
   );
 }
 

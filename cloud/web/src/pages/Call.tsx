@@ -183,7 +183,7 @@ function Shown({ call: given }: { call: CallData }) {
               </p>
             )}
           </section>
-          {call.stored && <Packets call={call} stored={call.stored} />}
+          <Packets call={call} />
           <Legs call={call} />
           {call.streams.length > 0 ? (
             <section class="card" aria-label="Streams">

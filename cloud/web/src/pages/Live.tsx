@@ -1,11 +1,13 @@
 // Calls in progress: how many are how good, and the worst of each sensor, as of its last heartbeat.
 
+import { useState } from "preact/hooks";
 import { api } from "../api.js";
 import { Away } from "../components/Away.js";
 import { Who } from "../components/CallsTable.js";
 import { Clip } from "../components/Clip.js";
 import { BandShape } from "../components/Icon.js";
 import { Mos } from "../components/Mos.js";
+import { later } from "../components/Later.js";
 import { Failed, Notice, StaleMark, Waiting } from "../components/Notice.js";
 import { Ago } from "../components/Time.js";
 import { NONE, count, millis, percent, plural, share } from "../format.js";
@@ -14,6 +16,8 @@ import { BANDS } from "../quality.js";
 import { sensorPath } from "../router.js";
 import { useTitle } from "../title.js";
 import type { LiveCall, LiveCalls, LiveSensor } from "../types.js";
+
+const ListenLive = later(() => import("../components/ListenLive.js").then((module) => module.ListenLive));
 
 /** The calls of all sensors together: the lowest MOS first, those without one last. */
 export function worstFirst(live: LiveCalls) {
@@ -57,14 +61,31 @@ function Bands({ live }: { live: LiveCalls }) {
   );
 }
 
+/** Whether calls in progress may be listened to, and which one is. */
+function useListening() {
+  const { data } = useLoad("retrieval", (signal) => api.terms(signal));
+  const [heard, setHeard] = useState<{ id: string; title: string; reason?: string } | null>(null);
+  const may = Boolean(data?.live && data.relay && data.rights.includes("live"));
+  const listen = (call: LiveCall) => {
+    if (call.id === null) return;
+    const title = `${call.caller || "unknown"} \u2192 ${call.callee || "unknown"}`;
+    const reason = data?.asks_reason ? prompt("Why do you listen to this call? (for the audit log)")?.trim() : "";
+    if (data?.asks_reason && !reason) return;
+    setHeard({ id: call.id, title, ...(reason ? { reason } : {}) });
+  };
+  return { may, heard, listen, stop: () => setHeard(null) };
+}
+
 function Worst({ live }: { live: LiveCalls }) {
   const calls = worstFirst(live);
+  const { may, heard, listen, stop } = useListening();
   if (calls.length === 0) return <Nothing live={live} />;
   const several = live.sensors.length > 1;
   const hidden = total(live) - calls.length;
   return (
     <>
       <Age live={live} />
+      {heard && <ListenLive key={heard.id} call={heard.id} title={heard.title} reason={heard.reason ?? ""} close={stop} />}
       <table class="calls live-calls" role="table">
         <caption class="hidden">Calls in progress, the worst first</caption>
         <thead role="rowgroup">
@@ -76,11 +97,12 @@ function Worst({ live }: { live: LiveCalls }) {
             <Head name="lost">Lost</Head>
             <Head name="jitter">Jitter, greatest</Head>
             {several && <Head name="live-sensor">Sensor</Head>}
+            {may && <Head name="listen">Sound</Head>}
           </tr>
         </thead>
         <tbody role="rowgroup">
           {calls.map((call) => (
-            <Row key={`${call.of.sensor.id} ${call.id ?? call.first_at}`} call={call} several={several} />
+            <Row key={`${call.of.sensor.id} ${call.id ?? call.first_at}`} call={call} several={several} listen={may ? listen : null} />
           ))}
         </tbody>
       </table>
@@ -97,7 +119,12 @@ const Head = ({ name, children }: { name: string; children: string }) => (
   </th>
 );
 
-function Row({ call, several }: { call: LiveCall & { of: LiveSensor }; several: boolean }) {
+function Row(props: {
+  call: LiveCall & { of: LiveSensor };
+  several: boolean;
+  listen: ((call: LiveCall) => void) | null;
+}) {
+  const { call, several, listen } = props;
   return (
     <tr role="row">
       <td role="cell" class="c-time">
@@ -129,6 +156,15 @@ function Row({ call, several }: { call: LiveCall & { of: LiveSensor }; several: 
           <a href={sensorPath(call.of.sensor.id)}>
             <Clip text={call.of.sensor.name ?? call.of.sensor.id} />
           </a>
+        </td>
+      )}
+      {listen && (
+        <td role="cell" class="c-listen">
+          {call.id !== null && (
+            <button type="button" onClick={() => listen(call)}>
+              Listen
+            </button>
+          )}
         </td>
       )}
     </tr>

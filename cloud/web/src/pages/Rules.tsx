@@ -5,6 +5,7 @@ import { api } from "../api.js";
 import { Icon, StepIcon } from "../components/Icon.js";
 import { Failed, StaleMark, Waiting } from "../components/Notice.js";
 import { RuleEditor } from "../components/RuleEditor.js";
+import { Terms } from "../components/Terms.js";
 import { Ago } from "../components/Time.js";
 import { plural } from "../format.js";
 import { useLoad } from "../load.js";
@@ -46,6 +47,7 @@ export function Rules() {
       ) : (
         <Waiting rows={4} />
       )}
+      {data && <Terms />}
       {edited && (
         <RuleEditor
           rule={edited === "new" ? null : edited}

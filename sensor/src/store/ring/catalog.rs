@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use ringside_protocol::cdr::CallId;
 
@@ -16,7 +15,7 @@ use super::chunks::Chunks;
 use super::facts::Facts;
 use super::key::{DeviceKey, KEY_LEN, Key};
 use super::packet::Packet;
-use super::reader::Place;
+use super::reader::Places;
 use super::segment::{self, Scan, Segment};
 
 /// One chunk with packets.
@@ -152,13 +151,15 @@ impl Catalog {
     pub fn chunks(&self, call: CallKey) -> Chunks {
         let Some(entry) = self.calls.get(&call) else { return Chunks::default() };
         let (kept, held) = entry.keys();
-        let paths = self.segments.iter().map(|(it, _)| (it.serial, Arc::from(it.path.as_path())));
-        let paths: BTreeMap<u64, Arc<Path>> = paths.collect();
-        let place = |extent: &Extent| {
-            let path = Arc::clone(paths.get(&extent.serial)?);
-            Some(Place { path, serial: extent.serial, at: extent.at, len: extent.len })
-        };
-        Chunks::new(entry.extents.iter().filter_map(place).collect(), kept, held)
+        let paths = self.segments.iter().map(|(it, _)| (it.serial, it.path.as_path()));
+        let paths: BTreeMap<u64, &Path> = paths.collect();
+        let mut places = Places::default();
+        for extent in &entry.extents {
+            if let Some(path) = paths.get(&extent.serial) {
+                places.push(path, extent.serial, extent.at, extent.len);
+            }
+        }
+        Chunks::new(places, kept, held)
     }
 
     /// The packets of a call.

@@ -5,13 +5,13 @@ use std::io;
 
 use super::chunk::Lock;
 use super::key::Key;
-use super::reader::Place;
+use super::reader::Places;
 use super::segment;
 
 /// Where a call's packets stand, and the keys that open them. Outlives what it was made from.
 #[derive(Debug, Default)]
 pub struct Chunks {
-    places: Vec<Place>,
+    places: Places,
     kept: Option<Key>,
     held: Option<Key>,
     open: Option<(u64, File)>,
@@ -32,7 +32,7 @@ pub struct Opened {
 
 impl Chunks {
     /// Chunks at these places, with the call's keys.
-    pub(super) fn new(places: Vec<Place>, kept: Option<&Key>, held: Option<&Key>) -> Self {
+    pub(super) fn new(places: Places, kept: Option<&Key>, held: Option<&Key>) -> Self {
         let copy = |key: &Key| Key::from_bytes(*key.bytes());
         Self { places, kept: kept.map(copy), held: held.map(copy), open: None, missing: 0 }
     }

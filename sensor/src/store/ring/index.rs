@@ -18,6 +18,7 @@ use ringside_protocol::cdr::Boot;
 use serde::{Deserialize, Serialize};
 
 use super::chunk::CallKey;
+use super::reader::MAX_CHUNKS;
 use crate::store::atomic;
 
 /// sled's page cache, bytes.
@@ -167,6 +168,9 @@ impl Index {
                     return Err(sled::Error::ReportableBug("places are damaged".to_owned()));
                 };
                 found.extend(places.into_iter().map(|place| (serial, place)));
+                if found.len() > MAX_CHUNKS {
+                    break;
+                }
             }
             Ok(found)
         })

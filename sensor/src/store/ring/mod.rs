@@ -24,6 +24,7 @@ pub mod facts;
 mod index;
 pub mod key;
 pub mod packet;
+pub mod parked;
 pub mod reader;
 pub mod segment;
 mod writer;
@@ -95,6 +96,8 @@ pub struct RingSettings {
     pub device_key: Option<key::DeviceKey>,
     /// Whether handing over waits for the disk, as with a file, instead of dropping.
     pub waits: bool,
+    /// How long calls are held after their end ([`Order::Park`]); `None` where none are.
+    pub parks_for: Option<Duration>,
 }
 
 impl RingSettings {
@@ -166,13 +169,19 @@ pub enum Order {
     Keep(u64, Box<Facts>),
     /// The call is over: what was held is kept (`true`) or let go.
     End(u64, Option<Box<Facts>>, bool),
+    /// Write packets that were read elsewhere in the store; the buffer is not one of its own.
+    Copy(Chunk),
+    /// The call is over, and no rule keeps it: it is held for a while longer.
+    Park(u64, Box<Facts>),
+    /// Hand over a call that is held so; `None` where it is not.
+    Claim(chunk::CallKey, SyncSender<Option<Box<parked::Claimed>>>),
     /// Pin a call, or unpin it.
     Pin((Boot, u64), bool),
     /// Write and sync everything, then answer.
     Sync(SyncSender<()>),
     /// Write everything, then answer where the chunks of a call stand; `None` where that is not
     /// known.
-    Find(chunk::CallKey, SyncSender<Option<Vec<reader::Place>>>),
+    Find(chunk::CallKey, SyncSender<Option<reader::Places>>),
 }
 
 /// The store as the analysis sees it.

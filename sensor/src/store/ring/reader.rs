@@ -14,17 +14,99 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 
-use super::Order;
 use super::catalog::Entry;
-use super::chunk::{CHUNK_HEAD, CallKey, Head, Kind, Lock};
+use super::chunk::{ALIGN, CHUNK_HEAD, CallKey, Head, Kind, Lock};
 use super::chunks::Chunks;
 use super::facts::Facts;
-use super::key::DeviceKey;
+use super::key::{DeviceKey, TAG};
 use super::packet::{MAX_PACKET_HEAD, Packet};
+use super::parked::Claimed;
 use super::segment::{self, read_chunk};
+use super::{Chunk, Order};
 
 /// Packets of one chunk are older than its first by less than this, microseconds.
 const SLACK: u64 = 2_000_000;
+
+/// Packets that wait for their turn take so much memory, at most, bytes: more than two seconds of
+/// any call. Of a flood they leave in the order in which they came.
+const MAX_WAITING_BYTES: usize = 4 << 20;
+
+/// Chunks of a call, at most: a GiB of packets, half a day of speech in both directions. Looking it
+/// up takes [`BYTES_A_CHUNK`] for each.
+pub const MAX_CHUNKS: usize = 1 << 18;
+
+/// Memory that a chunk of a call takes while the call is read.
+pub const BYTES_A_CHUNK: usize = size_of::<Placed>();
+
+const _: () = assert!(MAX_CHUNKS * BYTES_A_CHUNK <= 6 << 20);
+
+/// Where the chunks of a call stand, each in a few bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    segments: Vec<(u64, Arc<Path>)>,
+    placed: Vec<Placed>,
+    /// Whether there are more than [`MAX_CHUNKS`], which are left out.
+    is_cut: bool,
+}
+
+/// A chunk, by the number of its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Placed {
+    /// The time of its first packet, as far as it is known.
+    first_at: u64,
+    segment: u32,
+    /// In units of [`ALIGN`].
+    at: u32,
+    len: u32,
+}
+
+/// The first packet's time stands sealed.
+const SEALED: u64 = u64::MAX;
+
+impl Places {
+    /// Adds a chunk behind the others.
+    pub(super) fn push(&mut self, path: &Path, serial: u64, at: u64, len: u32) {
+        if self.placed.len() >= MAX_CHUNKS {
+            self.is_cut = true;
+            return;
+        }
+        if self.segments.last().is_none_or(|(last, _)| *last != serial) {
+            self.segments.push((serial, path.into()));
+        }
+        let segment = u32::try_from(self.segments.len() - 1).unwrap_or(u32::MAX);
+        let at = u32::try_from(at / ALIGN as u64).unwrap_or(u32::MAX);
+        self.placed.push(Placed { first_at: 0, segment, at, len });
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.placed.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.placed.is_empty()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, number: usize) -> Option<Place> {
+        self.placed.get(number).and_then(|placed| self.place(placed))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = Place> {
+        self.placed.iter().filter_map(|placed| self.place(placed))
+    }
+
+    fn place(&self, placed: &Placed) -> Option<Place> {
+        let (serial, path) = self.segments.get(placed.segment as usize)?;
+        let at = u64::from(placed.at) * ALIGN as u64;
+        Some(Place { path: Arc::clone(path), serial: *serial, at, len: placed.len })
+    }
+}
 
 /// Where a chunk stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,25 +128,83 @@ pub struct Finder(pub(super) Weak<SyncSender<Order>>);
 impl Finder {
     /// The places of a call's chunks; `None` when the store has ended, or has no index.
     #[must_use]
-    pub fn find(&self, call: CallKey) -> Option<Vec<Place>> {
+    pub fn find(&self, call: CallKey) -> Option<Places> {
         let (answer, found) = sync_channel(1);
         self.0.upgrade()?.send(Order::Find(call, answer)).ok()?;
         found.recv().ok()?
     }
 }
 
+/// Chunks that are handed over before the store is waited for.
+const IN_FLIGHT: usize = 64;
+
+impl Finder {
+    /// Takes a call over that was held after its end; `None` where it is not.
+    #[must_use]
+    pub fn claim(&self, call: CallKey) -> Option<Box<Claimed>> {
+        let (answer, found) = sync_channel(1);
+        self.0.upgrade()?.send(Order::Claim(call, answer)).ok()?;
+        found.recv().ok()?
+    }
+
+    /// Writes a call that was claimed elsewhere, as if a rule had kept it; answers what there is of
+    /// it now. Waits for the disk.
+    ///
+    /// # Errors
+    /// The disk's, and where the store has ended.
+    pub fn adopt(&self, call: CallKey, claimed: Claimed) -> io::Result<Facts> {
+        let ended = || io::Error::other("the store has ended");
+        let orders = self.0.upgrade().ok_or_else(ended)?;
+        let send = |order| orders.send(order).map_err(|_| ended());
+        let (Claimed { mut facts, key, places }, (_, number)) = (claimed, call);
+        send(Order::Keep(number, Box::new(facts.clone())))?;
+        let mut chunks = Chunks::new(places, None, Some(&key));
+        let mut packets = 0;
+        for place in 0..chunks.len() {
+            let Some(opened) = chunks.read(place)? else { continue };
+            let count = count(&opened.bytes);
+            packets += u32::from(count);
+            let mut bytes = vec![0; CHUNK_HEAD];
+            bytes.extend_from_slice(&opened.bytes);
+            // Room for a seal, so that it is not copied.
+            bytes.reserve(TAG);
+            let (lock, at) = (Lock::Clear, opened.latest_at);
+            send(Order::Copy(Chunk { number, lock, packets: count, at, bytes }))?;
+            if place % IN_FLIGHT == IN_FLIGHT - 1 {
+                // The analysis is to find room in the queue.
+                let _ = self.find(call);
+            }
+        }
+        facts.dropped += facts.packets.saturating_sub(packets);
+        facts.packets = packets;
+        send(Order::End(number, Some(Box::new(facts.clone())), false))?;
+        let (answer, done) = sync_channel(1);
+        send(Order::Sync(answer))?;
+        done.recv().map_err(|_| ended())?;
+        Ok(facts)
+    }
+}
+
+/// Packets in a chunk.
+fn count(mut bytes: &[u8]) -> u16 {
+    let mut packets = 0_u16;
+    while let Some((_, rest)) = Packet::parse(bytes) {
+        packets = packets.saturating_add(1);
+        bytes = rest;
+    }
+    packets
+}
+
 /// The places of a call's chunks, by reading through every segment of `directory`.
 ///
 /// # Errors
 /// The system's.
-pub fn scan(directory: &Path, call: CallKey) -> io::Result<Vec<Place>> {
-    let mut places = Vec::new();
+pub fn scan(directory: &Path, call: CallKey) -> io::Result<Places> {
+    let mut places = Places::default();
     for segment in segment::list(directory)? {
-        let path: Arc<Path> = segment.path.as_path().into();
         segment::scan(&segment, &mut |at, head, _| {
             if head.call == call {
-                let (path, serial) = (Arc::clone(&path), segment.serial);
-                places.push(Place { path, serial, at, len: head.len });
+                places.push(&segment.path, segment.serial, at, head.len);
             }
         })?;
     }
@@ -77,8 +217,8 @@ pub struct StoredCall {
     /// What the store knows of it.
     pub facts: Facts,
     entry: Entry,
-    /// Chunks with packets, each with the time of its first.
-    chunks: Vec<(u64, Place)>,
+    /// Chunks with packets, in the order of their first ones.
+    chunks: Places,
     /// Chunks that are damaged, or gone with their segment.
     missing: u32,
 }
@@ -89,10 +229,12 @@ impl StoredCall {
     ///
     /// # Errors
     /// The system's.
-    pub fn open(places: Vec<Place>, device: Option<&DeviceKey>) -> io::Result<Option<Self>> {
-        let (mut entry, mut heads, mut missing) = (Entry::default(), Vec::new(), 0);
+    pub fn open(mut places: Places, device: Option<&DeviceKey>) -> io::Result<Option<Self>> {
+        let (mut entry, mut missing) = (Entry::default(), u32::from(places.is_cut));
         let mut files = Files::default();
-        for place in places {
+        let mut kept = 0;
+        for number in 0..places.len() {
+            let Some(place) = places.get(number) else { continue };
             let Some(file) = files.of(&place)? else {
                 missing += 1;
                 continue;
@@ -101,8 +243,18 @@ impl StoredCall {
             let filled = read_up_to(file, &mut bytes, place.at)?;
             match Head::parse_head(&bytes[..filled], place.serial) {
                 Some(head) if head.kind == Kind::Packets => {
-                    let first_at = Packet::peek_at(&bytes[CHUNK_HEAD.min(filled)..filled]);
-                    heads.push((head, first_at, place));
+                    // The time in a sealed chunk is sealed, too.
+                    let first_at = match head.lock {
+                        Lock::Clear => Packet::peek_at(&bytes[CHUNK_HEAD.min(filled)..filled]),
+                        _ => Some(SEALED),
+                    };
+                    match first_at {
+                        Some(first_at) => {
+                            places.placed[kept] = Placed { first_at, ..places.placed[number] };
+                            kept += 1;
+                        }
+                        None => missing += 1,
+                    }
                 }
                 Some(_) => match read_chunk(file, place.serial, place.at, place.len)? {
                     Some((head, bytes)) => {
@@ -113,44 +265,49 @@ impl StoredCall {
                 None => missing += 1,
             }
         }
+        places.placed.truncate(kept);
         let Some(facts) = entry.facts.clone() else { return Ok(None) };
-        let mut stored = Self { facts, entry, chunks: Vec::new(), missing };
-        for (head, first_at, place) in heads {
-            // The time in a sealed chunk is sealed, too.
-            let first_at = match head.lock {
-                Lock::Clear => first_at,
-                _ => match stored.read(&mut files, &place)? {
-                    // What was held and let go is no loss.
-                    None => continue,
-                    Some(bytes) => Packet::peek_at(&bytes),
-                },
-            };
-            match first_at {
-                Some(first_at) => stored.chunks.push((first_at, place)),
-                None => stored.missing += 1,
+        let mut stored = Self { facts, entry, chunks: Places::default(), missing };
+        let mut kept = 0;
+        for number in 0..places.len() {
+            let mut placed = places.placed[number];
+            if placed.first_at == SEALED {
+                let Some(place) = places.place(&placed) else { continue };
+                // What was held and let go is no loss.
+                let Some(bytes) = stored.read(&mut files, &place)? else { continue };
+                let Some(first_at) = Packet::peek_at(&bytes) else {
+                    stored.missing += 1;
+                    continue;
+                };
+                placed.first_at = first_at;
             }
+            places.placed[kept] = placed;
+            kept += 1;
         }
-        stored.chunks.sort_by_key(|(first_at, place)| (*first_at, place.serial, place.at));
+        places.placed.truncate(kept);
+        // Chunks of one time stay in the order in which they were written.
+        places.placed.sort_unstable_by_key(|placed| (placed.first_at, placed.segment, placed.at));
+        stored.chunks = places;
         Ok(Some(stored))
     }
 
     /// Bytes that its chunks take.
     #[must_use]
     pub fn chunk_bytes(&self) -> u64 {
-        self.chunks.iter().map(|(_, place)| u64::from(place.len)).sum()
+        self.chunks.placed.iter().map(|placed| u64::from(placed.len)).sum()
     }
 
     /// Where its packets stand, in the order in which they are handed out: another list is another
     /// content.
-    pub fn places(&self) -> impl Iterator<Item = &Place> {
-        self.chunks.iter().map(|(_, place)| place)
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.chunks.iter()
     }
 
     /// Its chunks, to be read again and again.
     #[must_use]
     pub fn chunks(&self) -> Chunks {
         let (kept, held) = self.entry.keys();
-        Chunks::new(self.places().cloned().collect(), kept, held)
+        Chunks::new(self.chunks.clone(), kept, held)
     }
 
     /// Its packets, in the order in which they were captured, each once.
@@ -161,6 +318,7 @@ impl StoredCall {
             next_chunk: 0,
             files: Files::default(),
             heap: BinaryHeap::new(),
+            waiting_bytes: 0,
             last_number: None,
         }
     }
@@ -205,6 +363,10 @@ impl OwnedPacket {
         }
     }
 
+    const fn memory(&self) -> usize {
+        size_of::<Self>() + self.bytes.len()
+    }
+
     /// The packet.
     #[must_use]
     pub fn packet(&self) -> Packet<'_> {
@@ -226,6 +388,8 @@ pub struct Packets {
     next_chunk: usize,
     files: Files,
     heap: BinaryHeap<Reverse<OwnedPacket>>,
+    /// Of packets in the heap, each with what it takes itself.
+    waiting_bytes: usize,
     last_number: Option<u32>,
 }
 
@@ -248,9 +412,11 @@ impl Packets {
     /// The system's.
     pub fn next_packet(&mut self) -> io::Result<Option<OwnedPacket>> {
         loop {
-            let next_at = self.call.chunks.get(self.next_chunk).map(|(first_at, _)| *first_at);
+            let next = self.call.chunks.placed.get(self.next_chunk);
+            let next_at = next.map(|placed| placed.first_at);
+            let is_full = self.waiting_bytes > MAX_WAITING_BYTES;
             let is_ready = |Reverse(packet): &Reverse<OwnedPacket>| {
-                next_at.is_none_or(|next_at| packet.at.saturating_add(SLACK) < next_at)
+                is_full || next_at.is_none_or(|next_at| packet.at.saturating_add(SLACK) < next_at)
             };
             if !self.heap.peek().is_some_and(is_ready) {
                 if next_at.is_none() {
@@ -260,6 +426,7 @@ impl Packets {
                 continue;
             }
             let Some(Reverse(packet)) = self.heap.pop() else { return Ok(None) };
+            self.waiting_bytes -= packet.memory();
             if self.last_number.replace(packet.number) != Some(packet.number) {
                 return Ok(Some(packet));
             }
@@ -267,12 +434,15 @@ impl Packets {
     }
 
     fn take_chunk(&mut self) -> io::Result<()> {
-        let (_, place) = self.call.chunks[self.next_chunk].clone();
+        let place = self.call.chunks.get(self.next_chunk);
         self.next_chunk += 1;
+        let Some(place) = place else { return Ok(()) };
         let Some(bytes) = self.call.read(&mut self.files, &place)? else { return Ok(()) };
         let mut rest = bytes.as_slice();
         while let Some((packet, after)) = Packet::parse(rest) {
-            self.heap.push(Reverse(OwnedPacket::of(&packet)));
+            let packet = OwnedPacket::of(&packet);
+            self.waiting_bytes += packet.memory();
+            self.heap.push(Reverse(packet));
             rest = after;
         }
         Ok(())

@@ -26,6 +26,7 @@ fn settings(directory: &Path) -> RingSettings {
         boot: BOOT,
         device_key: None,
         waits: true,
+        parks_for: None,
     }
 }
 

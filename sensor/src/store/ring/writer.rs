@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +16,7 @@ use super::chunk::{ALIGN, CHUNK_HEAD, CallKey, Head, Kind, Lock};
 use super::facts::Facts;
 use super::index::{Index, Place, Places};
 use super::key::{KEY_LEN, Key, TAG_LEN};
+use super::parked::{Claimed, Parked};
 use super::reader;
 use super::segment::{self, SEGMENT_HEAD};
 use super::{
@@ -46,6 +47,7 @@ pub(super) struct Writer {
     /// Calls of this start that are not over.
     calls: HashMap<u64, CallState>,
     pinned: HashSet<CallKey>,
+    parked: Parked,
     /// The latest packet's time: the store's own clock.
     now: u64,
     is_open: bool,
@@ -101,6 +103,7 @@ impl Writer {
             next_serial: 1,
             calls: HashMap::new(),
             pinned: HashSet::new(),
+            parked: Parked::default(),
             now: 0,
             is_open: false,
             retry_at: None,
@@ -124,6 +127,7 @@ impl Writer {
                 self.handle(order);
             }
             self.write_staged();
+            self.let_go();
             if self.dirty_since.is_some_and(|since| since.elapsed() >= SYNC_EVERY) {
                 self.sync();
             }
@@ -145,7 +149,17 @@ impl Writer {
 
     fn handle(&mut self, order: Order) {
         match order {
-            Order::Write(chunk) => self.write_packets(chunk),
+            Order::Write(chunk) => {
+                let bytes = self.write_packets(chunk);
+                self.give_back(bytes);
+            }
+            Order::Copy(chunk) => drop(self.write_packets(chunk)),
+            Order::Park(number, facts) => self.park(number, facts),
+            Order::Claim(call, answer) => {
+                self.write_staged();
+                // Who asked may have gone: then it is let go.
+                let _ = answer.send(self.claim(call));
+            }
             Order::Keep(number, facts) => {
                 self.calls.entry(number).or_default().is_kept = true;
                 self.write_facts(number, &facts);
@@ -166,27 +180,52 @@ impl Writer {
     }
 
     /// Where the chunks of a call stand, oldest first; `None` without an index.
-    fn find(&self, call: CallKey) -> Option<Vec<reader::Place>> {
-        let mut paths: HashMap<u64, Arc<Path>> = HashMap::new();
-        let mut at = |path: &Path, serial, Place { at, len }| {
-            let path = Arc::clone(paths.entry(serial).or_insert_with(|| path.into()));
-            reader::Place { path, serial, at, len }
-        };
-        let mut found = Vec::new();
-        for (serial, place) in self.index.as_ref()?.places(call).ok()? {
+    fn find(&self, call: CallKey) -> Option<reader::Places> {
+        let mut found = reader::Places::default();
+        for (serial, Place { at, len }) in self.index.as_ref()?.places(call).ok()? {
             // One whose segment was used again meanwhile is gone.
             if let Some((path, _)) = self.full.get(&serial) {
-                found.push(at(path, serial, place));
+                found.push(path, serial, at, len);
             }
         }
-        if let Some(current) = &self.current {
-            let places = current.places.get(&call).into_iter().flatten();
-            found.extend(places.map(|place| at(&current.path, current.serial, *place)));
+        if let Some(Current { path, serial, places, .. }) = &self.current {
+            for Place { at, len } in places.get(&call).into_iter().flatten() {
+                found.push(path, *serial, *at, *len);
+            }
         }
         Some(found)
     }
 
-    fn write_packets(&mut self, chunk: Chunk) {
+    /// Holds a call that is over for a while.
+    fn park(&mut self, number: u64, facts: Box<Facts>) {
+        let state = self.calls.remove(&number).unwrap_or_default();
+        let Some(key) = state.held.filter(|_| self.settings.parks_for.is_some()) else {
+            self.forget((self.settings.boot, number));
+            return;
+        };
+        if let Some(leaves) = self.parked.add(number, key, facts, Instant::now()) {
+            self.forget((self.settings.boot, leaves));
+        }
+    }
+
+    /// Hands out a call that is held so.
+    fn claim(&mut self, call: CallKey) -> Option<Box<Claimed>> {
+        let (boot, number) = call;
+        let known = (boot == self.settings.boot).then(|| self.parked.take(number));
+        let (key, facts) = known.flatten()?;
+        let places = self.find(call)?;
+        Some(Box::new(Claimed { facts: *facts, key, places }))
+    }
+
+    fn let_go(&mut self) {
+        let Some(held_for) = self.settings.parks_for else { return };
+        while let Some(number) = self.parked.expire(held_for, Instant::now()) {
+            self.forget((self.settings.boot, number));
+        }
+    }
+
+    /// Writes packets; answers their buffer.
+    fn write_packets(&mut self, chunk: Chunk) -> Vec<u8> {
         let Chunk { number, lock, packets, at, mut bytes } = chunk;
         self.now = self.now.max(at);
         let len = bytes.len() - CHUNK_HEAD;
@@ -201,6 +240,10 @@ impl Writer {
             }
             _ => self.figures(|figures| figures.dropped_chunks += 1),
         }
+        bytes
+    }
+
+    fn give_back(&self, bytes: Vec<u8>) {
         if bytes.capacity() == BUFFER_BYTES {
             // As many fit as exist.
             let _ = self.back.try_send(bytes);

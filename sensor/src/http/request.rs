@@ -1,28 +1,44 @@
-//! One HTTP/1.1 request (RFC 9112), as little of it as the status page needs.
+//! One HTTP/1.1 request (RFC 9112), as little of it as the sensor's own pages need.
 
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::time::Instant;
 
 /// Request line and header lines, at most, bytes.
-pub(super) const MAX_HEAD_BYTES: usize = 8 << 10;
+pub(crate) const MAX_HEAD_BYTES: usize = 8 << 10;
 
 /// A form, at most, bytes.
-pub(super) const MAX_BODY_BYTES: usize = 4 << 10;
+pub(crate) const MAX_BODY_BYTES: usize = 4 << 10;
 
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
-    pub(super) method: Method,
+pub(crate) struct Request {
+    pub(crate) method: Method,
     /// Without query.
-    pub(super) path: String,
-    pub(super) body: Vec<u8>,
-    pub(super) from: IpAddr,
+    pub(crate) path: String,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) from: IpAddr,
+}
+
+impl Request {
+    /// The value of the first header of this name, in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a cookie (RFC 6265 §4.2.1).
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        let cookies =
+            self.header("cookie")?.split(';').filter_map(|pair| pair.trim().split_once('='));
+        cookies.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
 }
 
 /// How it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     Get,
     /// As `Get`, and the answer has no body.
     Head,
@@ -31,10 +47,10 @@ pub(super) enum Method {
 
 /// Why there is no request: the status of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BadRequest(pub(super) u16);
+pub(crate) struct BadRequest(pub(crate) u16);
 
 /// Reads one request until `deadline`; `None` where the connection ends or is too slow.
-pub(super) fn read(
+pub(crate) fn read(
     stream: &mut impl Read,
     from: IpAddr,
     deadline: Instant,
@@ -64,12 +80,14 @@ pub(super) fn read(
         }
     }
     let body = bytes[head_end..head_end + head.length].to_vec();
-    Ok(Some(Ok(Request { method: head.method, path: head.path, body, from })))
+    let Head { method, path, headers, .. } = head;
+    Ok(Some(Ok(Request { method, path, headers, body, from })))
 }
 
 struct Head {
     method: Method,
     path: String,
+    headers: Vec<(String, String)>,
     length: usize,
 }
 
@@ -88,15 +106,16 @@ fn parse_head(head: &[u8]) -> Result<Head, BadRequest> {
     if !words.next().is_some_and(|version| version.starts_with("HTTP/1.")) {
         return Err(BadRequest(400));
     }
-    let mut length = 0;
+    let (mut length, mut headers) = (0, Vec::new());
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-        if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse().map_err(|_| BadRequest(400))?;
-        } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            return Err(BadRequest(411));
+        let (name, value) = (name.to_ascii_lowercase(), value.trim());
+        match name.as_str() {
+            "content-length" => length = value.parse().map_err(|_| BadRequest(400))?,
+            "transfer-encoding" => return Err(BadRequest(411)),
+            _ => headers.push((name, value.to_owned())),
         }
     }
-    Ok(Head { method, path, length })
+    Ok(Head { method, path, headers, length })
 }
 
 fn read_some(stream: &mut impl Read, into: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
@@ -120,7 +139,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 /// The value of a form's field (`application/x-www-form-urlencoded`).
-pub(super) fn field(body: &[u8], name: &str) -> Option<String> {
+pub(crate) fn field(body: &[u8], name: &str) -> Option<String> {
     let body = str::from_utf8(body).ok()?;
     let mut fields = body.split('&').filter_map(|field| field.split_once('='));
     let (_, value) = fields.find(|(key, _)| *key == name)?;
@@ -162,6 +181,18 @@ mod tests {
         let request = request.expect("whole").expect("in order");
         assert_eq!((request.method, request.path.as_str()), (Method::Post, "/join"));
         assert_eq!(field(&request.body, "pin").as_deref(), Some("1 2"));
+    }
+
+    #[test]
+    fn headers_and_cookies_are_found_by_name() {
+        let request =
+            parse(b"GET / HTTP/1.1\r\nRANGE: bytes=5-\r\nCookie: a=1; bc=2=3\r\nRange: x\r\n\r\n");
+        let request = request.expect("whole").expect("in order");
+        assert_eq!(request.header("range"), Some("bytes=5-"));
+        assert_eq!(
+            ["a", "bc", "b"].map(|name| request.cookie(name)),
+            [Some("1"), Some("2=3"), None]
+        );
     }
 
     #[test]
