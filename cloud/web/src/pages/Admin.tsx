@@ -276,18 +276,19 @@ function PersonEditor({ person, close, changed }: EditorProps) {
 function Retrieval() {
   const { data, error, reload } = useLoad("terms", (signal) => api.terms(signal), { live: false });
   const [refused, busy, act] = useAct();
+  const [saved, setSaved] = useState<Terms | null>(null);
+  const shown = saved ?? data;
   const change = (terms: Partial<Terms>) =>
     act(async () => {
-      await api.changeTerms(terms);
+      setSaved(await api.changeTerms(terms));
       announce("Saved");
-      reload();
     });
   return (
     <section class="card admin-card" aria-label="Packets and sound">
       <header class="card-head">
         <h2>Packets and sound of calls</h2>
       </header>
-      {data ? (
+      {shown ? (
         <div class="pad terms">
           <p>
             Packets stay on the sensors. Somebody with the right gets a call's packets or sound from there, when a
@@ -296,7 +297,7 @@ function Retrieval() {
           <label class="check">
             <input
               type="checkbox"
-              checked={data.asks_reason}
+              checked={shown.asks_reason}
               disabled={busy}
               onChange={(event) => void change({ asks_reason: event.currentTarget.checked })}
             />
@@ -306,7 +307,7 @@ function Retrieval() {
           <label class="check">
             <input
               type="checkbox"
-              checked={data.relay}
+              checked={shown.relay}
               disabled={busy}
               onChange={(event) => void change({ relay: event.currentTarget.checked })}
             />
