@@ -72,6 +72,14 @@ pub fn run(
         Admin::PackageAdd { file, key } => packages::add(&db, &file, key.as_deref(), now)?,
         Admin::PackageList => packages::list(&db)?,
         Admin::PackageRemove(id) => packages::remove(&db, id, now)?,
+        Admin::NumberErase { customer, number } => {
+            let customer = find_customer(&db, &customer)?;
+            let erased = db.erase_number(customer, &number, WHO, now).map_err(words)?;
+            format!(
+                "{} calls and {} records of registrations are erased\n",
+                erased.calls, erased.registrations
+            )
+        }
         Admin::SensorList { customer } => list_sensors(&db, customer.as_deref(), now)?,
         Admin::SensorRevoke(id) => {
             let sensor = find_sensor(&db, &id)?;

@@ -17,6 +17,10 @@ pub enum Command {
     Serve(Settings),
     /// Something to do in the database there or in this folder, whether or not the service runs.
     Admin(Place, PathBuf, Admin),
+    /// A copy of the database in the folder, to this file.
+    Backup(PathBuf, PathBuf),
+    /// A copy of a database, from this file into the folder.
+    Restore(PathBuf, PathBuf),
     /// The version line.
     Version,
     /// [`usage`].
@@ -87,6 +91,13 @@ pub enum Admin {
     PackageList,
     /// `package remove NUMBER`.
     PackageRemove(i64),
+    /// `number erase NUMBER`.
+    NumberErase {
+        /// `--customer`.
+        customer: String,
+        /// Whole.
+        number: String,
+    },
     /// `sensor list`.
     SensorList {
         /// `--customer`.
@@ -120,10 +131,15 @@ usage:
   ringside-cloud admin package remove NUMBER
   ringside-cloud admin sensor list [--customer NAME]
   ringside-cloud admin sensor revoke|remove ID
+  ringside-cloud admin number erase --customer NAME NUMBER
+  ringside-cloud backup FILE
+  ringside-cloud restore FILE
   ringside-cloud version
 
 settings of serve, with their defaults:
 {}
+backup copies SQLite's database while the service runs; restore puts a copy into a folder without
+one. For PostgreSQL use its own pg_dump or pg_basebackup.
 admin works on the folder that --data names ({DEFAULT_DATA}), or on the server of --database, while
 the service runs too.
 An ID is a device's fingerprint, or its first digits.
@@ -242,16 +258,27 @@ impl Words {
                 self.only(&names)?;
                 self.given.check().map(Command::Serve)
             }
+            ["backup", file] => {
+                self.only(&["data"])?;
+                Ok(Command::Backup(self.data(), file.into()))
+            }
+            ["restore", file] => {
+                self.only(&["data"])?;
+                Ok(Command::Restore(self.data(), file.into()))
+            }
             ["admin", ref words @ ..] => {
                 let admin = self.admin(words)?;
                 let place = config::place(self.given.database.as_deref())?;
-                let data = self.given.data.unwrap_or_else(|| DEFAULT_DATA.into());
-                Ok(Command::Admin(place, data, admin))
+                Ok(Command::Admin(place, self.data(), admin))
             }
             [other, ..] => Err(format!(
                 "{other:?} is no command, or has too many words: see ringside-cloud --help"
             )),
         }
+    }
+
+    fn data(&mut self) -> PathBuf {
+        self.given.data.take().unwrap_or_else(|| DEFAULT_DATA.into())
     }
 
     fn admin(&mut self, words: &[&str]) -> Result<Admin, String> {
@@ -297,6 +324,13 @@ impl Words {
                 let says = || "name it by its number, as `admin package list` shows it".to_owned();
                 (&[], Admin::PackageRemove(number.map_err(|_| says())?))
             }
+            ["number", "erase", number] => (
+                &["customer"],
+                Admin::NumberErase {
+                    customer: self.needed_customer()?,
+                    number: label("number", number)?,
+                },
+            ),
             ["sensor", "list"] => {
                 (&["customer"], Admin::SensorList { customer: self.customer.take() })
             }
@@ -416,6 +450,11 @@ mod tests {
         assert_eq!(admin("admin package list --data d"), Admin::PackageList);
         assert_eq!(admin("admin package remove 7 --data d"), Admin::PackageRemove(7));
         assert_eq!(admin("admin sensor list --data d"), Admin::SensorList { customer: None });
+        let erase = Admin::NumberErase { customer: "A".into(), number: "+4930".into() };
+        assert_eq!(admin("admin number erase +4930 --customer A --data d"), erase);
+        let backup = Command::Backup("d".into(), "f".into());
+        assert_eq!(read("backup f --data d"), Ok(backup));
+        assert_eq!(read("restore f --data d"), Ok(Command::Restore("d".into(), "f".into())));
         assert_eq!(admin("admin sensor revoke ab --data d"), Admin::SensorRevoke("ab".into()));
         assert_eq!(admin("admin sensor remove ab --data d"), Admin::SensorRemove("ab".into()));
     }

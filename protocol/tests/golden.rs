@@ -190,6 +190,7 @@ fn rich_stream() -> Stream {
             jb_abs_max: 500,
             ..VoipMetrics::default()
         }),
+        dscp_change: Some(DscpChange { from: 46, to: 0, after: 12_000_000 }),
     }
 }
 
@@ -698,10 +699,19 @@ fn variants() {
         Scale::NoImpairmentValues,
         Scale::NotSpeech,
         Scale::TooShort,
+        Scale::Fullband,
+        Scale::NarrowbandEstimate,
+        Scale::WidebandEstimate,
+        Scale::FullbandEstimate,
     ];
     pin_variants("scales", &scales);
-    let sources =
-        [LegSource::SessionId, LegSource::Header, LegSource::Replaces, LegSource::NumberAndTime];
+    let sources = [
+        LegSource::SessionId,
+        LegSource::Header,
+        LegSource::Replaces,
+        LegSource::NumberAndTime,
+        LegSource::Media,
+    ];
     pin_variants("leg_sources", &sources);
     let kinds = [ReportKind::Session, ReportKind::Interval, ReportKind::Alert];
     pin_variants("report_kinds", &kinds);

@@ -17,6 +17,8 @@ const STEPS: &[(i64, &str)] = &[
     (7, include_str!("upgrades.sql")),
     (7, include_str!("users.sql")),
     (9, include_str!("logins.sql")),
+    (9, include_str!("hours.sql")),
+    (9, include_str!("retention.sql")),
 ];
 
 /// The schema since which there is PostgreSQL: it has the tables of all days from the start.

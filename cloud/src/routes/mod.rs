@@ -23,6 +23,7 @@ mod peers;
 mod query;
 mod registrations;
 mod reply;
+mod retention;
 mod rules;
 mod sensors;
 mod stats;
@@ -137,6 +138,8 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/peers", Handler::Scope(listing::list::<Peers>)),
     route("GET", "/api/v1/peers/{id}", Handler::Scope(peers::one)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
+    route("GET", "/api/v1/retention", Handler::Scope(retention::proof)),
+    route("POST", "/api/v1/erasures", Handler::Admin(retention::erase)),
     route("GET", "/api/v1/changes", Handler::Caller(changes::changes)),
     route("GET", "/api/v1/openapi.json", Handler::Open(openapi::openapi)),
     route("GET", "/healthz", Handler::Local(health::healthz)),

@@ -27,7 +27,7 @@ export interface Party {
 }
 
 export type EndedBy = "caller" | "callee" | "cancelled" | "rejected" | "timeout" | "capture_end";
-export type MosScale = "nb" | "wb";
+export type MosScale = "nb" | "wb" | "fb";
 
 export interface SensorRef {
   id: string;
@@ -71,6 +71,8 @@ export interface CallSummary {
   mos_fixed_50: number | null;
   mos_fixed_200: number | null;
   mos_scale: MosScale | null;
+  /** ITU-T published no Ie and Bpl for the codec, or a part only. */
+  mos_estimated: boolean;
   mos_reason: string | null;
   /** The sensor itself missed packets: the scores are no judgement. */
   mos_unreliable: boolean;
@@ -134,6 +136,7 @@ export interface Stream {
   clock_rate: number | null;
   ptime_ms: number | null;
   dscp: number;
+  dscp_change: { from: number; to: number; after_ms: number } | null;
   direction: "caller_to_callee" | "callee_to_caller" | "unknown";
   first_at: string;
   last_at: string;
@@ -153,6 +156,8 @@ export interface Stream {
   mos_fixed_50: number | null;
   mos_fixed_200: number | null;
   mos_scale: MosScale | null;
+  /** ITU-T published no Ie and Bpl for the codec, or a part only. */
+  mos_estimated: boolean;
   mos_reason: string | null;
   discarded: number | null;
   discarded_fixed_50: number | null;

@@ -13,6 +13,7 @@ use super::{Answer, Context};
 use crate::auth::Scope;
 use crate::db::calls::{self, Calls, Row, Stored};
 use crate::db::fleet;
+use crate::db::terms::Range;
 use crate::filter::{Devices, Filter, Invalid, NAMES};
 
 impl Listed for Calls {
@@ -61,6 +62,10 @@ impl Listed for Calls {
 
     fn matches(filter: &Filter, row: &Row<'_>) -> bool {
         filter.matches(row)
+    }
+
+    fn terms(filter: &Filter) -> Vec<Range> {
+        filter.terms()
     }
 
     fn summary(stored: &Stored, names: &Names) -> Value {

@@ -9,6 +9,7 @@ mod description;
 mod fuzz;
 mod peers;
 mod registrations;
+mod retention;
 mod rules;
 mod sensors;
 mod site;
