@@ -134,7 +134,7 @@ impl Load {
                 let number = self.stored + index;
                 let at = begin + (number % CALLS_A_DAY) * (DAY - SECOND) / CALLS_A_DAY;
                 let cdr = call(&mut self.noise, number + 1, at);
-                if number % 4999 == 0 && !self.is_for_small() {
+                if number.is_multiple_of(4999) && !self.is_for_small() {
                     self.samples.push((CallId { device, boot, number: number + 1 }, cdr.clone()));
                 }
                 cdr

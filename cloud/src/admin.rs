@@ -69,9 +69,6 @@ pub fn run(
             let customer = find_customer(&db, &customer)?;
             make_token(&db, data, customer, server, now)?
         }
-        Admin::PackageAdd { file, key } => packages::add(&db, &file, key.as_deref(), now)?,
-        Admin::PackageList => packages::list(&db)?,
-        Admin::PackageRemove(id) => packages::remove(&db, id, now)?,
         Admin::NumberErase { customer, number } => {
             let customer = find_customer(&db, &customer)?;
             let erased = db.erase_number(customer, &number, WHO, now).map_err(words)?;
@@ -80,6 +77,9 @@ pub fn run(
                 erased.calls, erased.registrations
             )
         }
+        Admin::PackageAdd { file, key } => packages::add(&db, &file, key.as_deref(), now)?,
+        Admin::PackageList => packages::list(&db)?,
+        Admin::PackageRemove(id) => packages::remove(&db, id, now)?,
         Admin::SensorList { customer } => list_sensors(&db, customer.as_deref(), now)?,
         Admin::SensorRevoke(id) => {
             let sensor = find_sensor(&db, &id)?;

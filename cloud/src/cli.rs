@@ -80,6 +80,13 @@ pub enum Admin {
         /// `--relay`.
         relay: Option<bool>,
     },
+    /// `number erase NUMBER`.
+    NumberErase {
+        /// `--customer`.
+        customer: String,
+        /// Whole.
+        number: String,
+    },
     /// `package add FILE`: a release for all customers.
     PackageAdd {
         /// The archive; its signature stands beside it.
@@ -91,13 +98,6 @@ pub enum Admin {
     PackageList,
     /// `package remove NUMBER`.
     PackageRemove(i64),
-    /// `number erase NUMBER`.
-    NumberErase {
-        /// `--customer`.
-        customer: String,
-        /// Whole.
-        number: String,
-    },
     /// `sensor list`.
     SensorList {
         /// `--customer`.
@@ -314,6 +314,13 @@ impl Words {
                 &["customer", "server"],
                 Admin::TokenNew { customer: self.needed_customer()?, server: self.server.take() },
             ),
+            ["number", "erase", number] => (
+                &["customer"],
+                Admin::NumberErase {
+                    customer: self.needed_customer()?,
+                    number: label("number", number)?,
+                },
+            ),
             ["package", "add", file] => (
                 &["upgrade-key"],
                 Admin::PackageAdd { file: file.into(), key: self.given.upgrade_key.take() },
@@ -324,13 +331,6 @@ impl Words {
                 let says = || "name it by its number, as `admin package list` shows it".to_owned();
                 (&[], Admin::PackageRemove(number.map_err(|_| says())?))
             }
-            ["number", "erase", number] => (
-                &["customer"],
-                Admin::NumberErase {
-                    customer: self.needed_customer()?,
-                    number: label("number", number)?,
-                },
-            ),
             ["sensor", "list"] => {
                 (&["customer"], Admin::SensorList { customer: self.customer.take() })
             }

@@ -11,7 +11,7 @@ fn a_number_is_erased_from_lists_figures_and_terms_and_nobody_elses_is() {
     let mut calls = |customer: &Tenant| {
         let of = |number: u64, noise: &mut Noise| {
             let mut cdr = answered(noise, number, NOON - number * HOUR, 60, 400);
-            if number % 3 == 0 {
+            if number.is_multiple_of(3) {
                 cdr.caller.user = "+49301234567".to_owned();
             }
             cdr
