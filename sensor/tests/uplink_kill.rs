@@ -165,6 +165,7 @@ fn child_delivers_until_it_is_killed() {
     let settings = Settings {
         directory: directory.clone(),
         servers: vec![Server { host: NAME.to_owned(), port }],
+        ca: None,
         token: Some(token),
         id_sensor: None,
         name: format!("round {round}"),

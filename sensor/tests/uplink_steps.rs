@@ -46,6 +46,7 @@ fn settings_for(dir: &TestDir, pki: &Pki, port: u16) -> Settings {
     Settings {
         directory: dir.path().to_owned(),
         servers: vec![Server { host: NAME.to_owned(), port }],
+        ca: None,
         token: Some(token(pki, port, [1; 16])),
         id_sensor: None,
         name: "test sensor".to_owned(),

@@ -393,7 +393,9 @@ await test("somebody is added with a password, changed and switched off", async 
 
 await test("terms, tokens and the audit log have their pages", async () => {
   const page = await open({ path: "/admin/retrieval" });
-  await page.getByRole("checkbox", { name: "Ask for a reason" }).uncheck();
+  const asks = page.getByRole("checkbox", { name: "Ask for a reason" });
+  await asks.click();
+  await page.waitForFunction(() => !document.querySelector(".terms input")?.checked);
   await page.getByRole("button", { name: "Tokens", exact: true }).click();
   await onPath(page, "/admin/tokens");
   await page.getByRole("button", { name: "New token" }).click();

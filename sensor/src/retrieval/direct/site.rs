@@ -50,9 +50,9 @@ pub(super) struct Site {
 /// What is not given, and why.
 enum No {
     /// There is nothing at this address.
-    Absent,
+    Nothing,
     /// Nobody's session, or one whose time is over.
-    NoSession,
+    Closed,
     /// The store does not give it.
     Refused(Refusal),
     /// The disk fails.
@@ -96,7 +96,7 @@ impl Site {
             (false, "/page.js") => Ok(Answer::bytes(200, "text/javascript; charset=utf-8", SCRIPT)),
             (false, path) => match path.strip_prefix("/call/") {
                 Some(rest) => self.call(request, rest),
-                None => Err(No::Absent),
+                None => Err(No::Nothing),
             },
         };
         found.unwrap_or_else(refused)
@@ -137,17 +137,17 @@ impl Site {
     fn call(&self, request: &Request, rest: &str) -> Result<Answer, No> {
         let (name, what) = rest.split_once('/').unwrap_or((rest, ""));
         let number = HEXLOWER.decode(name.as_bytes()).ok();
-        let number: [u8; 16] = number.and_then(|it| it.try_into().ok()).ok_or(No::Absent)?;
-        let cookie = request.cookie(&cookie_name(name)).ok_or(No::NoSession)?;
-        let secret = BASE64URL_NOPAD.decode(cookie.as_bytes()).map_err(|_| No::NoSession)?;
-        let ticket = self.retrieval.direct_session(&number, &secret).ok_or(No::NoSession)?;
+        let number: [u8; 16] = number.and_then(|it| it.try_into().ok()).ok_or(No::Nothing)?;
+        let cookie = request.cookie(&cookie_name(name)).ok_or(No::Closed)?;
+        let secret = BASE64URL_NOPAD.decode(cookie.as_bytes()).map_err(|_| No::Closed)?;
+        let ticket = self.retrieval.direct_session(&number, &secret).ok_or(No::Closed)?;
         let answer = match (what, ticket.action) {
             ("", _) => self.page(&ticket),
             ("packets.pcapng", Action::Packets) | ("sound.wav", Action::Audio) => {
                 self.file(request, &ticket)
             }
             ("overview", Action::Audio) => self.overview(&ticket),
-            _ => Err(No::Absent),
+            _ => Err(No::Nothing),
         }?;
         // The browser is to hold on to its cookie as long as the session lasts.
         let cookie = format!(
@@ -257,8 +257,8 @@ fn cookie_name(number: &str) -> String {
 
 fn refused(no: No) -> Answer {
     match no {
-        No::Absent => page::notice(404, "There is no such page", "Go back to the cloud's page."),
-        No::NoSession => page::notice(
+        No::Nothing => page::notice(404, "There is no such page", "Go back to the cloud's page."),
+        No::Closed => page::notice(
             403,
             "This call is not open here any more",
             "Go back to the cloud's page and choose the call again: what it opens here lasts 15 \
