@@ -80,6 +80,8 @@ pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use ringside_protocol::time::UnixMicros;
+
     use crate::db::Db;
     use crate::db::tests::Folder;
 
@@ -96,5 +98,30 @@ mod tests {
         assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
         assert_eq!(pragma("synchronous"), "Integer(2)");
         assert_eq!(pragma("secure_delete"), "Integer(1)");
+    }
+
+    #[test]
+    fn a_full_disk_loses_nothing_that_was_acknowledged_and_is_named() {
+        let folder = Folder::new();
+        let db = Db::open(&folder.0).expect("a database");
+        let limit = |pages: i64| {
+            let writer = db.writer();
+            let writer = writer.as_sqlite().expect("SQLite");
+            let read = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            let set = format!("PRAGMA max_page_count = {pages}");
+            writer.query_row(&set, [], read).expect("a limit");
+        };
+        let make = |number: u32| db.create_customer(&format!("{number:0>500}"), UnixMicros(1));
+        make(0).expect("made");
+        // As many pages as there are.
+        limit(1);
+        let kept = (1..).take_while(|number| make(*number).is_ok()).count() + 1;
+        let trouble = db.trouble().expect("noticed");
+        assert!(trouble.sentence.contains("the disk is full"), "{}", trouble.sentence);
+        assert_eq!(db.customers().expect("asked").len(), kept);
+        limit(1 << 20);
+        make(u32::MAX).expect("made");
+        assert!(db.trouble().is_none());
+        assert_eq!(db.customers().expect("asked").len(), kept + 1);
     }
 }
