@@ -173,6 +173,11 @@ impl Words {
             "name" => self.given.names.push(text(value()?)?),
             "tls-cert" => self.given.tls_cert = Some(value()?.into()),
             "tls-key" => self.given.tls_key = Some(value()?.into()),
+            "web-url" => self.given.web_url = Some(text(value()?)?),
+            "mail" => self.given.mail = Some(text(value()?)?),
+            "mail-from" => self.given.mail_from = Some(text(value()?)?),
+            "mail-password" => self.given.mail_password = Some(value()?.into()),
+            "alert-network" => self.given.alert_networks.push(text(value()?)?),
             "customer" => self.customer = Some(text(value()?)?),
             "reason" => {
                 self.asks_reason = Some(match text(value()?)?.as_str() {

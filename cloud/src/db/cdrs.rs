@@ -4,12 +4,13 @@ use core::fmt::Write;
 use std::collections::BTreeSet;
 
 use ringside_protocol::PROTOCOL_VERSION;
-use ringside_protocol::cdr::{Boot, Cdr, EndedBy, Fingerprint};
+use ringside_protocol::cdr::{Boot, CallId, Cdr, EndedBy, Fingerprint};
 use ringside_protocol::message::{Batch, BatchAck};
 use ringside_protocol::record::Record;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use super::alerts::queue::{call_channels, push_call};
 use super::customers::count;
 use super::intake::Intake;
 use super::search::column;
@@ -82,6 +83,10 @@ struct Writer<'a> {
     intake: Intake,
     misdated: u32,
     newest: Option<UnixMicros>,
+    /// Webhooks that are told of finished calls, with how much each has waiting.
+    hooks: Vec<(i64, u32)>,
+    /// Calls of which a webhook will not be told: too many wait.
+    untold: u32,
 }
 
 impl<'a> Writer<'a> {
@@ -96,8 +101,21 @@ impl<'a> Writer<'a> {
             })?;
         let ack = BatchAck { stored: 0, known: 0, expired: 0, refused: 0 };
         let intake = Intake::open(tx, origin.customer, now)?;
-        let (open, misdated, newest) = (None, 0, None);
-        Ok(Self { tx, origin, now, has_misdated, open, ack, intake, misdated, newest })
+        let hooks = call_channels(tx, origin.customer)?;
+        let (open, misdated, newest, untold) = (None, 0, None, 0);
+        Ok(Self {
+            tx,
+            origin,
+            now,
+            has_misdated,
+            open,
+            ack,
+            intake,
+            misdated,
+            newest,
+            hooks,
+            untold,
+        })
     }
 
     fn take(&mut self, record: &Record) -> Result<()> {
@@ -131,7 +149,16 @@ impl<'a> Writer<'a> {
         self.intake.add(bytes);
         if matches!(record, Record::Call(_)) {
             self.newest = self.newest.max(Some(ended_at));
+            self.tell_of(record.number())?;
         }
+        Ok(())
+    }
+
+    /// Queues a finished call for the webhooks that are told of calls.
+    fn tell_of(&mut self, number: u64) -> Result<()> {
+        let Origin { customer, device, boot } = self.origin;
+        let call = CallId { device, boot, number };
+        self.untold += push_call(self.tx, customer, call, &mut self.hooks, self.now)?;
         Ok(())
     }
 
@@ -196,7 +223,7 @@ impl<'a> Writer<'a> {
             ended_by(cdr.ended_by),
             cdr.answered.is_some(),
             cdr.duration().map(|duration| i64::try_from(duration).unwrap_or(i64::MAX)),
-            cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos),
+            worst_mos(cdr),
             cdr.flags,
             column(legs_key(cdr)),
             PROTOCOL_VERSION,
@@ -209,6 +236,7 @@ impl<'a> Writer<'a> {
         let Origin { customer, device, .. } = self.origin;
         count(self.tx, customer, "cdrs_expired", self.ack.expired)?;
         count(self.tx, customer, "cdrs_misdated", self.misdated)?;
+        count(self.tx, customer, "call_notifications_dropped", self.untold)?;
         if self.ack.stored > 0 {
             self.intake.close(self.tx)?;
         }
@@ -248,8 +276,13 @@ pub fn legs_key(cdr: &Cdr) -> &str {
     cdr.legs.as_ref().map_or(cdr.call_id.as_str(), |legs| legs.key.as_str())
 }
 
+/// The MOS of the call's worst direction, 1/100.
+pub(crate) fn worst_mos(cdr: &Cdr) -> Option<u16> {
+    cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos)
+}
+
 /// The call's addresses without ports, each once, with a space before and after each.
-fn addresses(cdr: &Cdr) -> String {
+pub(crate) fn addresses(cdr: &Cdr) -> String {
     let unique: BTreeSet<_> = cdr.addresses.iter().map(|address| address.ip()).collect();
     let mut text = String::from(" ");
     for address in unique.into_iter().take(MAX_COLUMN_ADDRESSES) {

@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ringside_protocol::time::UnixMicros;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub mod alerts;
 pub mod calls;
 pub mod cdrs;
 pub mod customers;
@@ -44,7 +45,7 @@ const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
 /// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 9;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -251,6 +252,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if found < 6 {
         transaction.execute_batch(include_str!("peers.sql"))?;
+    }
+    if found < 9 {
+        transaction.execute_batch(include_str!("alerts.sql"))?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringside_protocol::time::UnixMicros;
 
+use super::alerts_channels::Tests;
 use super::turns::Turns;
+use crate::alerts::send::Sender;
 use crate::auth::Logins;
 use crate::db::Db;
 use crate::db::stats::HourCache;
@@ -44,9 +46,15 @@ pub struct App {
     /// it does not trust: for a year the page could not be opened from a new machine. It also holds
     /// for every other port of the name, where other services may speak HTTP.
     pub hsts: bool,
+    /// Sends messages of alerts.
+    pub sender: Arc<Sender>,
+    /// Where these pages are, for links in messages; without a slash at its end.
+    pub pages: String,
     pub(super) logins: Logins,
     pub(super) answers: Answers,
     pub(super) hours: HourCache,
+    /// Tests of channels on their way.
+    pub(super) tests: Tests,
     /// Requests at work.
     pub(super) turns: Turns,
     /// Exports on their way.
@@ -80,9 +88,13 @@ impl App {
         identity: Identity,
         clock: Clock,
     ) -> Self {
+        let pages = format!("https://{}", identity.host);
         Self {
             db,
             events,
+            sender: Arc::default(),
+            pages,
+            tests: Tests::default(),
             sensors: Arc::clone(&waker),
             relay: None,
             waker,
