@@ -159,7 +159,7 @@ fn offline(sensor: &Sensor, now: UnixMicros) -> Option<Reading> {
     let sentence = if sensor.has_left() {
         format!("It was stopped, and said so, at {since}.")
     } else {
-        format!("Nothing was heard since {since}.")
+        format!("Last heard of at {since}.")
     };
     Some(Reading { value, sentence })
 }

@@ -59,7 +59,7 @@ interface Options {
   signal?: AbortSignal | undefined;
 }
 
-async function request<T>(path: string, { method = "GET", body, signal }: Options = {}): Promise<T> {
+export async function request<T>(path: string, { method = "GET", body, signal }: Options = {}): Promise<T> {
   const response = await ask(path, { method, body, signal });
   return (response.status === 204 ? undefined : await response.json()) as T;
 }

@@ -3,6 +3,7 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useErrorBoundary } from "preact/hooks";
+import { startAlertCount } from "./alerts/count.js";
 import { later } from "./components/Later.js";
 import { Failed, Notice, Waiting } from "./components/Notice.js";
 import { Shell } from "./components/Shell.js";
@@ -24,6 +25,7 @@ import { page, place, startRouter } from "./router.js";
 import { loadSensors, loadSession, session, sessionError, startStore } from "./store.js";
 import "./styles/index.css";
 
+const Alerts = later(() => import("./pages/Alerts.js").then((module) => module.Alerts));
 const Rules = later(() => import("./pages/Rules.js").then((module) => module.Rules));
 
 function App() {
@@ -85,6 +87,8 @@ function NamedPage() {
       return <Sensor key={shown.id} id={shown.id} />;
     case "rules":
       return <Rules />;
+    case "alerts":
+      return <Alerts tab={shown.tab} />;
     case "missing":
       return <Missing />;
   }
@@ -94,6 +98,7 @@ startStore();
 startRouter();
 startKeys();
 startLive();
+startAlertCount();
 effect(() => {
   if (session.value) void loadSensors();
   else forgetList();

@@ -2,6 +2,9 @@
 
 import { computed, signal } from "@preact/signals";
 
+/** The parts of the page of alerts; the first is the alerts themselves. */
+export type AlertTab = "" | "rules" | "channels" | "silences";
+
 export type Page =
   | { name: "calls" }
   | { name: "call"; id: string }
@@ -13,6 +16,7 @@ export type Page =
   | { name: "sensors" }
   | { name: "sensor"; id: string }
   | { name: "rules" }
+  | { name: "alerts"; tab: AlertTab }
   | { name: "missing" };
 
 /** Which page a path names. */
@@ -28,6 +32,8 @@ export function parsePath(path: string): Page {
   if (first === "peers") return id ? { name: "peer", id } : { name: "peers" };
   if (first === "sensors") return id ? { name: "sensor", id } : { name: "sensors" };
   if (first === "rules" && id === undefined) return { name: "rules" };
+  if (first === "alerts" && ["", "rules", "channels", "silences"].includes(id ?? ""))
+    return { name: "alerts", tab: (id ?? "") as AlertTab };
   return { name: "missing" };
 }
 
