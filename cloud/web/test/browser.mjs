@@ -298,7 +298,7 @@ await test("a silence is made and ended", async () => {
   await page.getByLabel("Why").fill("the time server moves");
   await page.getByRole("dialog").getByRole("button", { name: "Silence" }).click();
   await page.getByText("the time server moves").waitFor();
-  await page.getByRole("button", { name: "End the silence of Clock is wrong" }).click();
+  await page.getByRole("button", { name: "End now: Clock is wrong" }).click();
   await page.waitForFunction(() => !document.body.innerText.includes("the time server moves"));
 });
 

@@ -54,7 +54,7 @@ export function Silences() {
                     <button
                       type="button"
                       class="rule-change"
-                      aria-label={`End the silence of ${nameOf(silence.rule)}`}
+                      aria-label={`End now: ${nameOf(silence.rule)}`}
                       onClick={() => void alertsApi.endSilence(silence.id).then(reload, reload)}
                     >
                       End now
