@@ -77,9 +77,9 @@ impl Stage {
         let now = self.bench.now();
         let heartbeat = Heartbeat { sensor_time: now, ..quiet() };
         let customer = self.bench.ours.customer;
-        let set = "UPDATE sensor SET accepted_at = ifnull(accepted_at, ?2) WHERE device = ?1";
+        let set = "UPDATE sensor SET accepted_at = coalesce(accepted_at, ?2) WHERE device = ?1";
         let at = crate::db::stored_time(now);
-        self.bench.app.db.writer().execute(set, rusqlite::params![device.0, at]).expect("set");
+        self.bench.app.db.writer().execute(set, crate::params![device.0, at]).expect("set");
         self.bench.app.db.heartbeat(customer, device, &heartbeat, now).expect("noted");
     }
 

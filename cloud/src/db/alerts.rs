@@ -6,10 +6,12 @@ pub mod queue;
 
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::customers::audit;
-use super::{Db, DbError, Result, bytes, loaded_time, stored_time};
+use super::{
+    Connection, Db, DbError, OptionalExtension, Result, Row, bytes, loaded_time, params,
+    stored_time,
+};
 use crate::alerts::channel::Target;
 use crate::alerts::ready;
 use crate::alerts::rule::Rule;
@@ -229,7 +231,7 @@ pub fn channels(db: &Db, scope: &Scope) -> Result<Vec<StoredChannel>> {
     let mut rows = statement.query([scope.customer().0])?;
     let mut channels = Vec::new();
     while let Some(row) = rows.next()? {
-        channels.push(stored_channel(row)?);
+        channels.push(stored_channel(&row)?);
     }
     Ok(channels)
 }
@@ -348,7 +350,7 @@ pub fn silences(db: &Db, scope: &Scope, now: UnixMicros) -> Result<Vec<Silence>>
         silences.push(Silence {
             id: row.get(0)?,
             rule: row.get(1)?,
-            device: device(row, 2)?,
+            device: device(&row, 2)?,
             until: loaded_time(row.get(3)?),
             reason: row.get(4)?,
             created_by: row.get(5)?,
@@ -410,6 +412,23 @@ pub fn add_silence(
 /// The database's.
 pub fn end_silence(db: &Db, admin: &Admin<'_>, id: i64, now: UnixMicros) -> Result<bool> {
     delete(db, admin, ("alert_silence", "silence"), id, now)
+}
+
+/// Takes or keeps the turn to look at alerts and to tell channels, of which several processes over
+/// one database have one; whether it is ours until `until`.
+///
+/// # Errors
+/// The database's.
+pub fn take_turn(db: &Db, holder: &str, until: UnixMicros, now: UnixMicros) -> Result<bool> {
+    db.write(|tx| {
+        let taken = tx.execute(
+            "INSERT INTO alert_turn (turn, holder, until_at) VALUES (1, ?1, ?2) ON CONFLICT (turn) \
+             DO UPDATE SET holder = ?1, until_at = ?2 WHERE alert_turn.holder = ?1 OR \
+             alert_turn.until_at <= ?3",
+            params![holder, stored_time(until), stored_time(now)],
+        )?;
+        Ok(taken == 1)
+    })
 }
 
 fn delete(

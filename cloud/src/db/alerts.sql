@@ -1,4 +1,4 @@
--- Schema 9: alerts.
+-- Schema 11: alerts.
 
 CREATE TABLE alert_rule (
   rule       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -42,7 +42,7 @@ CREATE TABLE alert (
   severity   TEXT NOT NULL,
   sentence   TEXT NOT NULL,
   link       TEXT NOT NULL,               -- path and query of the search behind it
-  value      REAL NOT NULL,               -- the worst so far, in the measure's unit
+  value_milli INTEGER NOT NULL,           -- the worst so far, 1/1000 of the measure's unit
   from_at    INTEGER NOT NULL,            -- the beginning of the window in which it opened
   opened_at  INTEGER NOT NULL,
   closed_at  INTEGER,
@@ -92,3 +92,10 @@ CREATE TABLE call_delivery (
   attempts   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX call_delivery_channel ON call_delivery (channel, due_at);
+
+-- Which of several processes looks at alerts and tells channels, and until when.
+CREATE TABLE alert_turn (
+  turn     INTEGER PRIMARY KEY,           -- 1
+  holder   TEXT NOT NULL,
+  until_at INTEGER NOT NULL
+) STRICT;

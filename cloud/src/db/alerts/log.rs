@@ -2,13 +2,12 @@
 
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, Row, params};
 
 use super::{device, note, queue};
 use crate::alerts::rule::Severity;
 use crate::auth::Scope;
 use crate::db::customers::count;
-use crate::db::{Db, Result, loaded_time, stored_time};
+use crate::db::{Connection, Db, Result, Row, loaded_time, params, stored_time};
 use crate::retention;
 
 /// Alerts of a customer that are open at once; one more does not open, and is counted.
@@ -69,7 +68,7 @@ pub enum Change {
     TellClosed(i64, Vec<i64>),
 }
 
-const COLUMNS: &str = "alert, rule, device, name, severity, sentence, link, value, from_at, \
+const COLUMNS: &str = "alert, rule, device, name, severity, sentence, link, value_milli, from_at, \
                        opened_at, closed_at, why_closed, seen_at, seen_by, note, is_told";
 
 fn load(row: &Row<'_>) -> Result<Alert> {
@@ -82,7 +81,7 @@ fn load(row: &Row<'_>) -> Result<Alert> {
         severity: Severity::named(&row.get::<_, String>(4)?).unwrap_or_default(),
         sentence: row.get(5)?,
         link: row.get(6)?,
-        value: row.get(7)?,
+        value: unit(row.get(7)?),
         from: loaded_time(row.get(8)?),
         opened_at: loaded_time(row.get(9)?),
         closed_at: row.get::<_, Option<i64>>(10)?.map(loaded_time),
@@ -126,7 +125,7 @@ pub fn one(db: &Db, scope: &Scope, id: i64) -> Result<Option<Alert>> {
     let sql = format!("SELECT {COLUMNS} FROM alert WHERE customer = ?1 AND alert = ?2");
     let mut statement = reader.prepare_cached(&sql)?;
     let mut rows = statement.query(params![scope.customer().0, id])?;
-    rows.next()?.map(load).transpose()
+    rows.next()?.map(|row| load(&row)).transpose()
 }
 
 fn select(reader: &Connection, which: &str, (scope, limit): (&Scope, usize)) -> Result<Vec<Alert>> {
@@ -136,7 +135,7 @@ fn select(reader: &Connection, which: &str, (scope, limit): (&Scope, usize)) -> 
     let mut rows = statement.query(params![scope.customer().0, limit])?;
     let mut alerts = Vec::new();
     while let Some(row) = rows.next()? {
-        alerts.push(load(row)?);
+        alerts.push(load(&row)?);
     }
     Ok(alerts)
 }
@@ -179,9 +178,9 @@ pub fn write(db: &Db, scope: &Scope, changes: &[Change], now: UnixMicros) -> Res
                 Change::Open(alert) => opened.push(insert(tx, scope, alert)?),
                 Change::Update(alert) => {
                     tx.execute(
-                        "UPDATE alert SET value = ?3, sentence = ?4 WHERE customer = ?1 AND \
+                        "UPDATE alert SET value_milli = ?3, sentence = ?4 WHERE customer = ?1 AND \
                          alert = ?2",
-                        params![customer.0, alert.id, alert.value, alert.sentence],
+                        params![customer.0, alert.id, milli(alert.value), alert.sentence],
                     )?;
                 }
                 Change::Close(alert, why) => {
@@ -208,10 +207,21 @@ pub fn write(db: &Db, scope: &Scope, changes: &[Change], now: UnixMicros) -> Res
     })
 }
 
+/// As it is stored: neither engine is asked for fractions.
+#[expect(clippy::cast_possible_truncation, reason = "a value beyond i64 is stored as its end")]
+fn milli(value: f64) -> i64 {
+    (value * 1000.0) as i64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn unit(milli: i64) -> f64 {
+    milli as f64 / 1000.0
+}
+
 fn insert(tx: &Connection, scope: &Scope, alert: &Alert) -> Result<i64> {
     Ok(tx.query_row(
-        "INSERT INTO alert (customer, rule, device, name, severity, sentence, link, value, \
-         from_at, opened_at, is_told) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0) \
+        "INSERT INTO alert (customer, rule, device, name, severity, sentence, link, \
+         value_milli, from_at, opened_at, is_told) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0) \
          RETURNING alert",
         params![
             scope.customer().0,
@@ -221,7 +231,7 @@ fn insert(tx: &Connection, scope: &Scope, alert: &Alert) -> Result<i64> {
             alert.severity.name(),
             alert.sentence,
             alert.link,
-            alert.value,
+            milli(alert.value),
             stored_time(alert.from),
             stored_time(alert.opened_at)
         ],

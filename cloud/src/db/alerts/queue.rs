@@ -3,13 +3,12 @@
 
 use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{Connection, params};
 
 use super::log::{self, Alert};
 use super::{CHANNEL, StoredChannel, stored_channel};
 use crate::auth::Scope;
 use crate::db::customers::count;
-use crate::db::{Customer, Db, Result, bytes, loaded_time, stored_time};
+use crate::db::{Connection, Customer, Db, Result, bytes, loaded_time, params, stored_time};
 
 /// What one channel may have waiting of alerts; one more, and the oldest leave and are counted
 /// (`notifications_dropped`).
@@ -111,7 +110,7 @@ pub(crate) fn call_channels(tx: &Connection, customer: Customer) -> Result<Vec<(
          calls IS NOT NULL AND is_enabled <> 0",
     )?;
     let found = statement.query_map([customer.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+    found.collect()
 }
 
 /// Queues a finished call for the channels that [`call_channels`] named; how many of these were
@@ -169,7 +168,7 @@ impl Db {
         while let Some(row) = rows.next()? {
             let customer = Customer(row.get(10)?);
             if found.iter().all(|(other, _)| *other != customer) {
-                found.push((customer, stored_channel(row)?));
+                found.push((customer, stored_channel(&row)?));
             }
             if found.len() == limit {
                 break;
@@ -274,7 +273,7 @@ fn rows(db: &Db, scope: &Scope, channel: i64) -> Result<Vec<DeliveryRow>> {
     let found = statement.query_map(params![scope.customer().0, channel, MAX_AT_ONCE], |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, loaded_time(row.get(3)?), row.get(4)?))
     })?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+    found.collect()
 }
 
 /// Finished calls that a channel is due to be told of, in order, `limit` at most.
@@ -320,5 +319,5 @@ pub fn lengths(db: &Db, scope: &Scope) -> Result<Vec<(i64, u64)>> {
     let found = statement.query_map([scope.customer().0], |row| {
         Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
     })?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+    found.collect()
 }

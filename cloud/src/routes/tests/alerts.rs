@@ -75,7 +75,7 @@ fn secrets_go_in_and_never_come_out() {
     assert!(logged.contains("alert_channel.new"));
     let details: Vec<String> = {
         let reader = bench.app.db.reader();
-        let mut statement = reader.prepare("SELECT detail FROM audit").expect("a statement");
+        let mut statement = reader.prepare_cached("SELECT detail FROM audit").expect("a statement");
         let details = statement.query_map([], |row| row.get(0)).expect("entries");
         details.collect::<Result<_, _>>().expect("entries")
     };
