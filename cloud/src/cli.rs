@@ -222,6 +222,11 @@ impl Words {
             "tls-cert" => self.given.tls_cert = Some(value()?.into()),
             "tls-key" => self.given.tls_key = Some(value()?.into()),
             "upgrade-key" => self.given.upgrade_key = Some(text(value()?)?),
+            "web-url" => self.given.web_url = Some(text(value()?)?),
+            "mail" => self.given.mail = Some(text(value()?)?),
+            "mail-from" => self.given.mail_from = Some(text(value()?)?),
+            "mail-password" => self.given.mail_password = Some(value()?.into()),
+            "alert-network" => self.given.alert_networks.push(text(value()?)?),
             "customer" => self.customer = Some(text(value()?)?),
             "reason" => {
                 self.terms.asks_reason = Some(match text(value()?)?.as_str() {

@@ -2,11 +2,12 @@
 
 use core::fmt::Write;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ringside_protocol::DEFAULT_PORT;
 use ringside_protocol::token::MAX_HOST_LEN;
 
+use crate::alerts::channel::{MailServer, Security};
 use crate::db::{Place, Server};
 use crate::network::Network;
 use crate::release;
@@ -58,6 +59,23 @@ pub const SETTINGS: &[Setting] = &[
         help: "minisign public key by which packages of the sensor are checked when they come; \
                sensors check them in any case (none)",
     },
+    Setting {
+        option: "--web-url URL",
+        help: "where people open the pages, for links in alerts (https:// with the first name and \
+               the web port)",
+    },
+    Setting {
+        option: "--mail URL",
+        help: "mail server for alerts: smtps://[USER@]HOST[:465], smtp://[USER@]HOST[:587] with \
+               STARTTLS, or smtp+plain://HOST[:25] (none)",
+    },
+    Setting { option: "--mail-from ADDRESS", help: "sender of its mails" },
+    Setting { option: "--mail-password FILE", help: "file whose first line is USER's password" },
+    Setting {
+        option: "--alert-network ADDR",
+        help: "an address or a network that webhooks, syslog and mail servers of customers may \
+               have although it is not public; may be repeated (none)",
+    },
 ];
 
 /// What the command line says, unchecked.
@@ -81,6 +99,16 @@ pub struct Given {
     pub tls_key: Option<PathBuf>,
     /// `--upgrade-key`.
     pub upgrade_key: Option<String>,
+    /// `--web-url`.
+    pub web_url: Option<String>,
+    /// `--mail`.
+    pub mail: Option<String>,
+    /// `--mail-from`.
+    pub mail_from: Option<String>,
+    /// `--mail-password`.
+    pub mail_password: Option<PathBuf>,
+    /// Each `--alert-network`.
+    pub alert_networks: Vec<String>,
 }
 
 /// The settings of a service that can start.
@@ -102,6 +130,19 @@ pub struct Settings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The key that releases of the sensor are signed with.
     pub upgrade_key: Option<String>,
+    /// Where alerts come from and may go to.
+    pub alerts: AlertSettings,
+}
+
+/// What alerts need to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlertSettings {
+    /// Where people open the pages, without a slash at its end.
+    pub web_url: Option<String>,
+    /// The service's mail server.
+    pub mail: Option<MailServer>,
+    /// Networks that are reached although they are not public.
+    pub networks: Vec<Network>,
 }
 
 impl Given {
@@ -126,9 +167,26 @@ impl Given {
                         minisign.pub"
                 .to_owned());
         }
-        let web_proxies =
-            self.web_proxies.iter().map(|text| proxy(text)).collect::<Result<_, _>>()?;
+        let web_proxies = self
+            .web_proxies
+            .iter()
+            .map(|text| network("--web-proxy", text))
+            .collect::<Result<_, _>>()?;
+        let alerts = AlertSettings {
+            web_url: self.web_url.as_deref().map(web_url).transpose()?,
+            mail: match (&self.mail, &self.mail_from) {
+                (Some(url), Some(from)) => {
+                    Some(mail_server(url, from, self.mail_password.as_deref())?)
+                }
+                (None, None) if self.mail_password.is_none() => None,
+                _ => return Err("--mail and --mail-from belong together: give both".to_owned()),
+            },
+            networks: (self.alert_networks.iter())
+                .map(|text| network("--alert-network", text))
+                .collect::<Result<_, _>>()?,
+        };
         Ok(Settings {
+            alerts,
             data: self.data.unwrap_or_else(|| DEFAULT_DATA.into()),
             database,
             sensors: address("--sensors", self.sensors.as_deref(), DEFAULT_PORT)?,
@@ -174,9 +232,58 @@ fn address(option: &str, text: Option<&str>, port: u16) -> Result<SocketAddr, St
     Err(format!("{option} {text:?} is no address: write it as 0.0.0.0:{port} or [::]:{port}"))
 }
 
-fn proxy(text: &str) -> Result<Network, String> {
+fn web_url(text: &str) -> Result<String, String> {
+    let bare = text.trim_end_matches('/');
+    let rest = bare.strip_prefix("https://").or_else(|| bare.strip_prefix("http://"));
+    if rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        return Ok(bare.to_owned());
+    }
+    Err(format!("--web-url {text:?} is no address: write it as https://cloud.example.net"))
+}
+
+/// A mail server as an address, and its password from a file: command lines are seen by everybody
+/// on the machine.
+fn mail_server(url: &str, from: &str, password: Option<&Path>) -> Result<MailServer, String> {
+    let wrong = || {
+        format!("--mail {url:?} is no mail server: write it as smtps://user@mail.example.net:465")
+    };
+    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+    let (security, usual) = match scheme {
+        "smtps" => (Security::Tls, 465),
+        "smtp" => (Security::Starttls, 587),
+        "smtp+plain" => (Security::None, 25),
+        _ => return Err(wrong()),
+    };
+    let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+    let (host, port) = match place.rsplit_once(':') {
+        _ if place.parse::<Ipv6Addr>().is_ok() => (place, usual),
+        Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| wrong())?),
+        _ => (place, usual),
+    };
+    let password = match password {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("--mail-password {}: {error}", path.display()))?;
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+        None => String::new(),
+    };
+    let server = MailServer {
+        host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        port,
+        security,
+        user: user.to_owned(),
+        password,
+        from: from.to_owned(),
+    };
+    server.check().map_err(|invalid| format!("--mail: {invalid}"))?;
+    Ok(server)
+}
+
+fn network(option: &str, text: &str) -> Result<Network, String> {
     Network::parse(text).ok_or_else(|| {
-        format!("--web-proxy {text:?} is no address: write it as 127.0.0.1 or 10.0.0.0/24")
+        format!("{option} {text:?} is no address: write it as 127.0.0.1 or 10.0.0.0/24")
     })
 }
 

@@ -1,6 +1,7 @@
 //! The Ringside cloud: receives call detail records from sensors and shows them to people.
 
 pub mod admin;
+pub mod alerts;
 pub mod auth;
 pub mod ca;
 pub mod claims;

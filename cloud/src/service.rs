@@ -4,14 +4,19 @@ use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender as Waking, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use crate::alerts::deliver::Deliverer;
+use crate::alerts::evaluate::Evaluator;
+use crate::alerts::reach::Reach;
+use crate::alerts::send::Sender;
+use crate::alerts::{Alerting, Facts};
 use crate::ca::{ServerTls, TlsSettings};
 use crate::claims::Claims;
-use crate::config::Settings;
+use crate::config::{Settings, dial};
 use crate::db::Db;
 use crate::db::several::{Neighbours, Teller};
 use crate::events::{Events, Waker};
@@ -48,6 +53,7 @@ pub struct Service {
     pub is_new: bool,
     fronts: Vec<FrontHandle>,
     retention: Option<Retention>,
+    alerting: Option<Alerting>,
     _neighbours: Option<Neighbours>,
     _lock: File,
 }
@@ -102,6 +108,14 @@ impl Service {
         app.claims = claims;
         app.upgrade_key.clone_from(&settings.upgrade_key);
         app.fronts = counters.to_vec();
+        app.sender = Arc::new(sender(settings, &identity));
+        app.pages = pages_url(settings, &identity);
+        let evaluator = Evaluator::new(Arc::clone(&db), Arc::clone(&app.events), now());
+        let deliverer = Deliverer {
+            db: Arc::clone(&db),
+            sender: Arc::clone(&app.sender),
+            pages: app.pages.clone(),
+        };
         if app.site.is_empty() {
             log::warn!("this build has no pages, only the API: run ci/web and build it again");
         }
@@ -121,6 +135,7 @@ impl Service {
             is_new,
             fronts: vec![sensors, web],
             retention: Some(Retention::start(db)?),
+            alerting: Some(Alerting::start(evaluator, deliverer, facts(&tls))?),
             _neighbours: neighbours,
             _lock: lock,
         })
@@ -137,6 +152,9 @@ impl Service {
     pub fn stop(mut self) {
         for front in &self.fronts {
             front.shutdown();
+        }
+        if let Some(alerting) = self.alerting.take() {
+            alerting.stop();
         }
         if let Some(retention) = self.retention.take() {
             retention.stop();
@@ -252,6 +270,27 @@ fn identity_of(settings: &Settings, tls: &ServerTls, sensors: SocketAddr) -> Ide
     }
 }
 
+/// Who connects to receivers of alerts.
+fn sender(settings: &Settings, identity: &Identity) -> Sender {
+    Sender {
+        reach: Reach { allowed: settings.alerts.networks.clone() },
+        mail: settings.alerts.mail.clone(),
+        host: identity.host.clone(),
+    }
+}
+
+/// Where people open the pages, as far as this service knows.
+fn pages_url(settings: &Settings, identity: &Identity) -> String {
+    let usual = || format!("https://{}", dial(&identity.host, settings.web.port()));
+    settings.alerts.web_url.clone().unwrap_or_else(usual)
+}
+
+fn facts(tls: &Arc<ServerTls>) -> Facts {
+    let tls = Arc::clone(tls);
+    let certificate_expires_at = Box::new(move || Some(tls.expires_at()));
+    Facts { now, certificate_expires_at }
+}
+
 fn words(error: crate::db::DbError) -> String {
     error.to_string()
 }
@@ -259,7 +298,7 @@ fn words(error: crate::db::DbError) -> String {
 /// The thread that deletes what is too old.
 struct Retention {
     stop: Arc<AtomicBool>,
-    wake: Sender<()>,
+    wake: Waking<()>,
     thread: JoinHandle<()>,
 }
 
@@ -308,6 +347,7 @@ fn expire(db: &Db, stop: &AtomicBool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::AlertSettings;
     use crate::db::tests::Folder;
 
     #[test]
@@ -323,6 +363,7 @@ mod tests {
             upgrade_key: None,
             names: vec!["localhost".to_owned()],
             tls: None,
+            alerts: AlertSettings::default(),
         };
         let service = Service::start(&settings).expect("it starts");
         assert!(service.is_running());

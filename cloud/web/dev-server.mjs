@@ -9,6 +9,7 @@ import { readFile } from "node:fs/promises";
 import { extname, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildWeb } from "./build.mjs";
+import { answerAlerts, makeAlerts } from "./dev/alerts.mjs";
 import { makeCall } from "./dev/calls.mjs";
 import { fitsPeer, makePeers } from "./dev/peers.mjs";
 import { random as seeded } from "./dev/random.mjs";
@@ -60,6 +61,7 @@ export async function startDevServer({
   const strangers = empty ? [] : makeStrangers(random, now);
   const registrations = empty ? [] : makeRegistrations(seeded(11), sensors, now);
   const peers = empty ? [] : makePeers(seeded(13), sensors, now);
+  const alerting = makeAlerts(sensors, now);
   const seeing = sensors.filter((sensor) => sensor.last_cdr_at !== null);
   let serial = 1;
   let number = 0;
@@ -352,6 +354,12 @@ export async function startDevServer({
         });
       }
       return { body: { serial } };
+    }
+    if (path.startsWith("/alert")) {
+      const body = request.method === "POST" ? JSON.parse((await text(request)) || "{}") : null;
+      const answer = answerAlerts(alerting, sensors, request.method, path, body);
+      if (answer && body) changed();
+      if (answer) return answer;
     }
     const route = routes[`${request.method} ${path}`];
     if (route) {

@@ -4,11 +4,12 @@ use core::fmt::Write;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringside_protocol::PROTOCOL_VERSION;
-use ringside_protocol::cdr::{Boot, Cdr, EndedBy, Fingerprint};
+use ringside_protocol::cdr::{Boot, CallId, Cdr, EndedBy, Fingerprint};
 use ringside_protocol::message::{Batch, BatchAck};
 use ringside_protocol::record::Record;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
+use super::alerts::queue::{call_channels, push_call};
 use super::customers::count;
 use super::intake::Intake;
 use super::search::column;
@@ -90,6 +91,10 @@ struct Writer<'a> {
     hours: BTreeMap<UnixMicros, Counts>,
     /// Whether the days' calls are counted and have terms.
     counted: BTreeMap<String, bool>,
+    /// Webhooks that are told of finished calls, with how much each has waiting.
+    hooks: Vec<(i64, u32)>,
+    /// Calls of which a webhook will not be told: too many wait.
+    untold: u32,
 }
 
 impl<'a> Writer<'a> {
@@ -104,7 +109,8 @@ impl<'a> Writer<'a> {
             })?;
         let ack = BatchAck { stored: 0, known: 0, expired: 0, refused: 0 };
         let intake = Intake::open(tx, origin.customer, now)?;
-        let (open, misdated, newest) = (None, 0, None);
+        let hooks = call_channels(tx, origin.customer)?;
+        let (open, misdated, newest, untold) = (None, 0, None, 0);
         Ok(Self {
             tx,
             origin,
@@ -118,6 +124,8 @@ impl<'a> Writer<'a> {
             terms: BTreeMap::new(),
             hours: BTreeMap::new(),
             counted: BTreeMap::new(),
+            hooks,
+            untold,
         })
     }
 
@@ -152,7 +160,16 @@ impl<'a> Writer<'a> {
         self.intake.add(bytes);
         if matches!(record, Record::Call(_)) {
             self.newest = self.newest.max(Some(ended_at));
+            self.tell_of(record.number())?;
         }
+        Ok(())
+    }
+
+    /// Queues a finished call for the webhooks that are told of calls.
+    fn tell_of(&mut self, number: u64) -> Result<()> {
+        let Origin { customer, device, boot } = self.origin;
+        let call = CallId { device, boot, number };
+        self.untold += push_call(self.tx, customer, call, &mut self.hooks, self.now)?;
         Ok(())
     }
 
@@ -265,6 +282,7 @@ impl<'a> Writer<'a> {
         let Origin { customer, device, .. } = self.origin;
         count(self.tx, customer, "cdrs_expired", self.ack.expired)?;
         count(self.tx, customer, "cdrs_misdated", self.misdated)?;
+        count(self.tx, customer, "call_notifications_dropped", self.untold)?;
         if self.ack.stored > 0 {
             self.intake.close(self.tx)?;
         }
@@ -310,8 +328,13 @@ pub fn legs_key(cdr: &Cdr) -> &str {
     cdr.legs.as_ref().map_or(cdr.call_id.as_str(), |legs| legs.key.as_str())
 }
 
+/// The MOS of the call's worst direction, 1/100.
+pub(crate) fn worst_mos(cdr: &Cdr) -> Option<u16> {
+    cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos)
+}
+
 /// The call's addresses without ports, each once, with a space before and after each.
-fn addresses(cdr: &Cdr) -> String {
+pub(crate) fn addresses(cdr: &Cdr) -> String {
     let unique: BTreeSet<_> = cdr.addresses.iter().map(|address| address.ip()).collect();
     let mut text = String::from(" ");
     for address in unique.into_iter().take(MAX_COLUMN_ADDRESSES) {

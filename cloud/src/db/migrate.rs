@@ -4,7 +4,7 @@ use super::engine::Purpose;
 use super::{Connection, DbError, Result, Series, day_tables, dialect};
 
 /// The schema that this build reads and writes.
-pub const SCHEMA_VERSION: i64 = 10;
+pub const SCHEMA_VERSION: i64 = 11;
 
 /// What each schema adds, in order. Both engines run all of them.
 const STEPS: &[(i64, &str)] = &[
@@ -20,6 +20,7 @@ const STEPS: &[(i64, &str)] = &[
     (9, include_str!("hours.sql")),
     (9, include_str!("retention.sql")),
     (10, include_str!("retrieval.sql")),
+    (11, include_str!("alerts.sql")),
 ];
 
 /// The schema since which there is PostgreSQL: it has the tables of all days from the start.

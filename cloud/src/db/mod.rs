@@ -44,6 +44,7 @@ use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
 use self::engine::Purpose;
 
+pub mod alerts;
 pub mod backup;
 pub mod calls;
 pub mod cdrs;

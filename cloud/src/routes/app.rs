@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ringside_protocol::time::UnixMicros;
 
+use super::alerts_channels::Tests;
 use super::reply::ApiError;
 use super::turns::Turns;
 use super::users::{MAX_TRIES, TRY_WINDOW_SECONDS};
+use crate::alerts::send::Sender;
 use crate::auth::{Logins, RateLimit};
 use crate::claims::Claims;
 use crate::db::Db;
@@ -51,9 +53,15 @@ pub struct App {
     /// it does not trust: for a year the page could not be opened from a new machine. It also holds
     /// for every other port of the name, where other services may speak HTTP.
     pub hsts: bool,
+    /// Sends messages of alerts.
+    pub sender: Arc<Sender>,
+    /// Where these pages are, for links in messages; without a slash at its end.
+    pub pages: String,
     pub(super) logins: Logins,
     pub(super) answers: Answers,
     pub(super) hours: HourCache,
+    /// Tests of channels on their way.
+    pub(super) tests: Tests,
     /// Requests at work.
     pub(super) turns: Turns,
     /// Attempts to change the own password.
@@ -89,9 +97,13 @@ impl App {
         identity: Identity,
         clock: Clock,
     ) -> Self {
+        let pages = format!("https://{}", identity.host);
         Self {
             db,
             events,
+            sender: Arc::default(),
+            pages,
+            tests: Tests::default(),
             sensors: Arc::clone(&waker),
             relay: None,
             claims: Arc::default(),

@@ -3,6 +3,10 @@
 //! A request comes to [`handle`]. Its route says who may ask: a handler that needs a [`Scope`] or
 //! an [`Admin`] is only called with one, and the questions to the database take nothing else.
 
+mod alerts;
+mod alerts_calls;
+mod alerts_channels;
+mod alerts_rules;
 mod api_tokens;
 mod app;
 mod audit;
@@ -41,6 +45,10 @@ pub(crate) mod tests;
 
 use ringside_protocol::time::UnixMicros;
 
+pub use self::alerts::{MAX_NOTE, MAX_PAST_SHOWN, MAX_SILENCE_DAYS, MAX_SILENCES};
+pub(crate) use self::alerts_calls::{call_fits, call_summary};
+pub use self::alerts_channels::MAX_CHANNELS;
+pub use self::alerts_rules::MAX_ALERT_RULES;
 pub use self::api_tokens::{MAX_API_TOKENS, MAX_DAYS, MAX_NAME_CHARS};
 pub use self::app::{App, Clock};
 pub use self::audit::MAX_ENTRIES;
@@ -134,6 +142,23 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v1/rules/dry_run", Handler::Admin(rules::dry_run)),
     route("POST", "/api/v1/rules/{id}", Handler::Admin(rules::change)),
     route("POST", "/api/v1/rules/{id}/delete", Handler::Admin(rules::delete)),
+    route("GET", "/api/v1/alerts", Handler::Scope(alerts::list)),
+    route("GET", "/api/v1/alerts/count", Handler::Caller(alerts::count)),
+    route("POST", "/api/v1/alerts/{id}/acknowledge", Handler::Scope(alerts::acknowledge)),
+    route("GET", "/api/v1/alert_rules", Handler::Scope(alerts_rules::list)),
+    route("POST", "/api/v1/alert_rules", Handler::Admin(alerts_rules::make)),
+    // Before those with a number, which would match it.
+    route("POST", "/api/v1/alert_rules/dry_run", Handler::Admin(alerts_rules::dry_run)),
+    route("POST", "/api/v1/alert_rules/{id}", Handler::Admin(alerts_rules::change)),
+    route("POST", "/api/v1/alert_rules/{id}/delete", Handler::Admin(alerts_rules::delete)),
+    route("GET", "/api/v1/alert_channels", Handler::Admin(alerts_channels::list)),
+    route("POST", "/api/v1/alert_channels", Handler::Admin(alerts_channels::make)),
+    route("POST", "/api/v1/alert_channels/{id}", Handler::Admin(alerts_channels::change)),
+    route("POST", "/api/v1/alert_channels/{id}/delete", Handler::Admin(alerts_channels::delete)),
+    route("POST", "/api/v1/alert_channels/{id}/test", Handler::Admin(alerts_channels::test)),
+    route("GET", "/api/v1/alert_silences", Handler::Scope(alerts::silences)),
+    route("POST", "/api/v1/alert_silences", Handler::Admin(alerts::silence)),
+    route("POST", "/api/v1/alert_silences/{id}/delete", Handler::Admin(alerts::end_silence)),
     route("GET", "/api/v1/live", Handler::Scope(live::live)),
     route("GET", "/api/v1/registrations", Handler::Scope(listing::list::<Registrations>)),
     route("GET", "/api/v1/registrations/{id}", Handler::Scope(registrations::one)),
@@ -225,6 +250,11 @@ fn call(handler: &Handler, context: &Context<'_>) -> Answer {
             turns::in_turn(context, admin.customer(), || answer(context, &admin))
         }
     }
+}
+
+/// Names and values of a filter as it stands in an address; `None` where it is not encoded so.
+pub(crate) fn address_parameters(text: &str) -> Option<Vec<(String, String)>> {
+    query::parameters(text).ok()
 }
 
 /// What stands at the place of the name in braces, if `path` fits; empty where there is none.

@@ -70,7 +70,7 @@ interface Options {
   signal?: AbortSignal | undefined;
 }
 
-async function request<T>(path: string, options: Options = {}): Promise<T> {
+export async function request<T>(path: string, options: Options = {}): Promise<T> {
   const response = await ask(path, options);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }

@@ -3,6 +3,7 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useErrorBoundary } from "preact/hooks";
+import { startAlertCount } from "./alerts/count.js";
 import { later } from "./components/Later.js";
 import { Failed, Notice, Waiting } from "./components/Notice.js";
 import { Shell } from "./components/Shell.js";
@@ -26,6 +27,7 @@ import "./styles/index.css";
 
 const Admin = later(() => import("./pages/Admin.js").then((module) => module.Admin));
 const Audit = later(() => import("./pages/Audit.js").then((module) => module.Audit));
+const Alerts = later(() => import("./pages/Alerts.js").then((module) => module.Alerts));
 const Rules = later(() => import("./pages/Rules.js").then((module) => module.Rules));
 
 function App() {
@@ -91,6 +93,8 @@ function NamedPage() {
       return <Admin part={shown.part} />;
     case "audit":
       return <Audit />;
+    case "alerts":
+      return <Alerts tab={shown.tab} />;
     case "missing":
       return <Missing />;
   }
@@ -100,6 +104,7 @@ startStore();
 startRouter();
 startKeys();
 startLive();
+startAlertCount();
 effect(() => {
   if (session.value) void loadSensors();
   else forgetList();

@@ -2,6 +2,9 @@
 
 import { computed, signal } from "@preact/signals";
 
+/** The parts of the page of alerts; the first is the alerts themselves. */
+export type AlertTab = "" | "rules" | "channels" | "silences";
+
 export type Page =
   | { name: "calls" }
   | { name: "call"; id: string }
@@ -15,6 +18,7 @@ export type Page =
   | { name: "rules" }
   | { name: "admin"; part: AdminPart }
   | { name: "audit" }
+  | { name: "alerts"; tab: AlertTab }
   | { name: "missing" };
 
 export const ADMIN_PARTS = ["people", "retrieval", "tokens"] as const;
@@ -39,6 +43,8 @@ export function parsePath(path: string): Page {
     const part = ADMIN_PARTS.find((one) => one === (id ?? "people"));
     return part ? { name: "admin", part } : { name: "missing" };
   }
+  if (first === "alerts" && ["", "rules", "channels", "silences"].includes(id ?? ""))
+    return { name: "alerts", tab: (id ?? "") as AlertTab };
   return { name: "missing" };
 }
 

@@ -244,6 +244,64 @@ await test("peers: silent ones are chosen, searched and opened", async () => {
   await none.getByRole("heading", { name: "No peers yet" }).waitFor();
 });
 
+await test("alerts: many sensors are one card, it is acknowledged, and it opens the search behind it", async () => {
+  const page = await open({ path: "/alerts" });
+  const offline = page.locator(".alert-group", { hasText: "Sensor offline" });
+  await offline.getByText("2 sensors").waitFor();
+  assert.doesNotMatch(await page.locator("main").innerText(), /T\d\d:\d\d:\d\dZ/, "moments are the reader's");
+  await page.getByRole("link", { name: /^Alerts/ }).first().getByText("4").waitFor();
+  await page.getByRole("button", { name: "Acknowledge Sensor offline" }).click();
+  await page.getByLabel("A word for the others (may stay empty)").fill("the site has no power");
+  await page.getByRole("dialog").getByRole("button", { name: "Acknowledge" }).click();
+  await offline.getByText("the site has no power").first().waitFor();
+  await page.locator(".alert-group", { hasText: "Bad quality" }).getByRole("link", { name: "These calls" }).click();
+  await page.waitForURL(/calls\?answered=true&band=degraded&sensor=.*from=/);
+});
+
+await test("an alert rule is made as a sentence and tried on the last day", async () => {
+  const page = await open({ path: "/alerts/rules" });
+  await page.getByRole("button", { name: "New rule" }).click();
+  await page.getByLabel("Name").fill("Silent calls");
+  await page.getByLabel("Calls that are: what is looked at", { exact: true }).selectOption("flag");
+  await page.getByLabel("Calls that are: value", { exact: true }).selectOption("silent");
+  await page.getByLabel("Threshold").fill("2.5");
+  await page.getByText("More than 2.5 % of the calls (answered) that one sensor sees in 15 minutes are: Flag silent.").waitFor();
+  await page.getByRole("button", { name: "Try on the last 24 hours" }).click();
+  await page.getByText("It would have fired 3 times").waitFor();
+  await page.getByLabel("What is measured").selectOption("offline");
+  await page.getByRole("dialog").getByText("Sensor not heard of: more than 5 minutes.").waitFor();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("heading", { name: "Silent calls" }).waitFor();
+});
+
+await test("a channel is made, shows its key once, and says how a test went", async () => {
+  const page = await open({ path: "/alerts/channels" });
+  await page.getByRole("button", { name: "Send a test to Ticket system" }).click();
+  await page.getByText("The test did not get through.").waitFor();
+  await page.getByRole("button", { name: "New channel" }).click();
+  await page.getByRole("button", { name: "Webhook" }).click();
+  await page.getByLabel("Name").fill("Chat");
+  await page.getByLabel("Address").fill("https://chat.example.net/hook");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("shown this once").waitFor();
+  await page.getByRole("button", { name: "I have it" }).click();
+  await page.getByRole("heading", { name: "Chat" }).waitFor();
+  const none = await open({ path: "/alerts/channels", of: empty });
+  await none.getByRole("heading", { name: "Nobody hears of alerts yet" }).waitFor();
+});
+
+await test("a silence is made and ended", async () => {
+  const page = await open({ path: "/alerts/silences" });
+  await page.getByRole("button", { name: "New silence" }).click();
+  await page.getByLabel("Rule").selectOption({ label: "Clock is wrong" });
+  await page.getByRole("button", { name: "1 day" }).click();
+  await page.getByLabel("Why").fill("the time server moves");
+  await page.getByRole("dialog").getByRole("button", { name: "Silence" }).click();
+  await page.getByText("the time server moves").waitFor();
+  await page.getByRole("button", { name: "End now: Clock is wrong" }).click();
+  await page.waitForFunction(() => !document.body.innerText.includes("the time server moves"));
+});
+
 await test("the form filters too", async () => {
   const page = await open({ path: "/calls?range=25d" });
   await page.getByRole("button", { name: "Filters" }).click();
@@ -529,6 +587,10 @@ const PLACES = [
   "/admin/retrieval",
   "/admin/tokens",
   "/audit",
+  "/alerts",
+  "/alerts/rules",
+  "/alerts/channels",
+  "/alerts/silences",
   "/registrations?order=worst",
   `/registrations/${server.registrations[0].id}`,
   "/peers?order=worst",
@@ -566,6 +628,13 @@ for (const colorScheme of ["light", "dark"]) {
       { path: "/admin", click: "Change carla@example.net" },
       { path: "/sensors", click: "Upgrade…" },
       { path: "/sensors", click: "Add sensor" },
+      { path: "/alerts", of: empty },
+      { path: "/alerts", click: "Acknowledge Sensor offline" },
+      { path: "/alerts/rules", click: "Change Bad quality" },
+      { path: "/alerts/channels", of: empty },
+      { path: "/alerts/channels", click: "Change Night shift" },
+      { path: "/alerts/channels", click: "Send a test to Ticket system" },
+      { path: "/alerts/silences", click: "New silence" },
       { path: "/calls", key: "?" },
       { path: "/calls", key: "Control+k" },
       { path: "/calls", key: "/" },

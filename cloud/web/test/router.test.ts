@@ -14,11 +14,13 @@ test("every page has its path", () => {
   assert.deepEqual(parsePath("/peers/ab-1"), { name: "peer", id: "ab-1" });
   assert.deepEqual(parsePath("/sensors"), { name: "sensors" });
   assert.deepEqual(parsePath("/rules"), { name: "rules" });
+  assert.deepEqual(parsePath("/alerts"), { name: "alerts", tab: "" });
+  assert.deepEqual(parsePath("/alerts/channels"), { name: "alerts", tab: "channels" });
   assert.deepEqual(parsePath("/sensors/x%20y"), { name: "sensor", id: "x y" });
 });
 
 test("other paths are missing pages", () => {
-  for (const path of ["/x", "/live/x", "/calls/a/b", "/sensors/%E0%A4%A", "/x/calls"]) {
+  for (const path of ["/x", "/live/x", "/calls/a/b", "/sensors/%E0%A4%A", "/x/calls", "/alerts/x"]) {
     assert.deepEqual(parsePath(path), { name: "missing" }, path);
   }
 });

@@ -84,11 +84,17 @@ fn answers_are_as_described() {
         ("/api/v1/users", "/api/v1/users".to_owned()),
         ("/api/v1/packages", "/api/v1/packages".to_owned()),
         ("/api/v1/upgrades", "/api/v1/upgrades".to_owned()),
+        ("/api/v1/alerts", "/api/v1/alerts".to_owned()),
+        ("/api/v1/alerts/count", "/api/v1/alerts/count".to_owned()),
+        ("/api/v1/alert_rules", "/api/v1/alert_rules".to_owned()),
+        ("/api/v1/alert_channels", "/api/v1/alert_channels".to_owned()),
+        ("/api/v1/alert_silences", "/api/v1/alert_silences".to_owned()),
     ];
     super::upgrades::begun(&bench, &us, &bench.ours);
     assert_eq!(bench.post(&us, "/api/v1/tokens").status, 201);
     let rule = serde_json::json!({ "text": "keep sip when caller = 1*" });
     assert_eq!(bench.post_json(&us, "/api/v1/rules", &rule).status, 201);
+    super::alerts::one_of_each(&bench, &us);
     for (path, target) in targets {
         let schema = &description["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
             ["schema"];

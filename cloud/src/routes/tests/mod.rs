@@ -1,5 +1,6 @@
 //! The routes through [`handle`](super::handle), over a database of a test's own.
 
+pub(crate) mod alerts;
 mod auth;
 mod calls;
 mod captures;

@@ -16,7 +16,7 @@ interface Choice {
   label: string;
 }
 
-function choices(key: FieldKey): Choice[] | null {
+export function choices(key: FieldKey): Choice[] | null {
   switch (key) {
     case "answered":
       return [

@@ -55,6 +55,8 @@ function everything(): Item[] {
     },
     { icon: "sensor", text: "Sensors", note: "page", run: () => navigate("/sensors") },
     { icon: "filter", text: "Rules", note: "page", run: () => navigate("/rules") },
+    { icon: "filter", text: "Alerts", note: "page", run: () => navigate("/alerts") },
+    { icon: "filter", text: "Alert rules", note: "page", run: () => navigate("/alerts/rules") },
     ...(isAdmin()
       ? ([
           { icon: "user", text: "Admin", note: "page", run: () => navigate("/admin") },

@@ -1,6 +1,7 @@
 // The frame around every page: where one can go, whether data is live, who is logged in.
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { alertCount } from "../alerts/count.js";
 import { useKeys } from "../keys.js";
 import { live } from "../live.js";
 import { page, place } from "../router.js";
@@ -58,6 +59,10 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
           </Tab>
           <Tab name="rules" to="/rules">
             Rules
+          </Tab>
+          <Tab name="alerts" to="/alerts">
+            Alerts
+            <AlertBadge />
           </Tab>
           {isAdmin() && (
             <Tab name="admin" to="/admin">
@@ -119,7 +124,7 @@ function Tabs({ children }: { children: preact.ComponentChildren }) {
     const current = nav?.querySelector<HTMLElement>("[aria-current]");
     if (nav && current) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
     hint();
-  }, [page.value.name]);
+  }, [page.value.name, alertCount.value.open]);
   useEffect(() => {
     addEventListener("resize", hint);
     return () => removeEventListener("resize", hint);
@@ -136,15 +141,27 @@ function Tab({
   to,
   children,
 }: {
-  name: "calls" | "live" | "registrations" | "peers" | "sensors" | "rules" | "admin" | "audit";
+  name: "calls" | "live" | "registrations" | "peers" | "sensors" | "rules" | "alerts" | "admin" | "audit";
   to: string;
-  children: string;
+  children: preact.ComponentChildren;
 }) {
   const current = page.value.name === name || page.value.name === name.slice(0, -1);
   return (
     <a href={to} {...(current ? { "aria-current": "page" as const } : {})}>
       {children}
     </a>
+  );
+}
+
+/** How many alerts are open; one that nobody has seen yet is coloured by how bad it is. */
+function AlertBadge() {
+  const { open, unseen, worst } = alertCount.value;
+  if (open === 0) return null;
+  return (
+    <span class={`badge ${unseen > 0 ? `badge-${worst}` : ""}`} title={`${open} open, ${unseen} not seen yet`}>
+      {open}
+      <span class="hidden"> open</span>
+    </span>
   );
 }
 
