@@ -455,8 +455,16 @@ await test("nothing scrolls sideways at 390 px", async () => {
   for (const path of PLACES) {
     const page = await open({ path, viewport: { width: 390, height: 844 } });
     await settled(page);
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(over <= 0, `${path}: ${over} px too wide`);
+    const { over, widest } = await page.evaluate(() => {
+      const ends = [...document.querySelectorAll("body *")]
+        .map((element) => ({ element, right: element.getBoundingClientRect().right }))
+        .sort((a, b) => b.right - a.right);
+      return {
+        over: document.documentElement.scrollWidth - innerWidth,
+        widest: ends.slice(0, 3).map(({ element, right }) => `${right} ${element.outerHTML.slice(0, 120)}`),
+      };
+    });
+    assert.ok(over <= 0, `${path}: ${over} px too wide: ${widest.join(" | ")}`);
     await page.context().close();
   }
 });
