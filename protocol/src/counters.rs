@@ -186,6 +186,6 @@ counters! {
     PeersUntold = "peers_untold",
     /// Requests outside calls whose answer was not waited for because too many were open.
     PeerRequestsUnfollowed = "peer_requests_unfollowed",
-    /// Voice quality reports of a call whose record had just been made.
+    /// Voice quality reports that came when their call's record had been made: over 0.5 s after BYE.
     QualityReportsLate = "quality_reports_late",
 }

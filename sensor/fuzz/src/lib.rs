@@ -20,7 +20,7 @@ use ringside_sensor::call::codec::Codec;
 use ringside_sensor::capture::file::FileSource;
 use ringside_sensor::capture::{Frame, LinkType};
 use ringside_sensor::counters::Counters;
-use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, Options, PortSet};
+use ringside_sensor::decode::{Decoder, DecoderSettings, Framing, Looked, Options, PortSet, media};
 use ringside_sensor::peer::Methods;
 use ringside_sensor::retrieval::direct::is_request;
 use ringside_sensor::store::export::{self, FileFormat};
@@ -118,8 +118,12 @@ pub fn segment(bytes: &[u8]) {
 /// A pcap or pcapng file, gzipped or not.
 pub fn file(bytes: &[u8]) {
     let Ok(mut source) = FileSource::from_reader(Cursor::new(bytes.to_vec())) else { return };
-    while let Ok(Some(frame)) = source.next_frame() {
+    loop {
+        let mut ahead = None;
+        source.look_ahead(1, |_, bytes| ahead = Some(bytes.to_vec()));
+        let Ok(Some(frame)) = source.next_frame() else { break };
         assert!(frame.original_len as usize >= frame.bytes.len());
+        assert!(ahead.is_none_or(|ahead| ahead == frame.bytes));
     }
     assert!(source.position() <= u64::MAX / 2);
 }
@@ -133,6 +137,7 @@ pub fn frames(link_type: LinkType, bytes: &[u8]) {
     };
     for (number, frame) in chunks(bytes).enumerate() {
         let frame = Frame { link_type, ..ethernet(number as u64 * 100_000, frame) };
+        let _ = media::glance(link_type, frame.bytes);
         decoder.handle_frame(&frame, &mut counters, &mut sink);
     }
     decoder.finish(&mut counters, &mut sink);

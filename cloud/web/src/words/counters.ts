@@ -222,7 +222,7 @@ export const COUNTERS: Record<string, Counter> = {
   },
   quality_reports_late: {
     group: "SIP",
-    means: "Voice quality reports of a call whose record had just been made: the phone sends them more than half a second after BYE.",
+    means: "Voice quality reports that came when their call's record had been made: over 0.5 s after BYE.",
   },
 };
 
