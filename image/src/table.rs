@@ -220,7 +220,9 @@ pub fn read(file: &File, disk_bytes: u64) -> Result<Vec<Entry>, TableError> {
 }
 
 impl Ids<'_> {
-    fn of(self, what: &str) -> Uuid {
+    /// The identifier of the partition with this name, or of the `disk`.
+    #[must_use]
+    pub fn of(self, what: &str) -> Uuid {
         let Ids::From(seed) = self else { return Uuid::new_v4() };
         let text = format!("ringside-image\0{seed}\0{what}");
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());

@@ -32,8 +32,9 @@ usage:
   ringside-sensor version
 on a box, for its start scripts:
   ringside-sensor provision FILE --into DIR
-  ringside-sensor slots show|judge|install-begun|installed|up|healthy|unhealthy
-                  --running A|B --block FILE --block FILE [--version VERSION] [--config FILE]
+  ringside-sensor slots show|try|judge|install-begun|installed|up|healthy|unhealthy
+                  --running A|B --block FILE --block FILE [--autoboot FILE]
+                  [--version VERSION] [--config FILE]
 
 CALL is a call's id, or its SIP Call-ID. A rules file has one capture rule a line, as in
   keep sip, rtp, rtcp when caller = +4930*
@@ -341,6 +342,7 @@ struct Options {
     takes_over: bool,
     into: Option<PathBuf>,
     blocks: Vec<PathBuf>,
+    autoboot: Option<PathBuf>,
     running: Option<Slot>,
     version: Option<String>,
     wants_help: bool,
@@ -401,6 +403,9 @@ impl Options {
                 Long("forget") => options.forgets = true,
                 Long("into") => options.into = Some(parser.value().map_err(sentence)?.into()),
                 Long("block") => options.blocks.push(parser.value().map_err(sentence)?.into()),
+                Long("autoboot") => {
+                    options.autoboot = Some(parser.value().map_err(sentence)?.into());
+                }
                 Long("running") => {
                     let slot = text(parser, "--running")?;
                     options.running = Some(slot.parse().map_err(|_| "--running is A or B")?);
@@ -430,6 +435,7 @@ impl Options {
         let asked = SlotsAsked {
             verb: verb.display().to_string(),
             blocks,
+            autoboot: self.autoboot.take(),
             running: self.running.take(),
             version: self.version.take(),
         };
@@ -481,6 +487,7 @@ impl Options {
             ("--take-over", self.takes_over),
             ("--into", self.into.is_some()),
             ("--block", !self.blocks.is_empty()),
+            ("--autoboot", self.autoboot.is_some()),
             ("--running", self.running.is_some()),
             ("--version", self.version.is_some()),
         ];

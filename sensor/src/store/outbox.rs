@@ -23,7 +23,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use ringside_protocol::cdr::{Boot, Fingerprint};
 use ringside_protocol::counters::Counter;
