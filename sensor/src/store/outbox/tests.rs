@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use proptest::prelude::*;
 use ringside_protocol::cdr::Cdr;
