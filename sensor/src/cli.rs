@@ -31,6 +31,7 @@ usage:
   ringside-sensor store verify [--store DIR] [--config FILE]
   ringside-sensor version
 on a box, for its start scripts:
+  ringside-sensor run --config FILE --early FILE
   ringside-sensor provision FILE --into DIR
   ringside-sensor slots show|try|judge|install-begun|installed|up|healthy|unhealthy
                   --running A|B --block FILE --block FILE [--autoboot FILE]
@@ -86,6 +87,8 @@ pub enum Command {
     Run {
         /// `--config`.
         config: Option<PathBuf>,
+        /// `--early`: what holds until that file is there.
+        early: Option<PathBuf>,
         /// `--read`: a file in the interface's place.
         read: Option<PathBuf>,
         /// `--speed`.
@@ -240,6 +243,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
     let command = match name.as_str() {
         "run" => Command::Run {
             config: options.config.take(),
+            early: options.early.take(),
             read: options.read.take(),
             speed: options.speed.take().unwrap_or_default(),
             rules: options.rules.take(),
@@ -343,6 +347,7 @@ struct Options {
     into: Option<PathBuf>,
     blocks: Vec<PathBuf>,
     autoboot: Option<PathBuf>,
+    early: Option<PathBuf>,
     running: Option<Slot>,
     version: Option<String>,
     wants_help: bool,
@@ -403,6 +408,7 @@ impl Options {
                 Long("forget") => options.forgets = true,
                 Long("into") => options.into = Some(parser.value().map_err(sentence)?.into()),
                 Long("block") => options.blocks.push(parser.value().map_err(sentence)?.into()),
+                Long("early") => options.early = Some(parser.value().map_err(sentence)?.into()),
                 Long("autoboot") => {
                     options.autoboot = Some(parser.value().map_err(sentence)?.into());
                 }
@@ -488,6 +494,7 @@ impl Options {
             ("--into", self.into.is_some()),
             ("--block", !self.blocks.is_empty()),
             ("--autoboot", self.autoboot.is_some()),
+            ("--early", self.early.is_some()),
             ("--running", self.running.is_some()),
             ("--version", self.version.is_some()),
         ];
@@ -528,6 +535,7 @@ mod tests {
             parse_words("run --config a.conf --read - --speed realtime"),
             Ok(Command::Run {
                 config: Some("a.conf".into()),
+                early: None,
                 read: Some("-".into()),
                 speed: Speed::Realtime,
                 rules: None

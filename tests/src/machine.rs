@@ -266,15 +266,14 @@ impl Machine {
 
     /// Cuts its power; answers its whole console.
     pub fn cut_power(mut self) -> String {
-        self.process.kill();
         if let Some(cache) = &self.cache {
-            let seed = self.age().subsec_nanos();
-            let (kept, lost) = cache.cut_power(seed.into());
+            let (kept, lost) = cache.cut_power(self.age().subsec_nanos().into());
             println!(
-                "power cut after {:?}: {kept} sectors of the disk's cache kept, {lost} lost",
+                "power cut after {:?}: of the disk's cache {kept} sectors kept, {lost} lost",
                 self.age()
             );
         }
+        self.process.kill();
         self.process.written()
     }
 

@@ -18,10 +18,17 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 const SECTOR: u64 = 512;
 const SECTOR_BYTES: usize = 512;
+
+/// How long a cut waits for a moment at which something is cached.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Of how many sectors in the cache, at most, it waits.
+const MOST_AWAITED: u64 = 8;
 
 /// Longest request that is served, bytes.
 const MAX_REQUEST: u32 = 32 << 20;
@@ -42,7 +49,23 @@ const EINVAL: u32 = 22;
 #[derive(Debug)]
 pub struct WriteCache {
     port: u16,
-    medium: Arc<Mutex<Medium>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    medium: Mutex<Medium>,
+    written: Condvar,
+}
+
+impl Shared {
+    fn new(medium: Medium) -> Arc<Self> {
+        Arc::new(Self { medium: Mutex::new(medium), written: Condvar::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Medium> {
+        self.medium.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug)]
@@ -65,17 +88,17 @@ impl WriteCache {
         let file = File::options().read(true).write(true).open(disk).expect("it is there");
         let bytes = file.metadata().expect("it is there").len();
         let medium = Medium { file, bytes, cached: BTreeMap::new(), is_cut: false };
-        let medium = Arc::new(Mutex::new(medium));
+        let shared = Shared::new(medium);
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("it is bound").port();
-        let served = Arc::clone(&medium);
+        let served = Arc::clone(&shared);
         std::thread::spawn(move || {
             // QEMU opens one connection, and at its end there is nothing left to serve.
             if let Ok((stream, _)) = listener.accept() {
                 drop(serve(&stream, &served));
             }
         });
-        Self { port, medium }
+        Self { port, shared }
     }
 
     /// What QEMU has to open.
@@ -84,14 +107,17 @@ impl WriteCache {
         format!("nbd://127.0.0.1:{}", self.port)
     }
 
-    /// Power goes: of the sectors that were not flushed some reach the medium, by `seed`. Gives how
-    /// many did, and how many were lost.
+    /// Power goes, at a moment at which something is cached if there is one: of the sectors that were
+    /// not flushed some reach the medium, by `seed`. Gives how many did, and how many were lost.
     ///
     /// # Panics
     /// Where the file cannot be written.
     #[must_use]
     pub fn cut_power(&self, seed: u64) -> (usize, usize) {
-        let mut medium = self.medium.lock().unwrap_or_else(PoisonError::into_inner);
+        let awaited = 1 + seed % MOST_AWAITED;
+        let is_early = |medium: &mut Medium| (medium.cached.len() as u64) < awaited;
+        let waited = self.shared.written.wait_timeout_while(self.shared.lock(), PATIENCE, is_early);
+        let mut medium = waited.unwrap_or_else(PoisonError::into_inner).0;
         medium.is_cut = true;
         let (mut state, mut kept, mut lost) = (seed.wrapping_mul(2).wrapping_add(1), 0, 0);
         for (sector, content) in core::mem::take(&mut medium.cached) {
@@ -143,10 +169,10 @@ impl Medium {
     }
 }
 
-fn serve(stream: &TcpStream, medium: &Mutex<Medium>) -> io::Result<()> {
+fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let lock = || medium.lock().unwrap_or_else(PoisonError::into_inner);
-    if !negotiate(stream, lock().bytes)? {
+    let bytes = shared.lock().bytes;
+    if !negotiate(stream, bytes)? {
         return Ok(());
     }
     loop {
@@ -159,7 +185,7 @@ fn serve(stream: &TcpStream, medium: &Mutex<Medium>) -> io::Result<()> {
             let mut from = stream;
             from.read_exact(&mut data)?;
         }
-        let mut medium = lock();
+        let mut medium = shared.lock();
         let is_aligned = at % SECTOR == 0 && u64::from(bytes) % SECTOR == 0;
         let done = match kind {
             _ if medium.is_cut => return Ok(()),
@@ -171,6 +197,7 @@ fn serve(stream: &TcpStream, medium: &Mutex<Medium>) -> io::Result<()> {
             _ => Err(io::ErrorKind::Unsupported.into()),
         };
         drop(medium);
+        shared.written.notify_all();
         let mut answer = ANSWER_MAGIC.to_be_bytes().to_vec();
         answer.extend(if done.is_ok() { 0 } else { EINVAL }.to_be_bytes());
         answer.extend(handle.to_be_bytes());
@@ -277,8 +304,8 @@ mod tests {
         let mut read = [0; 4096];
         medium.read(0, &mut read).expect("read");
         assert_eq!((read[0], read[512], read[4095]), (1, 2, 3), "the cache is read");
-        let cache = WriteCache { port: 0, medium: Arc::new(Mutex::new(medium)) };
-        let (counted, lost) = cache.cut_power(7);
+        let cache = WriteCache { port: 0, shared: Shared::new(medium) };
+        let (counted, lost) = cache.cut_power(5);
         let disk = std::fs::read(folder.join("disk")).expect("it is there");
         assert_eq!((disk[0], disk[512]), (1, 2));
         let kept = disk[1024..].chunks(512).filter(|sector| **sector == [3; 512]).count();

@@ -55,6 +55,8 @@ pub(super) struct Snapshot {
     pub(super) health: Health,
     pub(super) server: Option<String>,
     pub(super) outbox: (u64, u64, u64),
+    /// The disk takes no records.
+    pub(super) is_disk_refusing: bool,
     /// Each slot with what it holds and how it stands.
     pub(super) slots: Vec<(String, String)>,
     /// A provisioning file that was refused, line by line.
@@ -76,6 +78,7 @@ impl Sources {
             ticks: self.ticks(at, &health, status.as_ref()),
             server: status.and_then(|status| status.server).map(|server| server.to_string()),
             outbox: (figures.outstanding(), figures.bytes, figures.max_bytes),
+            is_disk_refusing: figures.refusing,
             health: Health { memory_bytes: self.host.health().memory_bytes, ..health },
             slots: self.slots(),
             refused: self.lines("provision/refused"),
@@ -89,6 +92,7 @@ impl Sources {
             now,
             links: &links,
             interfaces: &health.interfaces,
+            takes_hep: self.loaded.config.hep,
             uplink: status,
             counters: &health.counters,
             channels: health.channels,
@@ -153,7 +157,8 @@ impl Snapshot {
             "channels": self.health.channels,
             "memory_bytes": self.health.memory_bytes,
             "server": self.server,
-            "outbox": { "cdrs": self.outbox.0, "bytes": self.outbox.1, "limit_bytes": self.outbox.2 },
+            "outbox": { "cdrs": self.outbox.0, "bytes": self.outbox.1, "limit_bytes": self.outbox.2,
+                        "disk_refuses": self.is_disk_refusing },
             "interfaces": self.health.interfaces.iter().map(interface).collect::<Vec<_>>(),
             "counters": counters,
             "slots": self.slots.iter().map(|(slot, state)| json!({ "slot": slot, "state": state }))

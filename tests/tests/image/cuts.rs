@@ -30,11 +30,12 @@ fn cuts() -> u64 {
 
 /// Has the box write its journal on the console, and check its store before the sensor runs.
 fn journalled(root: &Path, _: &mut Inputs) {
-    let lines = "export RINGSIDE_OUTBOX_JOURNAL=/dev/console\n\
-                 [ ! -d /data/ringside/sensor/ring ] || {\n\
-                 ringside-sensor store verify --config /run/ringside/sensor.conf >/dev/console 2>&1 &&\n\
-                 say 'the store is whole' || say 'the store is damaged'\n}\n";
-    add_to_script(root, "sensor", "ringside-sensor run", lines);
+    let journal = "export RINGSIDE_OUTBOX_JOURNAL=/dev/console\n";
+    add_to_script(root, "sensor", "ringside-sensor run", journal);
+    let verify = "[ ! -d /data/ringside/sensor/ring ] || {\n\
+                  ringside-sensor store verify --store /data/ringside/sensor >/dev/console 2>&1 &&\n\
+                  say 'the store is whole' || say 'the store is damaged'\n}\n";
+    add_to_script(root, "provision", "with_boot rw take_over", verify);
 }
 
 /// Every call's packets are kept from now on.
@@ -179,9 +180,9 @@ fn a_slot_on_trial_that_hangs_is_put_back_by_the_watchdog() {
 /// A sensor that runs and does nothing: the watchdog is what finds it.
 #[test]
 fn a_sensor_that_hangs_is_started_again_by_the_watchdog() {
-    let hang = "if [ ! -f /data/hung ]; then\n\
-                (until [ -f /data/hang ]; do sleep 1; done\n\
-                mv /data/hang /data/hung; sync; kill -STOP $(pidof ringside-sensor)) &\nfi\n";
+    let hang = "(until [ -f /data/hang ]; do sleep 1; done\n\
+                [ ! -f /data/hung ] || exit\n\
+                mv /data/hang /data/hung; sync; kill -STOP $(pidof ringside-sensor)) &\n";
     let altered = |root: &Path, inputs: &mut Inputs| {
         journalled(root, inputs);
         add_to_script(root, "sensor", "ringside-sensor run", hang);
