@@ -186,7 +186,8 @@ fn assemble(inputs: &Inputs, layout: &Layout, root: &Path, path: &Path) -> Resul
     let image = File::options().read(true).write(true).create(true).truncate(true).open(path);
     let image = image.map_err(at)?;
     image.set_len(image_bytes).map_err(at)?;
-    let ends = table::make(layout, Ids::From(&seed(inputs)), image_bytes).map_err(BuildError::Table)?;
+    let ends =
+        table::make(layout, Ids::From(&seed(inputs)), image_bytes).map_err(BuildError::Table)?;
     ends.write(&image).map_err(at)?;
     let mut mapped: Vec<Range<u64>> = ends.ranges().to_vec();
 

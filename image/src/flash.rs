@@ -194,10 +194,9 @@ fn personalise(
     let entry = |role: Role| entries.iter().find(|entry| entry.name == role.name());
     let boot = entry(Role::Boot).ok_or(FlashError::Table(TableError::NoTable))?;
     // A Raspberry Pi's slots name their roots, which have identifiers of their own now.
-    for (slot, firmware, root) in [
-        (Slot::A, Role::FirmwareA, Role::RootA),
-        (Slot::B, Role::FirmwareB, Role::RootB),
-    ] {
+    for (slot, firmware, root) in
+        [(Slot::A, Role::FirmwareA, Role::RootA), (Slot::B, Role::FirmwareB, Role::RootB)]
+    {
         let (Some(firmware), Some(root)) = (entry(firmware), entry(root)) else { continue };
         let window = || Window::new(disk, firmware.at, firmware.bytes);
         tryboot::belong(window, slot, root.id).map_err(at)?;
