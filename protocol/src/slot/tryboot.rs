@@ -23,9 +23,6 @@ pub const COMMAND_LINE: &str = "cmdline.txt";
 /// In the first partition: which slot is the ordinary one.
 pub const AUTOBOOT: &str = "autoboot.txt";
 
-/// What the kernel is to hand to the firmware at a restart, so that it starts `[tryboot]` once.
-pub const RESTART_ARGUMENT: &str = "0 tryboot";
-
 /// Partition numbers of the firmware volumes, in every image with this loader.
 const PARTITIONS: [(Slot, u8); 2] = [(Slot::A, 2), (Slot::B, 3)];
 

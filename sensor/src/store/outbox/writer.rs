@@ -267,7 +267,7 @@ impl Writer {
             Request::NextBatch { limit, answer } => {
                 let batch = self.next_batch(limit).unwrap_or_else(|error| {
                     self.refused("read", &error);
-                    self.from_room(limit)
+                    self.batch_of_room(limit)
                 });
                 self.handed_out = batch.as_ref().map(|batch| batch.place);
                 _ = answer.send(batch);
@@ -285,7 +285,7 @@ impl Writer {
 
     fn next_batch(&mut self, limit: usize) -> Result<Option<OutboxBatch>, DiskError> {
         if self.disk.is_none() {
-            return Ok(self.from_room(limit));
+            return Ok(self.batch_of_room(limit));
         }
         self.moved.clear();
         self.shared.lock().room.recall();
@@ -300,7 +300,7 @@ impl Writer {
     }
 
     /// The oldest records in memory that may be sent; for a disk that refuses.
-    fn from_room(&mut self, limit: usize) -> Option<OutboxBatch> {
+    fn batch_of_room(&mut self, limit: usize) -> Option<OutboxBatch> {
         self.moved.clear();
         let now = self.settings.clock.as_ref().map(WallClock::now);
         let mut state = self.shared.lock();
