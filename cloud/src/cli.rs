@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 
 use crate::config::{self, DEFAULT_DATA, Given, Settings, dialled};
+use crate::db::Place;
 use crate::db::customers::Role;
 use crate::db::rights::Rights;
 
@@ -14,8 +15,8 @@ use crate::db::rights::Rights;
 pub enum Command {
     /// The service.
     Serve(Settings),
-    /// Something to do in the database in this folder, whether or not the service runs.
-    Admin(PathBuf, Admin),
+    /// Something to do in the database there or in this folder, whether or not the service runs.
+    Admin(Place, PathBuf, Admin),
     /// The version line.
     Version,
     /// [`usage`].
@@ -75,6 +76,17 @@ pub enum Admin {
         /// `--relay`.
         relay: Option<bool>,
     },
+    /// `package add FILE`: a release for all customers.
+    PackageAdd {
+        /// The archive; its signature stands beside it.
+        file: PathBuf,
+        /// `--upgrade-key`.
+        key: Option<String>,
+    },
+    /// `package list`.
+    PackageList,
+    /// `package remove NUMBER`.
+    PackageRemove(i64),
     /// `sensor list`.
     SensorList {
         /// `--customer`.
@@ -100,16 +112,20 @@ usage:
   ringside-cloud admin customer retrieval NAME [--reason asked|free] [--relay on|off]
   ringside-cloud admin user add --customer NAME LOGIN [--role admin|viewer] [--password-stdin]
   ringside-cloud admin user list [--customer NAME]
-  ringside-cloud admin user rights LOGIN packets,audio,live|none
+  ringside-cloud admin user rights LOGIN packets,audio,live,upgrades|none
   ringside-cloud admin user passwd LOGIN [--password-stdin]
   ringside-cloud admin token new --customer NAME [--server HOST[:PORT]]
+  ringside-cloud admin package add FILE [--upgrade-key KEY]
+  ringside-cloud admin package list
+  ringside-cloud admin package remove NUMBER
   ringside-cloud admin sensor list [--customer NAME]
   ringside-cloud admin sensor revoke|remove ID
   ringside-cloud version
 
 settings of serve, with their defaults:
 {}
-admin works on the folder that --data names ({DEFAULT_DATA}), while the service runs too.
+admin works on the folder that --data names ({DEFAULT_DATA}), or on the server of --database, while
+the service runs too.
 An ID is a device's fingerprint, or its first digits.
 Without --password-stdin a password is made and printed.
 RINGSIDE_LOG=debug|info|warn|error sets what is logged to standard error.
@@ -173,6 +189,7 @@ impl Words {
             "name" => self.given.names.push(text(value()?)?),
             "tls-cert" => self.given.tls_cert = Some(value()?.into()),
             "tls-key" => self.given.tls_key = Some(value()?.into()),
+            "upgrade-key" => self.given.upgrade_key = Some(text(value()?)?),
             "customer" => self.customer = Some(text(value()?)?),
             "reason" => {
                 self.asks_reason = Some(match text(value()?)?.as_str() {
@@ -220,14 +237,16 @@ impl Words {
                     "name",
                     "tls-cert",
                     "tls-key",
+                    "upgrade-key",
                 ];
                 self.only(&names)?;
                 self.given.check().map(Command::Serve)
             }
             ["admin", ref words @ ..] => {
                 let admin = self.admin(words)?;
+                let place = config::place(self.given.database.as_deref())?;
                 let data = self.given.data.unwrap_or_else(|| DEFAULT_DATA.into());
-                Ok(Command::Admin(data, admin))
+                Ok(Command::Admin(place, data, admin))
             }
             [other, ..] => Err(format!(
                 "{other:?} is no command, or has too many words: see ringside-cloud --help"
@@ -268,6 +287,16 @@ impl Words {
                 &["customer", "server"],
                 Admin::TokenNew { customer: self.needed_customer()?, server: self.server.take() },
             ),
+            ["package", "add", file] => (
+                &["upgrade-key"],
+                Admin::PackageAdd { file: file.into(), key: self.given.upgrade_key.take() },
+            ),
+            ["package", "list"] => (&[], Admin::PackageList),
+            ["package", "remove", number] => {
+                let number = number.parse();
+                let says = || "name it by its number, as `admin package list` shows it".to_owned();
+                (&[], Admin::PackageRemove(number.map_err(|_| says())?))
+            }
             ["sensor", "list"] => {
                 (&["customer"], Admin::SensorList { customer: self.customer.take() })
             }
@@ -281,7 +310,7 @@ impl Words {
             }
         };
         let mut allowed = allowed.to_vec();
-        allowed.push("data");
+        allowed.extend(["data", "database"]);
         self.only(&allowed)?;
         Ok(admin)
     }
@@ -302,10 +331,10 @@ impl Words {
     }
 }
 
-/// What a person may have of calls; `none` for nothing.
+/// What a person may have and do; `none` for nothing.
 fn rights_named(names: &str) -> Result<Rights, String> {
     let rights = if names == "none" { Some(Rights::default()) } else { Rights::named(names) };
-    rights.ok_or_else(|| format!("{names:?}: write packets, audio, live, or none"))
+    rights.ok_or_else(|| format!("{names:?}: write packets, audio, live, upgrades, or none"))
 }
 
 /// A name that fits on one line.
@@ -340,20 +369,20 @@ mod tests {
 
     fn admin(line: &str) -> Admin {
         match read(line) {
-            Ok(Command::Admin(data, admin)) if data.as_os_str() == "d" => admin,
+            Ok(Command::Admin(Place::Folder, data, admin)) if data.as_os_str() == "d" => admin,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn every_command_is_read() {
-        let Ok(Command::Admin(_, Admin::UserRights { rights, .. })) =
+        let Ok(Command::Admin(_, _, Admin::UserRights { rights, .. })) =
             read("admin user rights eva packets,live")
         else {
             panic!("rights are read");
         };
         assert_eq!(rights.names(), ["packets", "live"]);
-        let Ok(Command::Admin(_, Admin::CustomerRetrieval { asks_reason, relay, .. })) =
+        let Ok(Command::Admin(_, _, Admin::CustomerRetrieval { asks_reason, relay, .. })) =
             read("admin customer retrieval Acme --reason asked")
         else {
             panic!("terms are read");
@@ -382,6 +411,10 @@ mod tests {
         assert_eq!(admin("admin user passwd eva --data d"), passwd);
         let token = Admin::TokenNew { customer: "A".into(), server: Some(("h".into(), 5)) };
         assert_eq!(admin("admin token new --customer A --server h:5 --data d"), token);
+        let add = Admin::PackageAdd { file: "a.tar.gz".into(), key: Some("k".into()) };
+        assert_eq!(admin("admin package add a.tar.gz --upgrade-key k --data d"), add);
+        assert_eq!(admin("admin package list --data d"), Admin::PackageList);
+        assert_eq!(admin("admin package remove 7 --data d"), Admin::PackageRemove(7));
         assert_eq!(admin("admin sensor list --data d"), Admin::SensorList { customer: None });
         assert_eq!(admin("admin sensor revoke ab --data d"), Admin::SensorRevoke("ab".into()));
         assert_eq!(admin("admin sensor remove ab --data d"), Admin::SensorRemove("ab".into()));
@@ -398,7 +431,7 @@ mod tests {
             "serve extra",
             "serve --customer Acme",
             "serve --web here",
-            "serve --database postgres://db",
+            "serve --database mysql://db",
             "serve --tls-key k",
             "serve --name https://x",
             "admin",
@@ -406,6 +439,8 @@ mod tests {
             "admin customer add",
             "admin user add eva",
             "admin user add eva --customer A --role owner",
+            "admin package remove last",
+            "admin package add",
             "admin token new",
             "admin token new --customer A --server :",
             "admin sensor list --role admin",

@@ -3,15 +3,17 @@
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use crate::ca::{ServerTls, TlsSettings};
+use crate::claims::Claims;
 use crate::config::Settings;
 use crate::db::Db;
+use crate::db::several::{Neighbours, Teller};
 use crate::events::{Events, Waker};
 use crate::front::{
     Front, FrontCounters, FrontHandle, FrontSettings, Limits, Pipes, Wakes, raise_fd_limit,
@@ -46,6 +48,7 @@ pub struct Service {
     pub is_new: bool,
     fronts: Vec<FrontHandle>,
     retention: Option<Retention>,
+    _neighbours: Option<Neighbours>,
     _lock: File,
 }
 
@@ -59,21 +62,29 @@ impl Service {
             Ok(limit) => log::debug!("{limit} files may be open"),
             Err(error) => log::warn!("the limit of open files stays as it is: {error}"),
         }
-        let db = Arc::new(identity::open_database(&settings.data)?);
+        let db = Arc::new(identity::open_database(&settings.database, &settings.data)?);
         let lock = lock(&settings.data)?;
         let tls = open_tls(settings)?;
 
         let counters = ["sensors", "people"].map(|port| (port, FrontCounters::default()));
         let (sensor_wakes, page_wakes) = (Wakes::new(), Wakes::new());
         let pipes = Pipes::default();
-        let pages: Arc<dyn Waker> = Arc::new(page_wakes.clone());
+        let (pages, page_news) = Everywhere::new(&page_wakes, "pages");
         let events = Arc::new(Events::new(now().0 / 1000, Arc::clone(&pages)));
-        let waker: Arc<dyn Waker> = Arc::new(sensor_wakes.clone());
+        let (waker, sensor_news) = Everywhere::new(&sensor_wakes, "sensors");
+        let hear = hears(Arc::clone(&events), page_wakes.clone(), sensor_wakes.clone());
+        let neighbours = Neighbours::start(&db, hear).map_err(words)?;
+        for news in [page_news, sensor_news] {
+            if let Some(neighbours) = &neighbours {
+                news.get_or_init(|| neighbours.teller());
+            }
+        }
         let polls = Arc::clone(&waker);
         let relay = Relay::new(&db, pipes.clone(), Arc::clone(&pages), Arc::clone(&polls));
         let relay = Arc::new(relay.map_err(words)?);
         let uplink = Uplink::new(Arc::clone(&db), Arc::clone(&events), waker).map_err(words)?;
-        let uplink = uplink.with_relay(Arc::clone(&relay));
+        let claims = Arc::<Claims>::default();
+        let uplink = uplink.with_relay(Arc::clone(&relay)).with_claims(Arc::clone(&claims));
         let handler: Arc<Handler> = Arc::new(move |request| uplink.respond(request, now()));
         let sensors = listen(
             (settings.sensors, SENSOR_WORKERS),
@@ -88,6 +99,8 @@ impl Service {
         let mut app = App::new(Arc::clone(&db), events, pages, identity.clone(), Box::new(now));
         app.sensors = polls;
         app.relay = Some(relay);
+        app.claims = claims;
+        app.upgrade_key.clone_from(&settings.upgrade_key);
         app.fronts = counters.to_vec();
         if app.site.is_empty() {
             log::warn!("this build has no pages, only the API: run ci/web and build it again");
@@ -108,6 +121,7 @@ impl Service {
             is_new,
             fronts: vec![sensors, web],
             retention: Some(Retention::start(db)?),
+            _neighbours: neighbours,
             _lock: lock,
         })
     }
@@ -127,6 +141,48 @@ impl Service {
         if let Some(retention) = self.retention.take() {
             retention.stop();
         }
+    }
+}
+
+/// Wakes requests that wait in this process, and tells the others to do the same.
+struct Everywhere {
+    here: Wakes,
+    port: &'static str,
+    others: Arc<OnceLock<Teller>>,
+}
+
+impl Everywhere {
+    /// The waker, and where to put who tells the others, once there is one.
+    fn new(here: &Wakes, port: &'static str) -> (Arc<dyn Waker>, Arc<OnceLock<Teller>>) {
+        let others = Arc::default();
+        let waker = Self { here: here.clone(), port, others: Arc::clone(&others) };
+        (Arc::new(waker), others)
+    }
+}
+
+impl Waker for Everywhere {
+    fn wake(&self, key: &str) {
+        self.here.wake(key);
+        if let Some(others) = self.others.get() {
+            others.tell(format!("{} {key}", self.port));
+        }
+    }
+
+    fn generation(&self, key: &str) -> u64 {
+        self.here.generation(key)
+    }
+}
+
+/// What to do with the news of another process.
+fn hears(events: Arc<Events>, pages: Wakes, sensors: Wakes) -> impl Fn(&str) + Send + 'static {
+    move |news| match news.split_once(' ') {
+        Some(("sensors", key)) => sensors.wake(key),
+        Some(("pages", key)) => match Events::customer_of(key) {
+            Some(customer) => events.heard(customer, &pages),
+            None => pages.wake(key),
+        },
+        // Of a newer build.
+        _ => {}
     }
 }
 
@@ -260,9 +316,11 @@ mod tests {
         let local = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = Settings {
             data: folder.0.join("data"),
+            database: folder.place(),
             sensors: local,
             web: local,
             web_proxies: Vec::new(),
+            upgrade_key: None,
             names: vec!["localhost".to_owned()],
             tls: None,
         };

@@ -37,7 +37,8 @@ pub struct Site {
     files: Vec<File>,
 }
 
-struct File {
+/// One of them; also any other text of this build that strangers may ask for.
+pub(crate) struct File {
     path: String,
     content_type: &'static str,
     bytes: Vec<u8>,
@@ -108,7 +109,8 @@ impl File {
         self.bytes.len() > SHORT_BODY_BYTES
     }
 
-    fn new(path: &str, bytes: &[u8]) -> Self {
+    /// This file, at a path that begins with `/` and whose extension tells its type.
+    pub(crate) fn new(path: &str, bytes: &[u8]) -> Self {
         let content_type = content_type(path);
         let hash = digest(&SHA256, bytes);
         Self {
@@ -121,7 +123,8 @@ impl File {
         }
     }
 
-    fn serve(&self, request: &Request) -> Response {
+    /// Answers a GET of it.
+    pub(crate) fn serve(&self, request: &Request) -> Response {
         let gzip = self.gzip.as_ref().filter(|_| self.is_long() || accepts_gzip(request));
         let etag = format!("\"{}{}\"", self.etag, if gzip.is_some() { "-gz" } else { "" });
         let mut response = Response::new(200)

@@ -47,6 +47,7 @@ fn settings_for(dir: &TestDir, pki: &Pki, port: u16) -> Settings {
         directory: dir.path().to_owned(),
         servers: vec![Server { host: NAME.to_owned(), port }],
         token: Some(token(pki, port, [1; 16])),
+        ca: None,
         id_sensor: None,
         name: "test sensor".to_owned(),
         network: network(),

@@ -1,14 +1,14 @@
-//! Who may have a call's packets or its sound, and on what terms of the customer.
+//! Who may have a call's packets or its sound, and on what terms of the customer; who may upgrade
+//! sensors.
 
 use ringside_protocol::retrieval::Action;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{OptionalExtension, params};
 
 use super::customers::{Role, audit};
-use super::{Customer, Db, Result};
+use super::{Customer, Db, OptionalExtension, Result, params};
 use crate::auth::Scope;
 
-/// What a person may have of calls.
+/// What a person may have of calls, and do to sensors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// Packets.
@@ -17,6 +17,8 @@ pub struct Rights {
     pub audio: bool,
     /// Sound while the call lasts.
     pub live: bool,
+    /// Have sensors install a release.
+    pub upgrades: bool,
 }
 
 impl Rights {
@@ -24,7 +26,7 @@ impl Rights {
     #[must_use]
     pub const fn of_role(role: Role) -> Self {
         let is_admin = matches!(role, Role::Admin);
-        Self { packets: is_admin, audio: is_admin, live: false }
+        Self { packets: is_admin, audio: is_admin, live: false, upgrades: is_admin }
     }
 
     /// Reads their names, separated by spaces or commas; `None` where one is none.
@@ -32,7 +34,11 @@ impl Rights {
     pub fn named(names: &str) -> Option<Self> {
         let mut rights = Self::default();
         for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
-            *rights.of_mut(Action::named(name)?) = true;
+            match Action::named(name) {
+                Some(action) => *rights.of_mut(action) = true,
+                None if name == UPGRADES => rights.upgrades = true,
+                None => return None,
+            }
         }
         Some(rights)
     }
@@ -47,11 +53,19 @@ impl Rights {
         }
     }
 
+    /// The names of those of calls.
+    #[must_use]
+    pub fn names_of_calls(self) -> Vec<&'static str> {
+        let allowed = Action::ALL.into_iter().filter(|action| self.allow(*action));
+        allowed.map(Action::name).collect()
+    }
+
     /// Their names.
     #[must_use]
     pub fn names(self) -> Vec<&'static str> {
-        let allowed = Action::ALL.into_iter().filter(|action| self.allow(*action));
-        allowed.map(Action::name).collect()
+        let mut names = self.names_of_calls();
+        names.extend(self.upgrades.then_some(UPGRADES));
+        names
     }
 
     const fn of_mut(&mut self, action: Action) -> &mut bool {
@@ -62,6 +76,9 @@ impl Rights {
         }
     }
 }
+
+/// The name of [`Rights::upgrades`].
+const UPGRADES: &str = "upgrades";
 
 /// A customer's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +95,9 @@ pub struct Terms {
 /// The database's.
 pub fn rights(db: &Db, scope: &Scope) -> Result<Rights> {
     let reader = db.reader();
-    let mut statement =
-        reader.prepare_cached("SELECT rights FROM user WHERE customer = ?1 AND login = ?2")?;
+    let mut statement = reader.prepare_cached(
+        "SELECT rights FROM user WHERE customer = ?1 AND lower(login) = lower(?2)",
+    )?;
     let names: Option<String> = statement
         .query_row(params![scope.customer().0, scope.who()], |row| row.get(0))
         .optional()?;
@@ -118,7 +136,7 @@ impl Db {
             let names = rights.names().join(" ");
             let customer: Option<i64> = tx
                 .query_row(
-                    "UPDATE user SET rights = ?2 WHERE login = ?1 RETURNING customer",
+                    "UPDATE user SET rights = ?2 WHERE lower(login) = lower(?1) RETURNING customer",
                     params![login, names],
                     |row| row.get(0),
                 )
@@ -172,8 +190,9 @@ mod tests {
         assert_eq!(rights(&db, &scope).expect("an answer"), Rights::default(), "nobody");
         db.create_user(customer, "test", "x", Role::Admin, NOW).expect("a user");
         let admin = rights(&db, &scope).expect("an answer");
-        assert_eq!(admin.names(), ["packets", "audio"]);
-        let wanted = Rights::named("live,packets").expect("names");
+        assert_eq!(admin.names(), ["packets", "audio", "upgrades"]);
+        assert_eq!(admin.names_of_calls(), ["packets", "audio"]);
+        let wanted = Rights::named("live,packets,upgrades").expect("names");
         assert!(db.set_rights("test", wanted, "somebody", NOW).expect("set"));
         assert_eq!(rights(&db, &scope).expect("an answer"), wanted);
         assert!(!db.set_rights("nobody", wanted, "somebody", NOW).expect("an answer"));

@@ -51,7 +51,7 @@ pub use self::limits::{
     ANSWER_BUFFER_BYTES, Limits, MAX_ANSWER_HEAD_BYTES, MAX_LINGER_BYTES, PIECE_BYTES,
     SHORT_BODY_BYTES,
 };
-pub use self::pipes::{PIPE_BYTES, PipeState, Pipes, TRANSFER_BYTES};
+pub use self::pipes::{ARRIVED_BYTES, PIPE_BYTES, PipeState, Pipes, TRANSFER_BYTES};
 pub use self::refusal::{Refusal, reason_phrase};
 pub use self::stats::{FrontCounters, FrontStats, HandshakeFailure};
 pub use self::wakes::Wakes;

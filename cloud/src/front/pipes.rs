@@ -19,14 +19,14 @@ use super::wakes::Wakes;
 /// Bytes that one pipe holds, at most.
 pub const PIPE_BYTES: usize = 64 * 1024;
 
-/// Bytes that one transfer holds, at most: in its pipe; in what has arrived and is not poured, which
-/// is a piece and a TLS record in a vector that may have doubled, and a record that is not whole; and
-/// in what is drawn and not taken.
-pub const TRANSFER_BYTES: usize = PIPE_BYTES
-    + 2 * (PIECE_BYTES + TLS_RECORD_BYTES)
-    + TLS_RECORD_BYTES
-    + 2 * PIECE_BYTES
-    + ANSWER_BUFFER_BYTES;
+/// Bytes that have arrived of one transfer and are not poured, at most: a piece and a TLS record in
+/// a vector that may have doubled, and a record that is not whole.
+pub const ARRIVED_BYTES: usize = 2 * (PIECE_BYTES + TLS_RECORD_BYTES) + TLS_RECORD_BYTES;
+
+/// Bytes that one transfer holds, at most: what has arrived, what is in its pipe, and what is drawn
+/// and not taken.
+pub const TRANSFER_BYTES: usize =
+    ARRIVED_BYTES + PIPE_BYTES + 2 * PIECE_BYTES + ANSWER_BUFFER_BYTES;
 
 /// A TLS record with everything around it (RFC 8446 §5.2).
 const TLS_RECORD_BYTES: usize = 16 * 1024 + 512;

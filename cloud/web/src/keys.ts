@@ -1,6 +1,6 @@
 // The keyboard: pages register what their keys do, and the help overlay lists the same table.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export interface Key {
   /** As KeyboardEvent.key gives it; "Mod+k" is Ctrl or Command with k. */
@@ -58,7 +58,7 @@ export const startKeys = (): void => addEventListener("keydown", handle);
 export function useKeys(title: string, keys: Key[], { modal = false } = {}): void {
   const layer = useRef<Layer>({ title, keys, modal });
   layer.current.keys = keys;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const mine = layer.current;
     layers.push(mine);
     return () => {

@@ -24,6 +24,8 @@ import { page, place, startRouter } from "./router.js";
 import { loadSensors, loadSession, session, sessionError, startStore } from "./store.js";
 import "./styles/index.css";
 
+const Admin = later(() => import("./pages/Admin.js").then((module) => module.Admin));
+const Audit = later(() => import("./pages/Audit.js").then((module) => module.Audit));
 const Rules = later(() => import("./pages/Rules.js").then((module) => module.Rules));
 
 function App() {
@@ -85,6 +87,10 @@ function NamedPage() {
       return <Sensor key={shown.id} id={shown.id} />;
     case "rules":
       return <Rules />;
+    case "admin":
+      return <Admin part={shown.part} />;
+    case "audit":
+      return <Audit />;
     case "missing":
       return <Missing />;
   }

@@ -80,7 +80,13 @@ fn answers_are_as_described() {
         ("/api/v1/audit", "/api/v1/audit".to_owned()),
         ("/api/v1/api_tokens", "/api/v1/api_tokens".to_owned()),
         ("/api/v1/rules", "/api/v1/rules".to_owned()),
+        ("/api/v1/claims", "/api/v1/claims".to_owned()),
+        ("/api/v1/users", "/api/v1/users".to_owned()),
+        ("/api/v1/terms", "/api/v1/terms".to_owned()),
+        ("/api/v1/packages", "/api/v1/packages".to_owned()),
+        ("/api/v1/upgrades", "/api/v1/upgrades".to_owned()),
     ];
+    super::upgrades::begun(&bench, &us, &bench.ours);
     assert_eq!(bench.post(&us, "/api/v1/tokens").status, 201);
     let rule = serde_json::json!({ "text": "keep sip when caller = 1*" });
     assert_eq!(bench.post_json(&us, "/api/v1/rules", &rule).status, 201);

@@ -4,6 +4,7 @@ mod auth;
 mod calls;
 mod captures;
 mod changes;
+mod claims;
 mod description;
 mod fuzz;
 mod peers;
@@ -15,6 +16,8 @@ mod stats;
 mod synthetic;
 mod tenants;
 mod turns;
+mod upgrades;
+mod users;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -176,7 +179,7 @@ impl Bench {
     pub(crate) fn audit(&self) -> Vec<(Option<i64>, String, String)> {
         let reader = self.app.db.reader();
         let mut statement = reader
-            .prepare("SELECT customer, who, action FROM audit ORDER BY entry")
+            .prepare_cached("SELECT customer, who, action FROM audit ORDER BY entry")
             .expect("a statement");
         let entries = statement
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -216,7 +219,7 @@ pub(crate) fn join(
     db.create_enrolment_token(customer, &secret, "test", now).expect("made");
     db.enrol(&secret, device, &hello, now).expect("enrolled").expect("not refused");
     let set = "UPDATE sensor SET id_sensor = ?2 WHERE device = ?1";
-    db.writer().execute(set, rusqlite::params![device.0, device_key[0]]).expect("numbered");
+    db.writer().execute(set, crate::db::params![device.0, device_key[0]]).expect("numbered");
     device
 }
 
@@ -265,6 +268,12 @@ pub(crate) fn text(response: Response) -> String {
             bytes
         }
     };
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut inflated = String::new();
+        let mut gzip = flate2::read::GzDecoder::new(bytes.as_slice());
+        gzip.read_to_string(&mut inflated).expect("text");
+        return inflated;
+    }
     String::from_utf8(bytes).expect("text")
 }
 

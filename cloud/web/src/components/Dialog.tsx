@@ -1,6 +1,6 @@
 // A modal dialog: the browser's own, so focus stays inside and Esc closes it.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { useKeys } from "../keys.js";
 import { Icon } from "./Icon.js";
 
@@ -16,7 +16,8 @@ interface Props {
 export function Dialog({ title, close, class: extra = "", bare = false, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useKeys(title, [], { modal: true });
-  useEffect(() => {
+  // Before the next key is heard: what is typed at once after Ctrl-K belongs to the dialog.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
     return () => {
