@@ -166,6 +166,7 @@ fn child_delivers_until_it_is_killed() {
         directory: directory.clone(),
         servers: vec![Server { host: NAME.to_owned(), port }],
         token: Some(token),
+        ca: None,
         id_sensor: None,
         name: format!("round {round}"),
         network: uplink_support::network(),

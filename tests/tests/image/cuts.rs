@@ -186,8 +186,10 @@ fn a_sensor_that_hangs_is_started_again_by_the_watchdog() {
     let altered = |root: &Path, inputs: &mut Inputs| {
         journalled(root, inputs);
         add_to_script(root, "sensor", "ringside-sensor run", hang);
-        // A slot that has started well is what hangs here.
-        add_to_script(root, "judge", "case $(with_boot ro", "touch /data/hang\n");
+        // A slot that has started well, and is accepted, is what hangs here.
+        let accepted = "until grep -q '\"is_accepted\":true' /data/ringside/sensor/health.json; do\n\
+                        sleep 1\ndone\ntouch /data/hang\n";
+        add_to_script(root, "judge", "case $(with_boot ro", accepted);
     };
     let Some(mut site) = site_with(altered) else { return };
     let api = site.cloud.api();
