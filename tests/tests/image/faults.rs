@@ -56,10 +56,12 @@ fn a_broken_provisioning_file_is_told_line_by_line_and_a_right_one_is_taken_then
     let broken = format!("token = {}\nadress = 192.0.2.1/24\n", &site.token[..20]);
     Kit::write_on(&site.hardware.disk, &broken);
     let mut machine = site.hardware.power_on();
-    _ = machine.says("ringside.conf is not taken over");
-    println!("{}", machine.says("line 1: the token cannot be read"));
-    println!("{}", machine.says("line 2: there is no setting adress"));
-    _ = machine.says("capturing from eth1");
+    machine.says_all(&[
+        "capturing from eth1",
+        "ringside.conf is not taken over",
+        "line 1: the token cannot be read",
+        "line 2: there is no setting adress",
+    ]);
     let page = machine.status_page("ringside.conf was not taken over");
     assert!(page.contains("there is no setting adress"), "{page}");
     machine.cut_power();
