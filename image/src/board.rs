@@ -117,6 +117,17 @@ pub enum Loader {
     Tryboot,
 }
 
+impl Loader {
+    /// As in a board file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Grub => "grub",
+            Self::Tryboot => "tryboot",
+        }
+    }
+}
+
 /// Why a board file is refused.
 #[derive(Debug)]
 pub enum BoardError {

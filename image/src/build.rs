@@ -186,8 +186,8 @@ fn assemble(inputs: &Inputs, layout: &Layout, root: &Path, path: &Path) -> Resul
     let image = File::options().read(true).write(true).create(true).truncate(true).open(path);
     let image = image.map_err(at)?;
     image.set_len(image_bytes).map_err(at)?;
-    let seed = format!("{} {}", inputs.board.id, inputs.version);
-    let ends = table::make(layout, Ids::From(&seed), image_bytes).map_err(BuildError::Table)?;
+    let ends =
+        table::make(layout, Ids::From(&seed(inputs)), image_bytes).map_err(BuildError::Table)?;
     ends.write(&image).map_err(at)?;
     let mut mapped: Vec<Range<u64>> = ends.ranges().to_vec();
 
@@ -227,6 +227,11 @@ fn assemble(inputs: &Inputs, layout: &Layout, root: &Path, path: &Path) -> Resul
     Map::of(&image, image_bytes, &mapped).map_err(at)
 }
 
+/// Of the partitions' identifiers in the image; a flashed disk has its own.
+fn seed(inputs: &Inputs) -> String {
+    format!("{} {}", inputs.board.id, inputs.version)
+}
+
 /// What is put into the root.
 fn additions(inputs: &Inputs) -> Vec<Addition> {
     let file = |path: &str, from: &Path, mode| Addition {
@@ -257,12 +262,16 @@ fn release(inputs: &Inputs) -> String {
     let layout = Layout::of(board);
     let number = |role| layout.number(role).unwrap_or_default();
     format!(
-        "BOARD={}\nVERSION={}\nARCHITECTURE={}\nBOOT_PART={}\nROOT_A_PART={}\nROOT_B_PART={}\n\
-         DATA_PART={}\nMANAGEMENT={}\nCAPTURE=\"{}\"\nMODULES=\"{}\"\n",
+        "BOARD={}\nVERSION={}\nARCHITECTURE={}\nLOADER={}\nBOOT_PART={}\nFIRMWARE_A_PART={}\n\
+         FIRMWARE_B_PART={}\nROOT_A_PART={}\nROOT_B_PART={}\nDATA_PART={}\nMANAGEMENT={}\n\
+         CAPTURE=\"{}\"\nMODULES=\"{}\"\n",
         board.id,
         inputs.version,
         board.architecture.name(),
+        board.loader.name(),
         number(Role::Boot),
+        number(Role::FirmwareA),
+        number(Role::FirmwareB),
         number(Role::RootA),
         number(Role::RootB),
         number(Role::Data),
@@ -281,15 +290,15 @@ fn boot_files(inputs: &Inputs, layout: &Layout) -> Result<Files, BuildError> {
             let loader = read(&inputs.loader)?;
             files.insert(format!("EFI/BOOT/{}", board.architecture.efi_file()), loader);
             files.insert("EFI/BOOT/grub.cfg".to_owned(), grub_config(inputs, layout).into_bytes());
-            // Both slots hold the same system.
-            let block = Slots::default().to_block();
-            for name in ["ringside/env.1", "ringside/env.2"] {
-                files.insert(name.to_owned(), block.to_vec());
-            }
         }
         Loader::Tryboot => {
-            files.insert("autoboot.txt".to_owned(), tryboot::autoboot(Slot::A).into_bytes());
+            files.insert(tryboot::AUTOBOOT.to_owned(), tryboot::autoboot(Slot::A).into_bytes());
         }
+    }
+    // Both slots hold the same system.
+    let block = Slots::default().to_block();
+    for name in ["ringside/env.1", "ringside/env.2"] {
+        files.insert(name.to_owned(), block.to_vec());
     }
     Ok(files)
 }
@@ -322,7 +331,9 @@ fn firmware_volume(inputs: &Inputs, slot: Slot) -> Result<Option<Vec<u8>>, Build
     if let Some(initrd) = &inputs.initrd {
         files.insert("initrd.img".to_owned(), read(initrd)?);
     }
-    let line = tryboot::command_line(slot, &kernel_arguments(inputs));
+    let role = if slot == Slot::A { Role::RootA } else { Role::RootB };
+    let root = Ids::From(&seed(inputs)).of(role.name());
+    let line = tryboot::command_line(slot, root, &kernel_arguments(inputs));
     files.insert(tryboot::COMMAND_LINE.to_owned(), line.into_bytes());
     fat::make(bytes, "RINGSIDE-FW", &files)
         .map(Some)

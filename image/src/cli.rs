@@ -18,11 +18,11 @@ usage:
   ringside-image inspect IMAGE | inspect BUNDLE --public-key FILE
 
 on a box, with its boot partition mounted at FOLDER (/boot):
-  ringside-image install BUNDLE --device PARTITION [--boot FOLDER]
+  ringside-image install BUNDLE --device PARTITION [--boot FOLDER] [--firmware PARTITION --disk DISK]
   ringside-image grow DISK
 
---loader is GRUB for UEFI boards, or the folder of a Raspberry Pi's firmware files. --tool is this
-program for the board. --key signs the bundle; a key with a password is opened with
+--loader is GRUB for UEFI boards, or the folder of a Raspberry Pi's firmware files, whose slot has a
+--firmware partition beside its root. --tool is this program for the board. --key signs the bundle; a key with a password is opened with
 RINGSIDE_KEY_PASSWORD. Same inputs give the same image. Exit codes: 0 done, 1 failed, 2 wrong usage.
 ";
 
@@ -58,7 +58,7 @@ const OPTIONS: [(&str, &[&str]); 5] = [
     ),
     ("flash", &[]),
     ("inspect", &["public-key"]),
-    ("install", &["device", "boot"]),
+    ("install", &["device", "boot", "firmware", "disk"]),
     ("grow", &[]),
 ];
 

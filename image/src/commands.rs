@@ -11,7 +11,9 @@ use crate::board::Board;
 use crate::build::{self, Inputs};
 use crate::cli::{self, Arguments, USAGE};
 use crate::device::Kernel;
-use crate::slots::{self, Blocks};
+use crate::layout::Role;
+use crate::slots::{self, Blocks, Target};
+use crate::tryboot::Pair;
 use crate::{flash, inspect, sign, table};
 
 const FAILED: u8 = 1;
@@ -74,9 +76,9 @@ fn run(found: &Arguments) -> Result<(), Stop> {
         }
         "install" => {
             let [bundle] = found.words("BUNDLE --device PARTITION")?;
-            let device = found.needed("device")?;
             let (root, running) = (Path::new("/"), running()?);
-            let done = slots::install(bundle, root, &blocks(found), running, &device);
+            let target = target(found, running)?;
+            let done = slots::install(bundle, root, &blocks(found), running, &target);
             let manifest = done.map_err(Stop::failed)?;
             println!("version {} is installed: restart to try it", manifest.version);
         }
@@ -141,7 +143,29 @@ fn grow(path: &Path) -> Result<(), Stop> {
 }
 
 fn blocks(found: &Arguments) -> Blocks {
-    Blocks::of(&found.path("boot").unwrap_or_else(|| PathBuf::from("/boot")))
+    let boot = found.path("boot").unwrap_or_else(|| PathBuf::from("/boot"));
+    match found.path("firmware") {
+        None => Blocks::of(&boot),
+        Some(_) => Blocks::with_autoboot(&boot),
+    }
+}
+
+/// Where the slot that does not run is.
+fn target(found: &Arguments, running: Slot) -> Result<Target, Stop> {
+    let root = found.needed("device")?;
+    let Some(firmware) = found.path("firmware") else { return Ok(Target { root, pair: None }) };
+    let path = found.needed("disk")?;
+    let at = |error| Stop::Failed(format!("{}: {error}", path.display()));
+    let mut disk = File::open(&path).map_err(at)?;
+    let bytes = std::io::Seek::seek(&mut disk, std::io::SeekFrom::End(0)).map_err(at)?;
+    let entries = table::read(&disk, bytes).map_err(Stop::failed)?;
+    let role = match running.other() {
+        Slot::A => Role::RootA,
+        Slot::B => Role::RootB,
+    };
+    let entry = entries.iter().find(|entry| entry.name == role.name());
+    let entry = entry.ok_or_else(|| Stop::Failed(format!("there is no {}", role.name())))?;
+    Ok(Target { root, pair: Some(Pair { firmware, root: entry.id }) })
 }
 
 /// The slot that the box runs from.

@@ -8,7 +8,9 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 
-use fatfs::{Dir, FileSystem, FormatVolumeOptions, FsOptions, ReadWriteSeek};
+use fatfs::{Dir, FileSystem, FormatVolumeOptions, FsOptions};
+
+pub use fatfs::ReadWriteSeek;
 
 /// Files by their path in the volume, folders separated by `/`.
 pub type Files = BTreeMap<String, Vec<u8>>;

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use ringside_protocol::slot::Slot;
 use rustix::fs::{Advice, fadvise};
 
 use crate::bmap::{self, Map, MapError};
@@ -18,6 +19,7 @@ use crate::layout::Role;
 use crate::pin;
 use crate::progress::Progress;
 use crate::table::{self, TableError};
+use crate::tryboot;
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,8 +191,16 @@ fn personalise(
     let ends = table::renewed(disk, image_bytes, disk_bytes).map_err(FlashError::Table)?;
     ends.write(disk).map_err(at)?;
     let entries = table::read(disk, disk_bytes).map_err(FlashError::Table)?;
-    let boot = entries.iter().find(|entry| entry.name == Role::Boot.name());
-    let boot = boot.ok_or(FlashError::Table(TableError::NoTable))?;
+    let entry = |role: Role| entries.iter().find(|entry| entry.name == role.name());
+    let boot = entry(Role::Boot).ok_or(FlashError::Table(TableError::NoTable))?;
+    // A Raspberry Pi's slots name their roots, which have identifiers of their own now.
+    for (slot, firmware, root) in
+        [(Slot::A, Role::FirmwareA, Role::RootA), (Slot::B, Role::FirmwareB, Role::RootB)]
+    {
+        let (Some(firmware), Some(root)) = (entry(firmware), entry(root)) else { continue };
+        let window = || Window::new(disk, firmware.at, firmware.bytes);
+        tryboot::belong(window, slot, root.id).map_err(at)?;
+    }
     let pin = pin::make().ok_or(FlashError::NoRandom)?;
     let content = format!("{pin}\n");
     let window = || Window::new(disk, boot.at, boot.bytes);

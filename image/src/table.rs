@@ -170,18 +170,29 @@ pub fn make(layout: &Layout, ids: Ids<'_>, disk_bytes: u64) -> Result<Ends, Tabl
 /// # Errors
 /// The image has no whole table.
 pub fn renewed(file: &File, image_bytes: u64, disk_bytes: u64) -> Result<Ends, TableError> {
-    let ends = Ends::read(file, image_bytes)?;
-    let mut entries = ends.open()?.take_partitions();
-    let last = entries.values_mut().max_by_key(|entry| entry.first_lba);
-    let last = last.ok_or(TableError::NoTable)?;
-    last.last_lba = last.last_lba.max(data_end(disk_bytes) / SECTOR - 1);
+    let mut entries = stretched(file, image_bytes, disk_bytes)?;
     for entry in entries.values_mut() {
         entry.part_guid = Ids::Random.of(&entry.name);
     }
     build(entries, Ids::Random.of("disk"), disk_bytes)
 }
 
-/// The same for a disk whose table is to reach its end; `None` where it already does.
+/// The partitions, the last one grown to the disk's end.
+fn stretched(
+    file: &File,
+    image_bytes: u64,
+    disk_bytes: u64,
+) -> Result<BTreeMap<u32, Partition>, TableError> {
+    let ends = Ends::read(file, image_bytes)?;
+    let mut entries = ends.open()?.take_partitions();
+    let last = entries.values_mut().max_by_key(|entry| entry.first_lba);
+    let last = last.ok_or(TableError::NoTable)?;
+    last.last_lba = last.last_lba.max(data_end(disk_bytes) / SECTOR - 1);
+    Ok(entries)
+}
+
+/// The same for a disk whose table is to reach its end; `None` where it already does. On a Raspberry Pi
+/// identifiers stay: the command lines in its slots name them.
 ///
 /// # Errors
 /// The disk has no whole table.
@@ -190,6 +201,10 @@ pub fn grown(file: &File, disk_bytes: u64) -> Result<Option<Ends>, TableError> {
     let last_lba = disk.partitions().values().map(|entry| entry.last_lba).max();
     if last_lba.is_none_or(|last| last >= data_end(disk_bytes) / SECTOR - 1) {
         return Ok(None);
+    }
+    if disk.partitions().values().any(|entry| entry.name == Role::FirmwareA.name()) {
+        let entries = stretched(file, disk_bytes, disk_bytes)?;
+        return build(entries, *disk.guid(), disk_bytes).map(Some);
     }
     renewed(file, disk_bytes, disk_bytes).map(Some)
 }
@@ -220,7 +235,9 @@ pub fn read(file: &File, disk_bytes: u64) -> Result<Vec<Entry>, TableError> {
 }
 
 impl Ids<'_> {
-    fn of(self, what: &str) -> Uuid {
+    /// The identifier of the partition with this name, or of the `disk`.
+    #[must_use]
+    pub fn of(self, what: &str) -> Uuid {
         let Ids::From(seed) = self else { return Uuid::new_v4() };
         let text = format!("ringside-image\0{seed}\0{what}");
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
@@ -457,6 +474,28 @@ mod tests {
         file.write_all_at(&ends.head[..1024 + 128], 0).expect("the table is written half");
         let disk = Ends::read(&file, bytes).expect("read").open().expect("a table");
         assert!(disk.backup_header().is_ok());
+    }
+
+    #[test]
+    fn a_raspberry_pi_s_partitions_keep_the_identifiers_that_its_command_lines_name() {
+        let scratch = Scratch::new();
+        let text = GOOD
+            .replace("\"grub\"", "\"tryboot\"")
+            .replace("slot_mib", "firmware_mib = 16\nslot_mib");
+        let board = Board::parse(Path::new("bench.toml"), &text).expect("a good board");
+        let layout = Layout::of(&board);
+        let old_bytes = layout.image_bytes();
+        let path = scratch.file("disk", b"");
+        let file = File::options().read(true).write(true).open(path).expect("it opens");
+        file.set_len(old_bytes + 10 * MIB).expect("larger");
+        let ends = make(&layout, Ids::Random, old_bytes).expect("it fits");
+        ends.write(&file).expect("written");
+        let before = read(&file, old_bytes).expect("whole");
+        let ends = grown(&file, old_bytes + 10 * MIB).expect("whole").expect("it grows");
+        ends.write(&file).expect("written");
+        let after = read(&file, old_bytes + 10 * MIB).expect("whole");
+        assert!(after.iter().zip(&before).all(|(new, old)| new.id == old.id));
+        assert!(after.last().expect("data").bytes > before.last().expect("data").bytes);
     }
 
     #[test]

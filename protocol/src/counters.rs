@@ -116,7 +116,7 @@ counters! {
     CdrsDropped = "cdrs_dropped",
     /// Records rebased after the clock was set.
     CdrsRebased = "cdrs_rebased",
-    /// Outbox writes that failed.
+    /// Times the disk took no records: they wait in memory and go from there. Free space on it.
     OutboxErrors = "outbox_errors",
     /// SIP messages of calls that had become records already, or were turned away.
     SipLate = "sip_late",

@@ -43,6 +43,7 @@ pub mod block;
 pub mod health;
 #[cfg(test)]
 mod proptests;
+pub mod tryboot;
 
 /// Starts of a slot without a sign that it works, after which it is passed over.
 pub const MAX_TRIES: u8 = 3;

@@ -31,9 +31,11 @@ usage:
   ringside-sensor store verify [--store DIR] [--config FILE]
   ringside-sensor version
 on a box, for its start scripts:
+  ringside-sensor run --config FILE --early FILE
   ringside-sensor provision FILE --into DIR
-  ringside-sensor slots show|judge|install-begun|installed|up|healthy|unhealthy
-                  --running A|B --block FILE --block FILE [--version VERSION] [--config FILE]
+  ringside-sensor slots show|try|judge|install-begun|installed|up|healthy|unhealthy
+                  --running A|B --block FILE --block FILE [--autoboot FILE]
+                  [--version VERSION] [--config FILE]
 
 CALL is a call's id, or its SIP Call-ID. A rules file has one capture rule a line, as in
   keep sip, rtp, rtcp when caller = +4930*
@@ -85,6 +87,8 @@ pub enum Command {
     Run {
         /// `--config`.
         config: Option<PathBuf>,
+        /// `--early`: what holds until that file is there.
+        early: Option<PathBuf>,
         /// `--read`: a file in the interface's place.
         read: Option<PathBuf>,
         /// `--speed`.
@@ -239,6 +243,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
     let command = match name.as_str() {
         "run" => Command::Run {
             config: options.config.take(),
+            early: options.early.take(),
             read: options.read.take(),
             speed: options.speed.take().unwrap_or_default(),
             rules: options.rules.take(),
@@ -341,6 +346,8 @@ struct Options {
     takes_over: bool,
     into: Option<PathBuf>,
     blocks: Vec<PathBuf>,
+    autoboot: Option<PathBuf>,
+    early: Option<PathBuf>,
     running: Option<Slot>,
     version: Option<String>,
     wants_help: bool,
@@ -401,6 +408,10 @@ impl Options {
                 Long("forget") => options.forgets = true,
                 Long("into") => options.into = Some(parser.value().map_err(sentence)?.into()),
                 Long("block") => options.blocks.push(parser.value().map_err(sentence)?.into()),
+                Long("early") => options.early = Some(parser.value().map_err(sentence)?.into()),
+                Long("autoboot") => {
+                    options.autoboot = Some(parser.value().map_err(sentence)?.into());
+                }
                 Long("running") => {
                     let slot = text(parser, "--running")?;
                     options.running = Some(slot.parse().map_err(|_| "--running is A or B")?);
@@ -430,6 +441,7 @@ impl Options {
         let asked = SlotsAsked {
             verb: verb.display().to_string(),
             blocks,
+            autoboot: self.autoboot.take(),
             running: self.running.take(),
             version: self.version.take(),
         };
@@ -481,6 +493,8 @@ impl Options {
             ("--take-over", self.takes_over),
             ("--into", self.into.is_some()),
             ("--block", !self.blocks.is_empty()),
+            ("--autoboot", self.autoboot.is_some()),
+            ("--early", self.early.is_some()),
             ("--running", self.running.is_some()),
             ("--version", self.version.is_some()),
         ];
@@ -521,6 +535,7 @@ mod tests {
             parse_words("run --config a.conf --read - --speed realtime"),
             Ok(Command::Run {
                 config: Some("a.conf".into()),
+                early: None,
                 read: Some("-".into()),
                 speed: Speed::Realtime,
                 rules: None

@@ -60,8 +60,13 @@ export async function startCloud(login) {
   const admin = (...args) => String(run("ringside-cloud", ["admin", ...args, "--data", data]));
   admin("customer", "add", "Example");
   const [, password] = /^password: (.*)$/m.exec(admin("user", "add", "--customer", "Example", login, "--role", "admin"));
-  return { url: `https://localhost:${port}`, password, admin };
+  const [, sensors] = await cloud.said(/sensors connect to .*listening on 127\.0\.0\.1:(\d+)/);
+  return { url: `https://localhost:${port}`, password, admin, sensors };
 }
+
+/** A new enrolment token. */
+export const tokenOf = (cloud) =>
+  cloud.admin("token", "new", "--customer", "Example", "--server", `localhost:${cloud.sensors}`).split("\n")[0];
 
 /** A sensor's configuration of its own. */
 export function sensorConfig(name) {
@@ -74,6 +79,14 @@ export function sensorConfig(name) {
 /** A sensor that captures from what is written to its standard input. */
 export const startSensor = (config) =>
   start("ringside-sensor", ["run", "--config", config, "--read", "-"], { stdio: ["pipe", "pipe", "pipe"] });
+
+/** A sensor that captures, with these settings. */
+export function startLive(name, settings) {
+  const path = join(folder, "box.conf");
+  const lines = Object.entries({ name_sensor: name, data_dir: join(folder, "box"), ...settings });
+  writeFileSync(path, lines.map(([key, value]) => `${key} = ${value}\n`).join(""));
+  return start("ringside-sensor", ["run", "--config", path], { stdio: ["ignore", "pipe", "pipe"] });
+}
 
 /** One of the project's captures as a pcap whose call ends now. */
 export const captureOf = (name) =>

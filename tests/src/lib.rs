@@ -20,3 +20,4 @@ pub mod proxy;
 pub mod records;
 pub mod sensor;
 pub mod signer;
+pub mod write_cache;

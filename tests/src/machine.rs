@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ringside_image::board::Architecture;
 
 use crate::processes::{Process, wait_for};
+use crate::write_cache::WriteCache;
 
 /// From power-on to anything: five times what an idle machine needs, since all of it is emulated.
 pub const PATIENCE: Duration = Duration::from_secs(300);
@@ -42,6 +43,7 @@ pub struct Machine {
     monitor: PathBuf,
     status_port: u16,
     read: usize,
+    cache: Option<WriteCache>,
 }
 
 /// What a machine is made of.
@@ -51,6 +53,8 @@ pub struct Hardware {
     pub architecture: Architecture,
     /// Its disk.
     pub disk: PathBuf,
+    /// The disk has a write cache of its own, which a power cut empties.
+    pub caches_writes: bool,
     /// Firmware variables, kept between starts.
     pub variables: PathBuf,
     /// A second disk.
@@ -89,6 +93,7 @@ impl Hardware {
         Self {
             architecture,
             disk: disk.to_owned(),
+            caches_writes: false,
             variables,
             stick: None,
             memory: 512,
@@ -114,7 +119,9 @@ impl Hardware {
         drop(status);
         mirror.connect(("127.0.0.1", theirs)).expect("loopback connects");
         let monitor = self.disk.with_extension("monitor");
-        let mut command = self.command(ours, theirs);
+        let cache = self.caches_writes.then(|| WriteCache::start(&self.disk));
+        let disk = cache.as_ref().map_or_else(|| self.disk.display().to_string(), WriteCache::url);
+        let mut command = self.command(&disk, ours, theirs);
         command.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
         command.arg("-netdev").arg(match self.cable {
             Cable::Lan | Cable::Unplugged => {
@@ -123,14 +130,14 @@ impl Hardware {
             Cable::Silence => "hubport,id=management,hubid=0".to_owned(),
         });
         let process = Process::start("QEMU", &mut command);
-        let machine = Machine { process, mirror, monitor, status_port, read: 0 };
+        let machine = Machine { process, mirror, monitor, status_port, read: 0, cache };
         if self.cable == Cable::Unplugged {
             machine.tell_monitor("set_link management off");
         }
         machine
     }
 
-    fn command(&self, ours: u16, theirs: u16) -> Command {
+    fn command(&self, disk: &str, ours: u16, theirs: u16) -> Command {
         let (code, _) = firmware(self.architecture);
         let mut command = match self.architecture {
             Architecture::X86_64 => {
@@ -149,7 +156,7 @@ impl Hardware {
         command
             .args(["-m", &self.memory.to_string(), "-nodefaults", "-no-user-config"])
             .args(["-display", "none", "-serial", "stdio", "-action", "watchdog=reset"])
-            .args(["-drive", &raw(&self.disk, "virtio")])
+            .args(["-drive", &format!("if=virtio,format=raw,file={disk}")])
             .args(["-device", "virtio-net-pci,netdev=management,romfile="])
             .arg("-netdev")
             .arg(format!(
@@ -259,6 +266,13 @@ impl Machine {
 
     /// Cuts its power; answers its whole console.
     pub fn cut_power(mut self) -> String {
+        if let Some(cache) = &self.cache {
+            let (kept, lost) = cache.cut_power(self.age().subsec_nanos().into());
+            println!(
+                "power cut after {:?}: of the disk's cache {kept} sectors kept, {lost} lost",
+                self.age()
+            );
+        }
         self.process.kill();
         self.process.written()
     }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Hands kernel, root and GRUB to ringside-image, which makes the flashable image and the bundle.
+# Hands kernel, root and GRUB (on a Raspberry Pi its firmware's files) to ringside-image, which makes
+# the flashable image and the bundle.
 #
 #   post-image.sh IMAGES BOARD
 #
@@ -11,14 +12,20 @@ images=$1
 board=$2
 here=$(cd "$(dirname "$0")/../../.." && pwd)
 
+efi=$images/efi-part/EFI/BOOT
 case $board in
-  *-x86_64) target=x86_64 kernel=bzImage loader=bootx64.efi ;;
-  *) target=aarch64 kernel=Image loader=bootaa64.efi ;;
+  *-x86_64) target=x86_64 kernel=bzImage loader=$efi/bootx64.efi ;;
+  raspberrypi*)
+    target=aarch64 kernel=Image loader=$images/rpi-firmware
+    # Buildroot leaves the device trees beside the firmware's folder.
+    cp "$images"/bcm27*.dtb "$loader/"
+    ;;
+  *) target=aarch64 kernel=Image loader=$efi/bootaa64.efi ;;
 esac
 dist=$here/target/dist/$target-unknown-linux-musl
 
 set -- --board "$here/board-configs/$board.toml" --version "${RINGSIDE_VERSION:-0.0.0}" \
-  --root "$images/rootfs.tar" --kernel "$images/$kernel" --loader "$images/efi-part/EFI/BOOT/$loader" \
+  --root "$images/rootfs.tar" --kernel "$images/$kernel" --loader "$loader" \
   --sensor "$dist/ringside-sensor" --tool "$dist/ringside-image" \
   --epoch "${SOURCE_DATE_EPOCH:-0}" --out "$images"
 [ -z "${RINGSIDE_KEY:-}" ] || set -- "$@" --key "$RINGSIDE_KEY"

@@ -143,11 +143,32 @@ pub fn handle<E: From<Refusal>>(
     copies: [&[u8]; 2],
     running: Slot,
     event: Event,
-    mut write: impl FnMut(usize, &[u8; BLOCK_BYTES]) -> Result<(), E>,
+    write: impl FnMut(usize, &[u8; BLOCK_BYTES]) -> Result<(), E>,
 ) -> Result<Decision, E> {
-    let before = Slots::from_copies(copies);
-    let mut slots = before;
+    let mut slots = Slots::from_copies(copies);
     let decision = slots.handle(running, event)?;
+    store(copies, slots, write).map(|()| decision)
+}
+
+/// Counts a start, on two copies: [`Slots::start`] for a loader that writes nothing. Gives the slot.
+///
+/// # Errors
+/// What `write` says.
+pub fn start<E>(
+    copies: [&[u8]; 2],
+    write: impl FnMut(usize, &[u8; BLOCK_BYTES]) -> Result<(), E>,
+) -> Result<Slot, E> {
+    let mut slots = Slots::from_copies(copies);
+    let slot = slots.start();
+    store(copies, slots, write).map(|()| slot)
+}
+
+fn store<E>(
+    copies: [&[u8]; 2],
+    slots: Slots,
+    mut write: impl FnMut(usize, &[u8; BLOCK_BYTES]) -> Result<(), E>,
+) -> Result<(), E> {
+    let before = Slots::from_copies(copies);
     let is_whole = copies.iter().all(|copy| Slots::from_block(copy) == Ok(before));
     if slots != before || !is_whole {
         let block = slots.to_block();
@@ -155,7 +176,7 @@ pub fn handle<E: From<Refusal>>(
             write(copy, &block)?;
         }
     }
-    Ok(decision)
+    Ok(())
 }
 
 /// Which of two copies to write first, and which then.
@@ -233,6 +254,19 @@ mod tests {
         assert_eq!(mended, Ok((Decision::Stay, vec![1, 0])), "a damaged copy is mended");
         let refused = written([&changed; 2], Event::Installed);
         assert_eq!(refused, Err(Refusal::NothingInstalled), "and nothing is written");
+    }
+
+    #[test]
+    fn a_counted_start_is_written_to_both_copies() {
+        let copies = [Slots::fresh().to_block(), Slots::fresh().to_block()];
+        let mut written = Vec::new();
+        let slot = start([&copies[0], &copies[1]], |copy, block| {
+            written.push((copy, Slots::from_block(block).map(|it| it.state(Slot::A))));
+            Ok::<_, Refusal>(())
+        });
+        assert_eq!(slot, Ok(Slot::A));
+        let counted = Ok(super::super::State::Good { tries: 1 });
+        assert_eq!(written, [(0, counted.clone()), (1, counted)]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ const GATHER_MS: i32 = 50;
 const ANY: &str = "any";
 
 /// What every interface is opened with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceSettings {
     /// Bytes of a frame that are captured.
     pub snap_len: u32,

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod check;
+mod early;
 mod enrol;
 mod install;
 mod provision;
@@ -92,8 +93,8 @@ fn dispatch(command: Command) -> Result<u8, Stop> {
             let config = config.as_deref();
             analyze::analyze(&files, format, records, config, rules, store.as_deref())
         }
-        Command::Run { config, read, speed, rules } => {
-            run::run(config.as_deref(), read.as_deref(), speed, rules.as_deref())
+        Command::Run { config, early, read, speed, rules } => {
+            run::run(config.as_deref(), early.as_deref(), read.as_deref(), speed, rules.as_deref())
         }
         Command::Store { command, directory, config } => {
             store::store(&command, directory, config.as_deref())

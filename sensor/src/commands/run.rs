@@ -19,6 +19,7 @@ use ringside_protocol::message::{InterfaceHealth, RuleSet};
 use ringside_protocol::record::Record;
 use ringside_protocol::words::plural;
 
+use super::early::{self, Early};
 use super::{
     DONE, Device, FAILED, Stop, analysis_settings, analyze, decode_options, interface_settings,
     keeper_of, load, port_set, recent_ring, rules_of, uplink_settings,
@@ -75,17 +76,22 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) fn run(
     config: Option<&Path>,
+    early: Option<&Path>,
     read: Option<&Path>,
     speed: Speed,
     rules: Option<&Path>,
 ) -> Result<u8, Stop> {
+    let signals = Signals::register()?;
+    let early = match (early, config) {
+        (Some(early), Some(config)) => early::capture(early, config, &signals.stopping)?,
+        _ => None,
+    };
     let loaded = load(config)?;
     let rules = rules.map(rules_of).transpose()?;
     logging::start(loaded.config.log_level);
     for note in &loaded.notes {
         log::info!("configuration: {note}");
     }
-    let signals = Signals::register()?;
     let launcher = Launcher {
         // Asked now: an upgrade puts another file under this name.
         executable: std::env::current_exe().map_err(Stop::failed)?,
@@ -108,7 +114,7 @@ pub(super) fn run(
             sensor.serve_direct(direct);
             sensor.read(source, speed)
         }
-        None => live(&loaded, rules, &signals.stopping),
+        None => live(&loaded, early, rules, &signals.stopping),
     };
     match signals.starts_again.load(Ordering::Relaxed) {
         true => start_again(&launcher, &loaded.config),
@@ -153,7 +159,12 @@ fn start_again(launcher: &Launcher<'_>, config: &Config) -> Result<u8, Stop> {
 }
 
 /// Captures until a signal ends it. Rights are given up before the first thread starts.
-fn live(loaded: &Loaded, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) -> Result<u8, Stop> {
+fn live(
+    loaded: &Loaded,
+    early: Option<Early>,
+    rules: Option<RuleBook>,
+    stopping: &Arc<AtomicBool>,
+) -> Result<u8, Stop> {
     let config = &loaded.config;
     if config.interfaces.is_empty() && !config.hep {
         return Err(Stop::wrong(
@@ -172,10 +183,16 @@ fn live(loaded: &Loaded, rules: Option<RuleBook>, stopping: &Arc<AtomicBool>) ->
     }
     launch::end_with_parent().map_err(Stop::failed)?;
     let settings = live_settings(config);
-    let started = settings.started;
-    let mut source = Source { live: None, hep: hep_listener(config)?, started };
+    let hep = hep_listener(config)?;
     // Before all that takes time: what passes from now on is kept until the analysis begins.
-    let mut fault = source.open(&settings).err();
+    let (mut source, mut fault) = match early.and_then(|early| early.for_config(config)) {
+        Some(source) => (source.with_hep(hep), None),
+        None => {
+            let mut source = Source::new(hep, settings.started);
+            let fault = source.open(&settings).err();
+            (source, fault)
+        }
+    };
     let mut sensor = Sensor::start(config, false, rules, stopping)?;
     sensor.watchdog = watchdog;
     sensor.serve_status(status, loaded);
@@ -655,7 +672,7 @@ fn open_watchdog(config: &Config) -> Result<Option<Watchdog>, Stop> {
 }
 
 /// Where packets come from.
-struct Source {
+pub(super) struct Source {
     live: Option<Live>,
     hep: Option<HepListener>,
     /// Where their time line begins.
@@ -663,8 +680,17 @@ struct Source {
 }
 
 impl Source {
+    /// Nothing is open yet but the listener for HEP.
+    pub(super) const fn new(hep: Option<HepListener>, started: ClockStart) -> Self {
+        Self { live: None, hep, started }
+    }
+
+    fn with_hep(self, hep: Option<HepListener>) -> Self {
+        Self { hep, ..self }
+    }
+
     /// Opens the interfaces, where some are configured.
-    fn open(&mut self, settings: &LiveSettings) -> Result<(), LiveError> {
+    pub(super) fn open(&mut self, settings: &LiveSettings) -> Result<(), LiveError> {
         if !settings.interfaces.is_empty() {
             self.live = Some(Live::start(settings)?);
         }
@@ -725,7 +751,7 @@ fn hep_listener(config: &Config) -> Result<Option<HepListener>, Stop> {
 }
 
 /// What the interfaces are opened with.
-fn live_settings(config: &Config) -> LiveSettings {
+pub(super) fn live_settings(config: &Config) -> LiveSettings {
     let (ports, options) = (port_set(&config.sip_ports), decode_options(config));
     LiveSettings {
         interfaces: config.interfaces.clone(),

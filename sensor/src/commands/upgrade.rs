@@ -110,10 +110,12 @@ fn await_verdict(
 /// `slots`: what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotsAsked {
-    /// `show`, `judge` or an event's name.
+    /// `show`, `try`, `judge` or an event's name.
     pub verb: String,
     /// `--block`, twice.
     pub blocks: [PathBuf; 2],
+    /// `--autoboot`: a Raspberry Pi's file.
+    pub autoboot: Option<PathBuf>,
     /// `--running`.
     pub running: Option<Slot>,
     /// `--version`: of what is installed.
@@ -133,7 +135,11 @@ fn event(verb: &str) -> Option<Event> {
 }
 
 pub(super) fn slots(asked: &SlotsAsked, config: Option<&Path>) -> Result<u8, Stop> {
-    let blocks = Blocks::new(asked.blocks.clone());
+    let blocks = Blocks::new(asked.blocks.clone(), asked.autoboot.clone());
+    if asked.verb == "try" {
+        let slot = blocks.start().map_err(Stop::failed)?;
+        return print(&format!("switch {slot}\n"));
+    }
     if asked.verb == "show" {
         let slots = blocks.load();
         let line = |slot| format!("{slot}: {}\n", slots.state(slot));
@@ -146,7 +152,7 @@ pub(super) fn slots(asked: &SlotsAsked, config: Option<&Path>) -> Result<u8, Sto
         None if asked.verb == "judge" => judge(&config),
         None => {
             return Err(Stop::wrong(
-                "slots takes show, judge, install-begun, installed, up, healthy or unhealthy",
+                "slots takes show, try, judge, install-begun, installed, up, healthy or unhealthy",
             ));
         }
     };

@@ -55,7 +55,7 @@ pub enum Taken {
 /// The system's.
 pub fn take_over(file: &Path, into: &Path) -> io::Result<Taken> {
     let Some(text) = read_text(file)? else { return Ok(Taken::Nothing) };
-    let provision = match read(&text) {
+    let mut provision = match read(&text) {
         Ok(provision) => provision,
         Err(problems) => {
             let words: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -68,6 +68,7 @@ pub fn take_over(file: &Path, into: &Path) -> io::Result<Taken> {
         return Ok(Taken::Nothing);
     }
     atomic::make_directory(into)?;
+    keep_secrets(&mut provision, &text, into);
     write::files(&provision, into)?;
     match fs::remove_file(into.join("refused")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -78,6 +79,18 @@ pub fn take_over(file: &Path, into: &Path) -> io::Result<Taken> {
         wipe(file, &text, &wiped)?;
     }
     Ok(Taken::All)
+}
+
+/// A file that is taken over again has no secrets any more: those of the first time stay. (The box may
+/// not have used its token yet.)
+fn keep_secrets(provision: &mut Provision, text: &str, into: &Path) {
+    let was_taken = |name: &str| text.lines().any(|line| line == parse::taken_over(name));
+    if provision.token.is_none() && was_taken("token") {
+        provision.token = write::token(into);
+    }
+    if provision.wifi_password.is_none() && was_taken("wifi_password") {
+        provision.wifi_password = write::wifi_password(into);
+    }
 }
 
 /// Overwrites the secrets where they stand, so that they do not stay behind on the medium, and then

@@ -95,6 +95,12 @@ pub fn read(text: &str) -> Result<Provision, Vec<Problem>> {
     if problems.is_empty() { Ok(provision) } else { Err(problems) }
 }
 
+/// What stands in a secret's place.
+#[must_use]
+pub(super) fn taken_over(name: &str) -> String {
+    format!("# {name} was taken over")
+}
+
 /// The text with the values of secrets taken out.
 #[must_use]
 pub(super) fn without_secrets(text: &str) -> String {
@@ -102,7 +108,7 @@ pub(super) fn without_secrets(text: &str) -> String {
         let (name, _) = line.split_once('=').unwrap_or((line, ""));
         let name = name.trim();
         match SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
-            true => format!("# {name} was taken over\n"),
+            true => taken_over(&name.to_ascii_lowercase()) + "\n",
             false => format!("{line}\n"),
         }
     };

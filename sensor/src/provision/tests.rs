@@ -48,6 +48,25 @@ fn a_whole_file_is_taken_over_and_its_secrets_are_wiped() {
     assert_eq!(read(&left).expect("it can be taken over again").token, None);
 }
 
+/// The box was not in the cloud yet when its power went.
+#[test]
+fn secrets_that_were_taken_over_stay_when_the_file_is_taken_over_again() {
+    let dir = TestDir::new();
+    let (file, into) = (dir.path().join("ringside.conf"), dir.path().join("into"));
+    fs::write(&file, everything()).expect("write");
+    take_over(&file, &into).expect("taken");
+    let first = ["sensor.conf", "wifi"].map(|name| fs::read(into.join(name)).expect("read"));
+    assert_eq!(take_over(&file, &into).expect("taken"), Taken::All);
+    let again = ["sensor.conf", "wifi"].map(|name| fs::read(into.join(name)).expect("read"));
+    assert_eq!(first, again);
+    // Somebody has written another file.
+    fs::write(&file, "name = Ben's shop\nwifi = yes\nwifi_name = Guests\n").expect("write");
+    take_over(&file, &into).expect("taken");
+    let sensor = fs::read_to_string(into.join("sensor.conf")).expect("read");
+    assert!(!sensor.contains("cloud_token"), "{sensor}");
+    assert!(fs::read_to_string(into.join("wifi")).expect("read").contains("key_mgmt=NONE"));
+}
+
 #[test]
 fn a_shell_reads_what_was_taken_over() {
     let dir = TestDir::new();

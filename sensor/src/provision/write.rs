@@ -30,6 +30,22 @@ pub(super) fn files(provision: &Provision, into: &Path) -> io::Result<()> {
     file("network", network(provision), 0o644)
 }
 
+/// The token that was taken over earlier.
+pub(super) fn token(into: &Path) -> Option<String> {
+    value(&into.join("sensor.conf"), "cloud_token = ", "")
+}
+
+/// The Wi-Fi's password that was taken over earlier.
+pub(super) fn wifi_password(into: &Path) -> Option<String> {
+    value(&into.join("wifi"), "\tpsk=\"", "\"")
+}
+
+fn value(file: &Path, before: &str, behind: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let found = text.lines().find_map(|line| line.strip_prefix(before)?.strip_suffix(behind));
+    found.map(str::to_owned)
+}
+
 /// Lines for the sensor's configuration.
 fn sensor(provision: &Provision) -> String {
     let mut text = String::new();

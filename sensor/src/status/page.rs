@@ -38,12 +38,15 @@ pub(super) fn status(snapshot: &Snapshot, has_pin: bool) -> String {
     );
     notices(&mut body, snapshot);
     body += "<ol class=\"ticks\">";
-    snapshot.ticks.iter().for_each(|tick| body += &tick_item(tick));
+    for tick in &snapshot.ticks {
+        let is_to_join = has_pin && tick.name == "cloud" && tick.state == TickState::Failed;
+        body += &tick_item(tick, if is_to_join { JOIN } else { "" });
+    }
     body += "</ol>";
     figures(&mut body, snapshot);
     losses(&mut body, snapshot);
     device(&mut body, snapshot);
-    let join = if has_pin { "<a class=\"button\" href=\"/join\">Join a cloud</a>" } else { "" };
+    let join = if has_pin { JOIN } else { "" };
     let claim = match snapshot.is_claiming {
         true => "<a class=\"button\" href=\"/claim\">Show the claim code</a>",
         false => "",
@@ -64,6 +67,8 @@ pub(super) fn status(snapshot: &Snapshot, has_pin: bool) -> String {
     };
     document(&format!("{mark} {}", snapshot.name), &refresh, &body)
 }
+
+const JOIN: &str = "<a class=\"button\" href=\"/join\">Join a cloud</a>";
 
 /// The form for a token, with what was wrong with the last one.
 pub(super) fn join(has_pin: bool, wrong: Option<&str>) -> String {
@@ -178,6 +183,11 @@ fn notices(body: &mut String, snapshot: &Snapshot) {
              lines and start the box again:</p><ul>{lines}</ul></div>"
         );
     }
+    if snapshot.is_disk_refusing {
+        *body += "<p class=\"notice failed\"><b>The disk takes no records.</b> It is full or damaged: \
+                  calls wait in memory and are sent from there, and a power cut takes what the cloud \
+                  does not have. Free space on it, start the box again, or replace the disk.</p>";
+    }
     if let Some(report) = snapshot.upgrade().filter(|report| report.failure.is_some()) {
         let _ = write!(
             body,
@@ -188,7 +198,8 @@ fn notices(body: &mut String, snapshot: &Snapshot) {
     }
 }
 
-fn tick_item(tick: &Tick) -> String {
+/// `action` is a button, or nothing.
+fn tick_item(tick: &Tick, action: &str) -> String {
     let (class, mark, word) = match tick.state {
         TickState::Ok => ("ok", "✓", "ok"),
         TickState::Failed => ("failed", "✗", "failed"),
@@ -196,7 +207,7 @@ fn tick_item(tick: &Tick) -> String {
     };
     format!(
         "<li class=\"{class}\"><span class=\"mark\" aria-hidden=\"true\">{mark}</span>\
-         <div><h2>{} <span class=\"word\">{word}</span></h2><p>{}</p></div></li>",
+         <div><h2>{} <span class=\"word\">{word}</span></h2><p>{}</p>{action}</div></li>",
         tick.name,
         with_code(&escaped(&tick.sentence))
     )

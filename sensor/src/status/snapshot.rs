@@ -57,6 +57,8 @@ pub(super) struct Snapshot {
     /// Nobody has accepted this device yet.
     pub(super) is_claiming: bool,
     pub(super) outbox: (u64, u64, u64),
+    /// The disk takes no records.
+    pub(super) is_disk_refusing: bool,
     /// Each slot with what it holds and how it stands.
     pub(super) slots: Vec<(String, String)>,
     /// A provisioning file that was refused, line by line.
@@ -79,6 +81,7 @@ impl Sources {
             is_claiming: status.as_ref().is_some_and(|status| status.is_claiming),
             server: status.and_then(|status| status.server).map(|server| server.to_string()),
             outbox: (figures.outstanding(), figures.bytes, figures.max_bytes),
+            is_disk_refusing: figures.refusing,
             health: Health { memory_bytes: self.host.health().memory_bytes, ..health },
             slots: self.slots(),
             refused: self.lines("provision/refused"),
@@ -92,6 +95,7 @@ impl Sources {
             now,
             links: &links,
             interfaces: &health.interfaces,
+            takes_hep: self.loaded.config.hep,
             uplink: status,
             counters: &health.counters,
             channels: health.channels,
@@ -157,7 +161,8 @@ impl Snapshot {
             "memory_bytes": self.health.memory_bytes,
             "server": self.server,
             "waits_to_be_claimed": self.is_claiming,
-            "outbox": { "cdrs": self.outbox.0, "bytes": self.outbox.1, "limit_bytes": self.outbox.2 },
+            "outbox": { "cdrs": self.outbox.0, "bytes": self.outbox.1, "limit_bytes": self.outbox.2,
+                        "disk_refuses": self.is_disk_refusing },
             "interfaces": self.health.interfaces.iter().map(interface).collect::<Vec<_>>(),
             "counters": counters,
             "slots": self.slots.iter().map(|(slot, state)| json!({ "slot": slot, "state": state }))

@@ -52,6 +52,8 @@ pub(super) struct Facts<'a> {
     /// Each capture interface with what can be said of its link.
     pub(super) links: &'a [(String, Result<String, String>)],
     pub(super) interfaces: &'a [InterfaceHealth],
+    /// SIP comes from a PBX that sends HEP, too.
+    pub(super) takes_hep: bool,
     /// `None`: the uplink is switched off.
     pub(super) uplink: Option<&'a Status>,
     pub(super) counters: &'a [(Counter, u64)],
@@ -79,6 +81,9 @@ fn link(facts: &Facts<'_>) -> Tick {
     }
     let names: Vec<_> = facts.links.iter().map(|(interface, _)| interface.as_str()).collect();
     match names[..] {
+        [] if facts.takes_hep => {
+            Tick::ok(name, "No interface is captured from; a PBX sends HEP.".to_owned())
+        }
         [] => Tick::failed(
             name,
             "no interface is configured: write `interface = eth0` (the mirror port) into the \
@@ -149,7 +154,14 @@ fn traffic(facts: &Facts<'_>) -> Tick {
     if let Some(fault) = facts.interfaces.iter().find_map(|it| it.fault.as_ref()) {
         return Tick::failed(name, fault);
     }
-    if counter(facts, Counter::FramesSeen) == 0 {
+    let sip = counter(facts, Counter::SipMessages);
+    if facts.links.is_empty() && facts.takes_hep && sip == 0 {
+        return Tick::waiting(
+            name,
+            "No SIP came by HEP: have the PBX send it to this sensor, by UDP or TCP.",
+        );
+    }
+    if counter(facts, Counter::FramesSeen) == 0 && sip == 0 {
         return Tick::waiting(
             name,
             format!(
@@ -158,7 +170,7 @@ fn traffic(facts: &Facts<'_>) -> Tick {
             ),
         );
     }
-    let (sip, rtp) = (counter(facts, Counter::SipMessages), counter(facts, Counter::RtpPackets));
+    let rtp = counter(facts, Counter::RtpPackets);
     if sip == 0 {
         return Tick::waiting(
             name,
@@ -216,6 +228,7 @@ mod tests {
             now: NOW,
             links: &[("eth1".to_owned(), link)],
             interfaces: &[],
+            takes_hep: false,
             uplink: Some(uplink),
             counters,
             channels: 0,
@@ -282,6 +295,7 @@ mod tests {
             now: UnixMicros(0),
             links: &[],
             interfaces: &[],
+            takes_hep: false,
             uplink: None,
             counters: &[],
             channels: 0,
@@ -289,5 +303,8 @@ mod tests {
         };
         assert!(clock(&facts).sentence.contains("have NTP set it"));
         assert!(super::link(&facts).sentence.contains("interface = eth0"));
+        let by_hep = Facts { takes_hep: true, ..facts };
+        assert_eq!(super::link(&by_hep).state, TickState::Ok);
+        assert!(super::traffic(&by_hep).sentence.contains("have the PBX send it"));
     }
 }

@@ -11,9 +11,10 @@
 //! was made while the clock was unset is shifted, written and flushed before that.
 //!
 //! When the tree is at [`OutboxSettings::max_bytes`], the oldest records go, except those just
-//! handed out; each is counted. When the disk refuses, records stay in the waiting room, and the
-//! disk is tried again every [`RETRY_AFTER`]; when the room is full as well, its oldest go, and
-//! are counted. A tree that is damaged is moved aside and a new one begun.
+//! handed out; each is counted. When the disk refuses, records stay in the waiting room and are
+//! handed out from there: they do not survive a power cut, but a cloud that can be reached has them
+//! at once. The disk is tried again every [`RETRY_AFTER`]; when the room is full as well, its oldest
+//! go, and are counted. A tree that is damaged is moved aside and a new one begun.
 
 use core::fmt;
 use core::time::Duration;
@@ -22,7 +23,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use ringside_protocol::cdr::{Boot, Fingerprint};
 use ringside_protocol::counters::Counter;
@@ -35,12 +35,14 @@ use crate::clock::WallClock;
 mod disk;
 mod journal;
 mod record;
+mod room;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 use record::Entry;
+use room::{Room, Tickets};
 use writer::Writer;
 
 /// The outbox's own folder in the data directory: what is damaged is moved aside whole.
@@ -164,12 +166,20 @@ impl Figures {
 /// The oldest records, to be sent together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxBatch {
-    /// The first and the last key; every record between them is in `records`.
-    keys: (u64, u64),
+    place: Place,
     /// The start during which they were made.
     pub boot: Boot,
     /// At least one.
     pub records: Vec<Record>,
+}
+
+/// Where the records of a batch were when they were handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// On disk: the first and the last key; every record between them is in the batch.
+    Disk(u64, u64),
+    /// In the waiting room, while the disk refused.
+    Room(Tickets),
 }
 
 /// The outbox. Clones are the same outbox; it closes, flushed, when the last one goes.
@@ -193,19 +203,8 @@ struct Shared {
     listener: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
-/// One record in memory.
-struct Waiting {
-    number: u64,
-    value: Vec<u8>,
-    since: Instant,
-}
-
 struct State {
-    /// Oldest first. An entry leaves when the flush that holds it has returned.
-    room: VecDeque<Arc<Waiting>>,
-    room_bytes: usize,
-    /// This many at the front of the room are being written, or written but not flushed.
-    written: usize,
+    room: Room,
     requests: VecDeque<Request>,
     closing: bool,
     /// The writer has ended: nothing is answered any more.
@@ -215,7 +214,7 @@ struct State {
 
 enum Request {
     NextBatch { limit: usize, answer: SyncSender<Option<OutboxBatch>> },
-    Acknowledge { keys: (u64, u64), refused: u64, answer: SyncSender<()> },
+    Acknowledge { place: Place, refused: u64, answer: SyncSender<()> },
     Flush { answer: SyncSender<()> },
 }
 
@@ -239,9 +238,7 @@ impl Outbox {
         let figures = Figures { max_bytes: settings.max_bytes, ..Figures::default() };
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                room: VecDeque::new(),
-                room_bytes: 0,
-                written: 0,
+                room: Room::default(),
                 requests: VecDeque::new(),
                 closing: false,
                 is_gone: false,
@@ -278,18 +275,21 @@ impl Outbox {
         let (mut state, _) = shared
             .changed
             .wait_timeout_while(shared.lock(), PUSH_PATIENCE, |state| {
-                state.is_full_with(value.len()) && !state.figures.refusing
+                state.room.is_full_with(value.len()) && !state.figures.refusing
             })
             .unwrap_or_else(PoisonError::into_inner);
-        while state.is_full_with(value.len()) && state.drop_oldest_waiting() {}
-        state.room_bytes += value.len();
-        state.room.push_back(Arc::new(Waiting { number, value, since: Instant::now() }));
+        while state.room.is_full_with(value.len()) && state.room.drop_oldest() {
+            state.figures.waiting -= 1;
+            state.figures.dropped += 1;
+        }
+        state.room.push(number, value);
         state.figures.waiting += 1;
         drop(state);
         shared.work.notify_one();
     }
 
     /// The oldest records of one boot, at most `limit`; `None` when none exists that may be sent.
+    /// While the disk refuses, those in memory.
     ///
     /// Until they are acknowledged, the next call returns the same ones again. Records made while
     /// the clock was unset are held back until it is set.
@@ -305,8 +305,8 @@ impl Outbox {
 
     /// The same, but so many of them the cloud has refused, and always would.
     pub fn acknowledge_but(&self, batch: &OutboxBatch, refused: u64) {
-        let keys = batch.keys;
-        self.ask(|answer| Request::Acknowledge { keys, refused, answer });
+        let place = batch.place;
+        self.ask(|answer| Request::Acknowledge { place, refused, answer });
     }
 
     /// Writes and flushes what was pushed before, now. Returns at once when the disk refuses.
@@ -331,7 +331,8 @@ impl Outbox {
         wanted(&state.figures)
     }
 
-    /// Calls `listener` (on the writer's thread) whenever records have come to exist.
+    /// Calls `listener` (on the writer's thread) whenever records have come to exist, or wait while
+    /// the disk refuses.
     pub fn on_stored(&self, listener: impl Fn() + Send + 'static) {
         let mut place = self.0.shared.listener.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(Box::new(listener));
@@ -369,20 +370,5 @@ impl Drop for Owner {
         {
             log::error!("the outbox's thread has failed");
         }
-    }
-}
-
-impl State {
-    fn is_full_with(&self, more: usize) -> bool {
-        self.room_bytes + more > MAX_WAITING_BYTES && !self.room.is_empty()
-    }
-
-    /// Lets the oldest record go that is not being written; false when there is none.
-    fn drop_oldest_waiting(&mut self) -> bool {
-        let Some(oldest) = self.room.remove(self.written) else { return false };
-        self.room_bytes -= oldest.value.len();
-        self.figures.waiting -= 1;
-        self.figures.dropped += 1;
-        true
     }
 }

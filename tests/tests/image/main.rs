@@ -126,10 +126,10 @@ fn a_flashed_box_is_in_the_cloud_and_its_calls_with_it() {
     let api = site.cloud.api();
     let mut machine = site.hardware.power_on();
     _ = machine.says("version 0.1.0, slot A");
-    let first = machine.says("INFO  ");
-    println!("power-on to the sensor: {:?}; {first}", machine.age());
-    ready(&mut machine);
-    println!("power-on to capturing and accepted: {:?}", machine.age());
+    machine.says_all(&["capturing from eth1"]);
+    println!("power-on to capturing: {:?}", machine.age());
+    _ = machine.says("accepted: connected to");
+    println!("power-on to accepted: {:?}", machine.age());
     call(&machine, &api, 3, 1);
     println!("power-on to three calls in the cloud: {:?}", machine.age());
 }

@@ -95,7 +95,7 @@ export const COUNTERS: Record<string, Counter> = {
     loss: true,
   },
   cdrs_rebased: { group: "Records", means: "Records rebased after the clock was set." },
-  outbox_errors: { group: "Records", means: "Outbox writes that failed.", loss: true },
+  outbox_errors: { group: "Records", means: "Times the disk took no records: they wait in memory and go from there. Free space on it.", loss: true },
   sip_late: {
     group: "SIP",
     means: "SIP messages of calls that had become records already, or were turned away.",

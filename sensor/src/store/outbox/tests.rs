@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use proptest::prelude::*;
 use ringside_protocol::cdr::Cdr;
@@ -150,22 +151,97 @@ fn at_the_limit_the_oldest_go_and_are_counted() {
     assert_eq!(outbox.figures().acknowledged, 10);
 }
 
+/// An outbox whose disk refuses until the returned file is removed.
+fn refusing(dir: &TestDir, settings: OutboxSettings) -> (Outbox, PathBuf) {
+    let path = dir.path().join("outbox");
+    fs::write(&path, b"in the way").expect("write");
+    let outbox = Outbox::open(dir.path(), settings).expect("a refusing disk is no reason to fail");
+    assert!(outbox.figures().refusing);
+    (outbox, path)
+}
+
 #[test]
 fn a_disk_that_refuses_leaves_records_in_memory_until_it_works_again() {
     let dir = TestDir::new();
-    let path = dir.path().join("outbox");
-    fs::write(&path, b"in the way").expect("write");
-    let outbox =
-        Outbox::open(dir.path(), settings()).expect("a refusing disk is no reason to fail");
+    let (outbox, in_the_way) = refusing(&dir, settings());
     (1..=3).for_each(|number| outbox.push(cdr(number)));
     let figures = outbox.figures();
-    assert!(figures.refusing);
     assert_eq!((figures.waiting, figures.stored, figures.errors), (3, 0, 1));
-    assert_eq!(outbox.next_batch(500), None, "what does not exist is not sent");
-    fs::remove_file(&path).expect("remove");
+    fs::remove_file(&in_the_way).expect("remove");
     assert!(outbox.wait_until(SOON, |figures| figures.stored == 3));
     assert!(!outbox.figures().refusing);
     assert_eq!(drain(&outbox), [1, 2, 3]);
+}
+
+#[test]
+fn while_the_disk_refuses_records_are_sent_from_memory_and_the_listener_is_told() {
+    let dir = TestDir::new();
+    let (outbox, in_the_way) = refusing(&dir, settings());
+    let (sender, receiver) = sync_channel(1);
+    outbox.on_stored(move || _ = sender.try_send(()));
+    (1..=5).for_each(|number| outbox.push(cdr(number)));
+    receiver.recv_timeout(SOON).expect("told");
+    let first = outbox.next_batch(2).expect("a batch");
+    assert_eq!((first.boot, numbers(&first)), (BOOT, vec![1, 2]));
+    assert_eq!(outbox.next_batch(2), Some(first.clone()), "the same until it is acknowledged");
+    outbox.acknowledge_but(&first, 1);
+    assert_eq!(drain(&outbox), [3, 4, 5]);
+    let figures = outbox.figures();
+    assert_eq!((figures.acknowledged, figures.refused, figures.outstanding()), (4, 1, 0));
+    outbox.push(cdr(6));
+    fs::remove_file(&in_the_way).expect("remove");
+    assert!(outbox.wait_until(SOON, |figures| figures.stored == 1));
+    assert_eq!(drain(&outbox), [6], "what the cloud has is not sent again");
+}
+
+#[test]
+fn records_on_their_way_from_memory_go_from_the_disk_too_when_it_works_again() {
+    let dir = TestDir::new();
+    let (outbox, in_the_way) = refusing(&dir, settings());
+    (1..=4).for_each(|number| outbox.push(cdr(number)));
+    let on_its_way = outbox.next_batch(3).expect("a batch");
+    fs::remove_file(&in_the_way).expect("remove");
+    assert!(outbox.wait_until(SOON, |figures| figures.stored == 4));
+    outbox.acknowledge(&on_its_way);
+    let figures = outbox.figures();
+    assert_eq!((figures.acknowledged, figures.cdrs, figures.waiting), (3, 1, 0));
+    assert_eq!(drain(&outbox), [4]);
+}
+
+#[test]
+fn records_in_memory_wait_for_the_clock_and_keep_the_time_that_they_were_sent_with() {
+    let dir = TestDir::new();
+    let now = Arc::new(Mutex::new((1_000, 1_000)));
+    let timed = OutboxSettings { clock: Some(clock(&now)), ..settings() };
+    let (outbox, in_the_way) = refusing(&dir, timed);
+    outbox.push(Cdr { first_at: UnixMicros(500), ..cdr(1) });
+    assert_eq!(outbox.next_batch(500), None, "held back while the clock is unset");
+    *now.lock().expect("clock") = (2_000, SET + 2_000);
+    let sent = outbox.next_batch(500).expect("a batch");
+    assert_eq!(sent.records[0].first_at(), UnixMicros(SET + 500));
+    assert_eq!(outbox.figures().rebased, 1);
+    // The clock is set once more, and the disk works again: what was sent stays what it was.
+    *now.lock().expect("clock") = (3_000, SET + 7_000_000_000);
+    fs::remove_file(&in_the_way).expect("remove");
+    assert!(outbox.wait_until(SOON, |figures| figures.stored == 1));
+    assert_eq!(outbox.next_batch(500).expect("a batch").records, sent.records);
+}
+
+#[test]
+fn a_batch_from_memory_stays_below_the_message_limit_and_is_not_dropped_on_its_way() {
+    let dir = TestDir::new();
+    let (outbox, _) = refusing(&dir, settings());
+    let large = |number| Cdr { dtmf: "7".repeat(MAX_BATCH_BYTES / 3), ..cdr(number) };
+    (1..=5).for_each(|number| outbox.push(large(number)));
+    let on_its_way = outbox.next_batch(500).expect("a batch");
+    assert_eq!(numbers(&on_its_way), [1, 2]);
+    let room = (MAX_WAITING_BYTES / (MAX_BATCH_BYTES / 3)) as u64;
+    (6..=room + 10).for_each(|number| outbox.push(large(number)));
+    let dropped = outbox.figures().dropped;
+    assert!(dropped > 0);
+    outbox.acknowledge(&on_its_way);
+    assert_eq!(outbox.figures().acknowledged, 2);
+    assert_eq!(drain(&outbox)[0], 3 + dropped, "the oldest that were not on their way");
 }
 
 #[test]

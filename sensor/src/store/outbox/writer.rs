@@ -11,10 +11,12 @@ use ringside_protocol::words::plural;
 use super::disk::{Disk, DiskError};
 use super::journal::Journal;
 use super::record::{Entry, HEAD_LEN};
+use super::room::{Handed, Tickets, Waiting};
 use super::{
-    FLUSH_AFTER, MAX_BATCH_BYTES, OutboxBatch, OutboxError, OutboxSettings, RETRY_AFTER, Request,
-    Shared, Waiting,
+    FLUSH_AFTER, MAX_BATCH_BYTES, OutboxBatch, OutboxError, OutboxSettings, Place, RETRY_AFTER,
+    Request, Shared,
 };
+use crate::clock::WallClock;
 
 /// Owns the tree; everybody else asks.
 pub(super) struct Writer {
@@ -33,8 +35,12 @@ pub(super) struct Writer {
     least_key: u64,
     /// Since when something is written and not flushed.
     unflushed_since: Option<Instant>,
-    /// The batch that was handed out last; it is not dropped at the limit.
-    handed_out: Option<(u64, u64)>,
+    /// The batch that was handed out last; what of it is on disk is not dropped at the limit.
+    handed_out: Option<Place>,
+    /// Ticket and key of records that were handed out from memory and have come to the disk since.
+    moved: Vec<(u64, u64)>,
+    /// The newest record of which the listener knows although the disk refuses.
+    told: u64,
     /// Whether records are being dropped at the limit; logged once.
     at_limit: bool,
 }
@@ -70,6 +76,8 @@ impl Writer {
             least_key: 1,
             unflushed_since: None,
             handed_out: None,
+            moved: Vec::new(),
+            told: 0,
             at_limit: false,
         };
         match writer.open_disk() {
@@ -86,6 +94,7 @@ impl Writer {
             self.retry_if_due();
             let work = self.take_work();
             self.write(&work.write);
+            self.tell_of_waiting();
             let asked =
                 work.requests.iter().any(|request| matches!(request, Request::Flush { .. }));
             if asked || work.close || self.flush_is_due() {
@@ -105,7 +114,10 @@ impl Writer {
     fn wait(&self) {
         let mut state = self.shared.lock();
         loop {
-            let has_new = self.disk.is_some() && state.room.len() > state.written;
+            let has_new = match self.disk {
+                Some(_) => state.room.has_unwritten(),
+                None => state.room.last_ticket() > self.told,
+            };
             if has_new || !state.requests.is_empty() || state.closing {
                 return;
             }
@@ -126,11 +138,10 @@ impl Writer {
 
     fn take_work(&self) -> Work {
         let mut state = self.shared.lock();
-        let mut write = Vec::new();
-        if self.disk.is_some() {
-            write.extend(state.room.iter().skip(state.written).cloned());
-            state.written = state.room.len();
-        }
+        let write = match self.disk {
+            Some(_) => state.room.take_unwritten(),
+            None => Vec::new(),
+        };
         Work { write, requests: core::mem::take(&mut state.requests), close: state.closing }
     }
 
@@ -142,8 +153,12 @@ impl Writer {
     fn write(&mut self, records: &[Arc<Waiting>]) {
         for record in records {
             let Some(disk) = &mut self.disk else { return };
-            if let Err(error) = disk.append(&record.value) {
-                return self.refused("written", &error);
+            match disk.append(&record.value) {
+                Ok(key) if self.shared.lock().room.is_handed_out(record.ticket) => {
+                    self.moved.push((record.ticket, key));
+                }
+                Ok(_) => {}
+                Err(error) => return self.refused("written", &error),
             }
             self.unflushed_since.get_or_insert(record.since);
             if let Err(error) = self.keep_limit() {
@@ -171,7 +186,7 @@ impl Writer {
         while disk.bytes() > self.settings.max_bytes {
             let Some((key, _)) = disk.at_or_after(from)? else { break };
             match self.handed_out {
-                Some((first, last)) if (first..=last).contains(&key) => from = last + 1,
+                Some(Place::Disk(first, last)) if (first..=last).contains(&key) => from = last + 1,
                 _ => {
                     disk.remove(key)?;
                     self.shared.lock().figures.dropped += 1;
@@ -195,9 +210,21 @@ impl Writer {
         let existing = self.leave_room();
         self.note(&existing);
         self.publish();
-        if existing.is_empty() {
-            return;
+        if !existing.is_empty() {
+            self.tell();
         }
+    }
+
+    /// Records that wait while the disk refuses may be sent.
+    fn tell_of_waiting(&mut self) {
+        let last = self.shared.lock().room.last_ticket();
+        if self.disk.is_none() && last > self.told {
+            self.told = last;
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
         let listener = self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listener) = &*listener {
             listener();
@@ -207,9 +234,7 @@ impl Writer {
     /// Takes the flushed records out of the waiting room.
     fn leave_room(&self) -> Vec<Arc<Waiting>> {
         let mut state = self.shared.lock();
-        let written = core::mem::take(&mut state.written);
-        let existing: Vec<_> = state.room.drain(..written).collect();
-        state.room_bytes -= existing.iter().map(|record| record.value.len()).sum::<usize>();
+        let existing = state.room.leave();
         state.figures.waiting -= existing.len() as u64;
         state.figures.stored += existing.len() as u64;
         existing
@@ -230,7 +255,7 @@ impl Writer {
         if let Some(disk) = &self.disk {
             state.figures.bytes = disk.bytes();
             // Records that are written but not flushed are counted as waiting.
-            state.figures.cdrs = disk.cdrs().saturating_sub(state.written as u64);
+            state.figures.cdrs = disk.cdrs().saturating_sub(state.room.written() as u64);
         }
         drop(state);
         self.shared.changed.notify_all();
@@ -242,13 +267,13 @@ impl Writer {
             Request::NextBatch { limit, answer } => {
                 let batch = self.next_batch(limit).unwrap_or_else(|error| {
                     self.refused("read", &error);
-                    None
+                    self.batch_of_room(limit)
                 });
-                self.handed_out = batch.as_ref().map(|batch| batch.keys);
+                self.handed_out = batch.as_ref().map(|batch| batch.place);
                 _ = answer.send(batch);
             }
-            Request::Acknowledge { keys, refused, answer } => {
-                if let Err(error) = self.acknowledge(keys, refused) {
+            Request::Acknowledge { place, refused, answer } => {
+                if let Err(error) = self.acknowledge(place, refused) {
                     self.refused("written", &error);
                 }
                 self.publish();
@@ -259,6 +284,11 @@ impl Writer {
     }
 
     fn next_batch(&mut self, limit: usize) -> Result<Option<OutboxBatch>, DiskError> {
+        if self.disk.is_none() {
+            return Ok(self.batch_of_room(limit));
+        }
+        self.moved.clear();
+        self.shared.lock().room.recall();
         let found = self.oldest(limit)?;
         let (Some(&(first, _)), Some(&(last, _))) = (found.first(), found.last()) else {
             return Ok(None);
@@ -266,7 +296,22 @@ impl Writer {
         let boot = found[0].1.boot;
         let found = self.rebase(found)?;
         let records = found.into_iter().map(|(_, entry)| entry.record).collect();
-        Ok(Some(OutboxBatch { keys: (first, last), boot, records }))
+        Ok(Some(OutboxBatch { place: Place::Disk(first, last), boot, records }))
+    }
+
+    /// The oldest records in memory that may be sent; for a disk that refuses.
+    fn batch_of_room(&mut self, limit: usize) -> Option<OutboxBatch> {
+        self.moved.clear();
+        let now = self.settings.clock.as_ref().map(WallClock::now);
+        let mut state = self.shared.lock();
+        let handed = state.room.hand_out(limit, |entry| {
+            // Everything in the room is of this boot.
+            let Some(now) = now.filter(|_| entry.is_unset()) else { return Some(false) };
+            now.is_set().then(|| entry.rebase(now)).map(|()| true)
+        });
+        let Handed { tickets, records, rebased } = handed?;
+        state.figures.rebased += rebased;
+        Some(OutboxBatch { place: Place::Room(tickets), boot: self.settings.boot, records })
     }
 
     /// The oldest existing records of one boot that may be sent.
@@ -335,27 +380,43 @@ impl Writer {
         Ok(found)
     }
 
-    fn acknowledge(
-        &mut self,
-        (first, last): (u64, u64),
-        mut refused: u64,
-    ) -> Result<(), DiskError> {
+    /// The cloud has them, but for so many that it refused.
+    fn acknowledge(&mut self, place: Place, refused: u64) -> Result<(), DiskError> {
         self.handed_out = None;
-        let Some(disk) = &mut self.disk else { return Ok(()) };
-        for key in first..=last {
-            if disk.remove(key)? {
-                let figures = &mut self.shared.lock().figures;
-                if refused > 0 {
-                    refused -= 1;
-                    figures.refused += 1;
-                } else {
-                    figures.acknowledged += 1;
-                }
-                // The removal is flushed with the next record, or within the usual time.
-                self.unflushed_since.get_or_insert_with(Instant::now);
+        let (mut gone, mut failed) = (0, Ok(()));
+        let keys: Vec<_> = match place {
+            Place::Disk(first, last) => (first..=last).collect(),
+            Place::Room(tickets) => {
+                gone = self.acknowledge_in_room(tickets);
+                core::mem::take(&mut self.moved).into_iter().map(|(_, key)| key).collect()
             }
+        };
+        for key in keys {
+            let Some(disk) = &mut self.disk else { break };
+            match disk.remove(key) {
+                Ok(was_there) => gone += u64::from(was_there),
+                Err(error) => {
+                    failed = Err(error);
+                    break;
+                }
+            }
+            // The removal is flushed with the next record, or within the usual time.
+            self.unflushed_since.get_or_insert_with(Instant::now);
         }
-        Ok(())
+        let figures = &mut self.shared.lock().figures;
+        let refused = refused.min(gone);
+        figures.refused += refused;
+        figures.acknowledged += gone - refused;
+        failed
+    }
+
+    /// Takes what the cloud has out of memory. Gives how many were nowhere else.
+    fn acknowledge_in_room(&self, tickets: Tickets) -> u64 {
+        let mut state = self.shared.lock();
+        let gone = state.room.acknowledge(tickets);
+        state.figures.waiting -= gone.len() as u64;
+        let is_moved = |ticket: &u64| self.moved.iter().any(|(it, _)| it == ticket);
+        gone.iter().filter(|ticket| !is_moved(ticket)).count() as u64
     }
 
     fn retry_if_due(&mut self) {
@@ -402,14 +463,16 @@ impl Writer {
 
     /// The disk has failed: its tree is closed, and what was not flushed waits in memory.
     fn refused(&mut self, what: &str, error: &DiskError) {
+        // What is flushed is on the closed tree, and is sent once more when that is open again.
+        self.moved.retain(|&(_, key)| key < self.flushed);
         let mut state = self.shared.lock();
-        state.written = 0;
+        state.room.forget_written();
         state.figures.errors += 1;
         state.figures.refusing = true;
         drop(state);
         log::error!(
-            "the outbox could not be {what} ({error}): calls wait in memory; free space on the disk \
-             or make it writable"
+            "the outbox could not be {what} ({error}): calls wait in memory and are sent from there; \
+             free space on the disk or make it writable"
         );
         if let Some(disk) = self.disk.take() {
             self.least_key = disk.next_key();
@@ -423,7 +486,7 @@ impl Writer {
     /// The last flush has been tried; says what could not be kept.
     fn close(&self) {
         let state = self.shared.lock();
-        if !state.room.is_empty() {
+        if state.room.len() > 0 {
             log::error!(
                 "the outbox's disk refuses writes: lost {}",
                 plural(state.room.len(), "call")
