@@ -48,6 +48,8 @@ pub fn expire(db: &Db, now: UnixMicros, stop: &AtomicBool) -> Result<Expired> {
         }
     }
     db.forget_misdated(until)?;
+    db.forget_sums(until)?;
+    db.thin_troubles(now)?;
     db.truncate_log()?;
     Ok(expired)
 }

@@ -13,8 +13,9 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use super::customers::count;
 use super::intake::Intake;
 use super::search::column;
+use super::sums::{Seen, Tally};
 use super::{
-    Customer, Db, DbError, Result, Series, day_table, day_tables, peers, registrations, stored_time,
+    Customer, Db, DbError, Result, Series, calls, day_table, day_tables, peers, registrations, stored_time,
 };
 use crate::retention;
 
@@ -80,6 +81,7 @@ struct Writer<'a> {
     open: Option<(String, CachedStatement<'a>)>,
     ack: BatchAck,
     intake: Intake,
+    tally: Tally,
     misdated: u32,
     newest: Option<UnixMicros>,
 }
@@ -96,8 +98,9 @@ impl<'a> Writer<'a> {
             })?;
         let ack = BatchAck { stored: 0, known: 0, expired: 0, refused: 0 };
         let intake = Intake::open(tx, origin.customer, now)?;
+        let tally = Tally::open(tx, origin.customer)?;
         let (open, misdated, newest) = (None, 0, None);
-        Ok(Self { tx, origin, now, has_misdated, open, ack, intake, misdated, newest })
+        Ok(Self { tx, origin, now, has_misdated, open, ack, intake, tally, misdated, newest })
     }
 
     fn take(&mut self, record: &Record) -> Result<()> {
@@ -129,8 +132,9 @@ impl<'a> Writer<'a> {
         };
         self.ack.stored += 1;
         self.intake.add(bytes);
-        if matches!(record, Record::Call(_)) {
+        if let Record::Call(cdr) = record {
             self.newest = self.newest.max(Some(ended_at));
+            self.sum_up(cdr, ended_at);
         }
         Ok(())
     }
@@ -205,12 +209,34 @@ impl<'a> Writer<'a> {
         Ok((inserted == 1).then_some(record.len()))
     }
 
+    /// Adds a call that was not there to the sums.
+    fn sum_up(&mut self, cdr: &Cdr, ended_at: UnixMicros) {
+        let mos = cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos);
+        let row = calls::Row {
+            ended_at,
+            device: self.origin.device,
+            caller: column(&cdr.caller.user),
+            callee: column(&cdr.callee.user),
+            call_id: column(&cdr.call_id),
+            addresses: &addresses(cdr),
+            status_code: cdr.status.as_ref().map(|status| status.code.into()),
+            ended_by: ended_by(cdr.ended_by).into(),
+            answered: cdr.answered.is_some(),
+            duration_us: cdr.duration().map(|us| i64::try_from(us).unwrap_or(i64::MAX)),
+            mos: mos.map(i64::from),
+            flags: cdr.flags,
+        };
+        let start_at = start_at(cdr, ended_at);
+        self.tally.add(&Seen { row, start_at, delay: cdr.session_request_delay });
+    }
+
     fn finish(self) -> Result<BatchAck> {
         let Origin { customer, device, .. } = self.origin;
         count(self.tx, customer, "cdrs_expired", self.ack.expired)?;
         count(self.tx, customer, "cdrs_misdated", self.misdated)?;
         if self.ack.stored > 0 {
             self.intake.close(self.tx)?;
+            self.tally.close(self.tx)?;
         }
         self.tx
             .prepare_cached(

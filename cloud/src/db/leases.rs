@@ -6,7 +6,7 @@ use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Customer, Db, Result, bytes, loaded_time, sensors};
+use super::{Customer, Db, Result, bytes, loaded_time, sensors, sums};
 use crate::uplink::lease::{Share, reallocate};
 
 /// A grant as it stands.
@@ -94,6 +94,7 @@ impl Db {
         now: UnixMicros,
     ) -> Result<Beaten> {
         self.write(|tx| {
+            sums::sample(tx, customer, device, heartbeat.channels, now)?;
             sensors::beat(tx, device, heartbeat, now)?;
             if heartbeat.is_leaving {
                 give_back(tx, device)?;

@@ -28,6 +28,7 @@ pub mod rules;
 pub mod search;
 pub mod sensors;
 pub mod stats;
+pub mod sums;
 pub mod tokens;
 
 /// The database's file in the service's folder; SQLite keeps two more beside it.
@@ -44,7 +45,7 @@ const STATEMENTS: usize = 64;
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
 /// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 10;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -251,6 +252,10 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if found < 6 {
         transaction.execute_batch(include_str!("peers.sql"))?;
+    }
+    if found < 10 {
+        transaction.execute_batch(include_str!("sums.sql"))?;
+        sums::note_unsummed(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;

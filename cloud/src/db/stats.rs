@@ -59,7 +59,7 @@ pub struct Counts {
 
 impl Counts {
     /// Of one call.
-    fn of(row: &calls::Row<'_>) -> Self {
+    pub(super) fn of(row: &calls::Row<'_>) -> Self {
         let mos = row.mos.and_then(|mos| u16::try_from(mos).ok());
         let band = Band::of_call(row.answered, row.flags, mos);
         let is_unrated = row.answered && band.is_none();

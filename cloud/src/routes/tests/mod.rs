@@ -12,7 +12,7 @@ mod rules;
 mod sensors;
 mod site;
 mod stats;
-mod synthetic;
+pub(crate) mod synthetic;
 mod tenants;
 mod turns;
 
