@@ -15,7 +15,8 @@ use super::intake::Intake;
 use super::search::column;
 use super::sums::{Seen, Tally};
 use super::{
-    Customer, Db, DbError, Result, Series, calls, day_table, day_tables, peers, registrations, stored_time,
+    Customer, Db, DbError, Result, Series, calls, day_table, day_tables, peers, registrations,
+    stored_time,
 };
 use crate::retention;
 

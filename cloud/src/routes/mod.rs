@@ -17,6 +17,7 @@ mod live;
 mod login;
 mod names;
 mod openapi;
+mod overview;
 mod peers;
 mod query;
 mod registrations;
@@ -112,6 +113,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/registrations/{id}", Handler::Scope(registrations::one)),
     route("GET", "/api/v1/peers", Handler::Scope(listing::list::<Peers>)),
     route("GET", "/api/v1/peers/{id}", Handler::Scope(peers::one)),
+    route("GET", "/api/v1/overview", Handler::Scope(overview::overview)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
     route("GET", "/api/v1/changes", Handler::Caller(changes::changes)),
     route("GET", "/api/v1/openapi.json", Handler::Open(openapi::openapi)),

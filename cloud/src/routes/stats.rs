@@ -131,7 +131,7 @@ fn hour((at, counts): (&UnixMicros, &Counts)) -> Value {
 }
 
 /// With four decimals; `None` where there was nothing.
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
     let parts = u128::from(part) * 10_000;
     let rounded = (parts + u128::from(whole) / 2).checked_div(u128::from(whole))?;
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -9,8 +9,8 @@ mod rebuild;
 mod tally;
 pub mod trouble;
 
-pub use self::channels::{Channels, channels};
 pub(super) use self::channels::sample;
+pub use self::channels::{Channels, channels};
 pub use self::read::{by_sensor, over_time};
 pub(super) use self::rebuild::note_unsummed;
 pub(super) use self::tally::{Seen, Tally};

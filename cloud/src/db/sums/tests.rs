@@ -120,13 +120,8 @@ fn a_call_occupies_a_channel_in_each_time_that_it_touches() {
 #[test]
 fn heartbeats_tell_of_calls_that_go_on() {
     let bench = Bench::new();
-    let device = crate::routes::tests::join(
-        &bench.db,
-        bench.customer,
-        [7; 32],
-        "box",
-        UnixMicros(NOON),
-    );
+    let device =
+        crate::routes::tests::join(&bench.db, bench.customer, [7; 32], "box", UnixMicros(NOON));
     let beat = |at: u64, channels: u16| {
         bench
             .db

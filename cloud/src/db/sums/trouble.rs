@@ -88,7 +88,8 @@ impl Troubles {
 /// A number as a filter finds exactly it: without regard to case. `None` for one in which a filter
 /// would read something else.
 fn searched(number: &str) -> Option<String> {
-    let is_plain = !number.is_empty() && number.trim() == number && !number.contains(['*', ',', '!']);
+    let is_plain =
+        !number.is_empty() && number.trim() == number && !number.contains(['*', ',', '!']);
     is_plain.then(|| number.to_ascii_lowercase())
 }
 

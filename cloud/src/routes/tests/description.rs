@@ -35,6 +35,7 @@ fn every_filter_is_described_and_nothing_else() {
     let lists = [
         ("/api/v1/calls", NAMES, LIST),
         ("/api/v1/stats", NAMES, &["from", "to"]),
+        ("/api/v1/overview", &[], &["from", "to"]),
         ("/api/v1/registrations", REGISTRATION_NAMES, LIST),
         ("/api/v1/peers", PEER_NAMES, LIST),
     ];
@@ -74,6 +75,7 @@ fn answers_are_as_described() {
         ("/api/v1/sensors", "/api/v1/sensors".to_owned()),
         ("/api/v1/live", "/api/v1/live".to_owned()),
         ("/api/v1/stats", "/api/v1/stats".to_owned()),
+        ("/api/v1/overview", "/api/v1/overview?from=2026-11-23".to_owned()),
         ("/api/v1/changes", "/api/v1/changes".to_owned()),
         ("/api/v1/tokens", "/api/v1/tokens".to_owned()),
         ("/api/v1/strangers", "/api/v1/strangers".to_owned()),

@@ -6,6 +6,7 @@ mod captures;
 mod changes;
 mod description;
 mod fuzz;
+mod overview;
 mod peers;
 mod registrations;
 mod rules;

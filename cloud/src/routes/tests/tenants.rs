@@ -40,7 +40,9 @@ fn no_route_shows_or_changes_another_customers_things() {
         let target =
             route.path.replace("{device}", &item).replace("{id}", &item).replace("{call}", &item);
         let target = target.replace("{transfer}", &"ab".repeat(16));
-        if route.path.ends_with("/login") || route.path.ends_with("/logout") {
+        // The description is nobody's, and compressed.
+        let passed_over = ["/login", "/logout", "/openapi.json"];
+        if passed_over.iter().any(|end| route.path.ends_with(end)) {
             continue;
         }
         let response = match route.method {
