@@ -10,6 +10,7 @@ import { extname, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildWeb } from "./build.mjs";
 import { makeCall } from "./dev/calls.mjs";
+import { overview } from "./dev/overview.mjs";
 import { fitsPeer, makePeers } from "./dev/peers.mjs";
 import { random as seeded } from "./dev/random.mjs";
 import { fitsRegistration, makeRegistrations } from "./dev/registrations.mjs";
@@ -168,6 +169,7 @@ export async function startDevServer({
     "GET /live": () => ({ body: inProgress(calls, sensors) }),
     "GET /registrations": (query) => recordPage("registrations", registrations, fitsRegistration, query),
     "GET /peers": (query) => recordPage("peers", peers, fitsPeer, query),
+    "GET /overview": (query) => ({ body: overview(calls, sensors, CHANNELS, query) }),
     "GET /stats": (query) => {
       const found = calls.filter((call) => fits(call, query));
       return { body: stats(found, sensors, query) };

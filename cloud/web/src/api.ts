@@ -18,6 +18,7 @@ import type {
   Stats,
   Stranger,
 } from "./types.js";
+import type { Overview } from "./overview.js";
 
 const BASE = "/api/v1";
 
@@ -115,6 +116,8 @@ export const api = {
 
   calls: (query: URLSearchParams, signal?: AbortSignal) => request<CallPage>(`/calls?${query}`, { signal }),
   call: (id: string, signal?: AbortSignal) => request<Call>(`/calls/${item(id)}`, { signal }),
+  overview: (query: URLSearchParams, signal?: AbortSignal) =>
+    request<Overview>(`/overview?${query}`, { signal }),
   stats: (query: URLSearchParams, signal?: AbortSignal) => request<Stats>(`/stats?${query}`, { signal }),
   registrations: (query: URLSearchParams, signal?: AbortSignal) =>
     request<RegistrationPage>(`/registrations?${query}`, { signal }),

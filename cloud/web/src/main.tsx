@@ -24,6 +24,8 @@ import { page, place, startRouter } from "./router.js";
 import { loadSensors, loadSession, session, sessionError, startStore } from "./store.js";
 import "./styles/index.css";
 
+/** It is most of the charts that only it has. */
+const Overview = later(() => import("./pages/Overview.js").then((module) => module.Overview));
 const Rules = later(() => import("./pages/Rules.js").then((module) => module.Rules));
 
 function App() {
@@ -65,6 +67,8 @@ function CurrentPage() {
 function NamedPage() {
   const shown = page.value;
   switch (shown.name) {
+    case "overview":
+      return <Overview />;
     case "calls":
       return <Calls />;
     case "call":

@@ -435,7 +435,50 @@ await test("a rule is made as a sentence, tried, changed as text and deleted", a
   await card.waitFor({ state: "detached" });
 });
 
+await test("the overview is the first page: a verdict that leads to exactly its calls", async () => {
+  const page = await open({ path: "/" });
+  await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+  const verdict = page.getByRole("region", { name: "Verdict" });
+  await verdict.getByRole("heading", { level: 2 }).getByText(/of calls failed/).waitFor();
+  const addresses = page.getByRole("region", { name: "Addresses" });
+  const worst = addresses.getByRole("listitem").first();
+  const told = Number.parseInt(await worst.locator(".worst-count").textContent(), 10);
+  await worst.getByRole("link").click();
+  await page.waitForURL(/\/calls\?from=.*address=/);
+  await rows(page).first().waitFor();
+  assert.equal(await rows(page).count(), told);
+  await page.goBack();
+  await verdict.getByRole("link", { name: "See the calls that failed" }).click();
+  await page.waitForURL(/ended_by=rejected/);
+});
+
+await test("the overview's charts: dragged over they choose a time, and each is a table too", async () => {
+  const page = await open({ path: "/?range=7d" });
+  const card = page.getByRole("region", { name: "NER" });
+  await card.locator("canvas").waitFor();
+  await card.getByText("Table").click();
+  const cells = card.locator("tbody tr");
+  assert.ok((await cells.count()) > 80);
+  await card.getByText("Table").click();
+  const box = await page.getByRole("region", { name: "Calls" }).locator(".u-over").boundingBox();
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 30);
+  await page.getByRole("region", { name: "NER" }).locator(".time-readout", { hasText: ":" }).waitFor();
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.8, box.y + 30, { steps: 4 });
+  await page.mouse.up();
+  await page.waitForURL(/from=.*to=/);
+  await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+});
+
+await test("without a sensor the overview says what to do and shows no empty charts", async () => {
+  const page = await open({ path: "/", of: empty });
+  await page.getByRole("link", { name: "Add a sensor" }).waitFor();
+  assert.equal(await page.locator(".time-card").count(), 0);
+});
+
 const PLACES = [
+  "/",
+  "/?range=25d",
   "/calls?range=25d",
   `/calls/${bad.id}?range=25d`,
   "/live",
@@ -474,6 +517,7 @@ for (const colorScheme of ["light", "dark"]) {
     const places = [
       ...PLACES.map((path) => ({ path })),
       { path: "/calls", loggedIn: false },
+      { path: "/", of: empty },
       { path: "/sensors", of: empty },
       { path: "/rules", of: empty },
       { path: "/rules", click: "Change Bad quality" },

@@ -86,8 +86,11 @@ impl Troubles {
 }
 
 /// A number as a filter finds exactly it: without regard to case. `None` for one in which a filter
-/// would read something else.
+/// would read something else, and for who does not say who it is (RFC 3323 §4.1.1.3).
 fn searched(number: &str) -> Option<String> {
+    if number.eq_ignore_ascii_case("anonymous") {
+        return None;
+    }
     let is_plain =
         !number.is_empty() && number.trim() == number && !number.contains(['*', ',', '!']);
     is_plain.then(|| number.to_ascii_lowercase())

@@ -168,7 +168,7 @@ impl Part {
         }
         let points = points.into_iter().map(|(at, (sums, channels))| {
             let mut object = figures(&sums);
-            object["at"] = json!(at.max(span.from).to_rfc3339());
+            object["at"] = json!(at.to_rfc3339());
             object["channels"] = json!(channels.map(rounded));
             object
         });

@@ -34,10 +34,13 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
         Skip to the content
       </a>
       <header class="bar">
-        <a class="home" href="/calls" aria-label="Ringside, calls">
+        <a class="home" href="/" aria-label="Ringside, overview">
           <Wordmark />
         </a>
         <Tabs>
+          <Tab name="overview" to="/">
+            Overview
+          </Tab>
           <Tab name="calls" to="/calls">
             Calls
           </Tab>
@@ -122,7 +125,7 @@ function Tab({
   to,
   children,
 }: {
-  name: "calls" | "live" | "registrations" | "peers" | "sensors" | "rules";
+  name: "overview" | "calls" | "live" | "registrations" | "peers" | "sensors" | "rules";
   to: string;
   children: string;
 }) {
