@@ -127,9 +127,9 @@ fn set_rights(db: &Db, login: &str, rights: Rights, now: UnixMicros) -> Result<S
     if !db.set_rights(login, rights, WHO, now).map_err(words)? {
         return Err(format!("there is no user {login}: `admin user list` shows them"));
     }
-    let names = rights.names();
+    let names = rights.words();
     let names = if names.is_empty() { "nothing".to_owned() } else { names.join(" and ") };
-    Ok(format!("{login} may have of a kept call: {names}\n"))
+    Ok(format!("{login} has: {names}\n"))
 }
 
 fn set_terms(

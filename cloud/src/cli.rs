@@ -100,7 +100,7 @@ usage:
   ringside-cloud admin customer retrieval NAME [--reason asked|free] [--relay on|off]
   ringside-cloud admin user add --customer NAME LOGIN [--role admin|viewer] [--password-stdin]
   ringside-cloud admin user list [--customer NAME]
-  ringside-cloud admin user rights LOGIN packets,audio,live|none
+  ringside-cloud admin user rights LOGIN packets,audio,live,share,masked|none
   ringside-cloud admin user passwd LOGIN [--password-stdin]
   ringside-cloud admin token new --customer NAME [--server HOST[:PORT]]
   ringside-cloud admin sensor list [--customer NAME]
@@ -305,7 +305,7 @@ impl Words {
 /// What a person may have of calls; `none` for nothing.
 fn rights_named(names: &str) -> Result<Rights, String> {
     let rights = if names == "none" { Some(Rights::default()) } else { Rights::named(names) };
-    rights.ok_or_else(|| format!("{names:?}: write packets, audio, live, or none"))
+    rights.ok_or_else(|| format!("{names:?}: write packets, audio, live, share, masked, or none"))
 }
 
 /// A name that fits on one line.

@@ -124,7 +124,7 @@ impl Db {
         role: Role,
         now: UnixMicros,
     ) -> Result<bool> {
-        let rights = Rights::of_role(role).names().join(" ");
+        let rights = Rights::of_role(role).words().join(" ");
         self.write(|tx| {
             let made = tx.execute(
                 "INSERT INTO user (customer, login, password, role, created_at, rights) VALUES \

@@ -26,7 +26,9 @@ pub mod registrations;
 pub mod rights;
 pub mod rules;
 pub mod search;
+pub mod searches;
 pub mod sensors;
+pub mod shares;
 pub mod stats;
 pub mod sums;
 pub mod tokens;
@@ -256,6 +258,7 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     if found < 10 {
         transaction.execute_batch(include_str!("sums.sql"))?;
         sums::note_unsummed(&transaction)?;
+        transaction.execute_batch(include_str!("shares.sql"))?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;

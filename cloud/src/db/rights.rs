@@ -17,6 +17,10 @@ pub struct Rights {
     pub audio: bool,
     /// Sound while the call lasts.
     pub live: bool,
+    /// Links that show a call to whoever has them.
+    pub share: bool,
+    /// A restriction: the last digits of numbers are masked. Packets show them, so there are none.
+    pub masked: bool,
 }
 
 impl Rights {
@@ -24,7 +28,7 @@ impl Rights {
     #[must_use]
     pub const fn of_role(role: Role) -> Self {
         let is_admin = matches!(role, Role::Admin);
-        Self { packets: is_admin, audio: is_admin, live: false }
+        Self { packets: is_admin, audio: is_admin, live: false, share: is_admin, masked: false }
     }
 
     /// Reads their names, separated by spaces or commas; `None` where one is none.
@@ -32,7 +36,11 @@ impl Rights {
     pub fn named(names: &str) -> Option<Self> {
         let mut rights = Self::default();
         for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
-            *rights.of_mut(Action::named(name)?) = true;
+            match name {
+                "share" => rights.share = true,
+                "masked" => rights.masked = true,
+                name => *rights.of_mut(Action::named(name)?) = true,
+            }
         }
         Some(rights)
     }
@@ -41,17 +49,29 @@ impl Rights {
     #[must_use]
     pub const fn allow(self, action: Action) -> bool {
         match action {
-            Action::Packets => self.packets,
+            Action::Packets => self.packets && !self.masked,
             Action::Audio => self.audio,
             Action::Live => self.live,
         }
     }
 
-    /// Their names.
+    /// The names of what they may have of calls.
     #[must_use]
     pub fn names(self) -> Vec<&'static str> {
         let allowed = Action::ALL.into_iter().filter(|action| self.allow(*action));
         allowed.map(Action::name).collect()
+    }
+
+    /// All words that [`Self::named`] reads.
+    #[must_use]
+    pub fn words(self) -> Vec<&'static str> {
+        let actions = [(self.packets, Action::Packets), (self.audio, Action::Audio)];
+        let actions = actions.into_iter().chain([(self.live, Action::Live)]);
+        let mut words: Vec<_> =
+            actions.filter(|(has, _)| *has).map(|(_, action)| action.name()).collect();
+        words.extend(self.share.then_some("share"));
+        words.extend(self.masked.then_some("masked"));
+        words
     }
 
     const fn of_mut(&mut self, action: Action) -> &mut bool {
@@ -115,7 +135,7 @@ impl Db {
         now: UnixMicros,
     ) -> Result<bool> {
         self.write(|tx| {
-            let names = rights.names().join(" ");
+            let names = rights.words().join(" ");
             let customer: Option<i64> = tx
                 .query_row(
                     "UPDATE user SET rights = ?2 WHERE login = ?1 RETURNING customer",

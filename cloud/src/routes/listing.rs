@@ -1,4 +1,4 @@
-//! Lists of records: span, filter, page, cursor, and all of it as CSV.
+//! Lists of records: span, filter, page, cursor, and all of it as CSV or NDJSON.
 
 use std::sync::Arc;
 
@@ -6,11 +6,12 @@ use ringside_protocol::cdr::CallId;
 use ringside_protocol::time::UnixMicros;
 use serde_json::{Value, json};
 
-use super::csv::{self, Column};
+use super::csv::Column;
+use super::export::{self, Format};
 use super::names::Names;
 use super::reply::json_response;
 use super::turns::{MAX_EXPORTS, too_many_exports};
-use super::{Answer, ApiError, Context, cursor, query};
+use super::{Answer, ApiError, Context, cursor, mask, query};
 use crate::auth::Scope;
 use crate::db::fleet;
 use crate::db::search::{self, Bounds, Kind, MAX_ROWS_SCANNED, Position, Span, visible};
@@ -52,19 +53,21 @@ pub(super) trait Listed: Kind {
 struct Asked<K: Listed> {
     filter: K::Filter,
     part: Part,
-    is_csv: bool,
+    /// `None`: a page.
+    export: Option<Format>,
 }
 
-/// A page of records, or all of them as CSV.
+/// A page of records, or all of them as an export.
 pub(super) fn list<K: Listed>(context: &Context<'_>, scope: &Scope) -> Answer {
     let db = &context.app.db;
     let names = Names::new(&fleet::sensors(db, scope)?);
-    let Asked { filter, part, is_csv } = Asked::<K>::read(context, &names)?;
-    if is_csv {
+    let Asked { filter, part, export } = Asked::<K>::read(context, &names)?;
+    if let Some(format) = export {
         let turn = context.app.exports.take(scope.customer(), MAX_EXPORTS);
         let turn = turn.ok_or_else(too_many_exports)?;
         let (db, scope) = (Arc::clone(db), scope.clone());
-        return Ok(csv::response::<K>(db, scope, filter, part.span, names, turn));
+        let wanted = export::Wanted { format, filter, span: part.span, masks: context.masks };
+        return Ok(export::response::<K>(db, scope, wanted, names, turn));
     }
     let Part { span, after, limit } = part;
     let bounds = Bounds { matches: limit, rows: MAX_ROWS_SCANNED };
@@ -99,7 +102,7 @@ impl<K: Listed> Asked<K> {
         let mut asked = Self {
             filter: K::Filter::default(),
             part: Part::new(context.now),
-            is_csv: accepts_csv(context.request.header("accept")),
+            export: accepted(context.request.header("accept")),
         };
         let device = |number: u64| names.device(number);
         for (name, value) in query::parameters(&context.request.query)? {
@@ -107,8 +110,11 @@ impl<K: Listed> Asked<K> {
                 continue;
             }
             match name.as_str() {
-                "format" => asked.is_csv = is_csv(&value)?,
+                "format" => asked.export = format(&value)?,
                 name if K::CONDITIONS.contains(&name) => {
+                    if context.masks {
+                        mask::check_condition(name, &value)?;
+                    }
                     K::add(&mut asked.filter, name, &value, &device)?;
                 }
                 name => return Err(unknown(name, &[&["format"], K::CONDITIONS].concat())),
@@ -166,17 +172,22 @@ pub(super) fn unknown(name: &str, others: &[&str]) -> ApiError {
     ApiError::new(400, "bad_parameter", message)
 }
 
-fn is_csv(value: &str) -> Result<bool, ApiError> {
+fn format(value: &str) -> Result<Option<Format>, ApiError> {
     match value {
-        "csv" => Ok(true),
-        "json" => Ok(false),
-        _ => Err(ApiError::parameter("format", "json or csv")),
+        "csv" => Ok(Some(Format::Csv)),
+        "ndjson" => Ok(Some(Format::Ndjson)),
+        "json" => Ok(None),
+        _ => Err(ApiError::parameter("format", "json, csv or ndjson")),
     }
 }
 
-/// Whether a program asks for CSV rather than JSON.
-fn accepts_csv(accept: Option<&str>) -> bool {
+/// What a program asks for rather than JSON.
+fn accepted(accept: Option<&str>) -> Option<Format> {
     let kinds = accept.unwrap_or("").split(',');
     let mut kinds = kinds.map(|kind| kind.split(';').next().unwrap_or("").trim());
-    kinds.any(|kind| kind.eq_ignore_ascii_case("text/csv"))
+    kinds.find_map(|kind| match kind.to_ascii_lowercase().as_str() {
+        "text/csv" => Some(Format::Csv),
+        "application/x-ndjson" => Some(Format::Ndjson),
+        _ => None,
+    })
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::reply::json_response;
 use super::{Answer, ApiError, Context};
 use crate::auth::{self, Attempt, Caller, Refusal};
-use crate::db::people;
+use crate::db::{people, rights};
 use crate::retention::RETENTION_DAYS;
 use crate::server::{Request, Response, Woken};
 
@@ -96,6 +96,10 @@ fn who(context: &Context<'_>, caller: &Caller) -> Result<Value, ApiError> {
     Ok(json!({
         "user": { "login": caller.scope.who(), "role": caller.scope.role().name() },
         "customer": { "name": customer.name },
+        "rights": match caller.csrf {
+            Some(_) => rights::rights(&context.app.db, &caller.scope)?.words(),
+            None => Vec::new(),
+        },
         "csrf": caller.csrf,
         "limits": { "channels": customer.channels, "retention_days": RETENTION_DAYS },
     }))

@@ -264,9 +264,13 @@ impl Troubles {
     }
 
     fn object(&self, kind: Kind) -> Value {
+        let field = match kind {
+            Kind::Number => "number",
+            Kind::Address => "address",
+        };
         let list = |measure| {
             let names = self.of(kind, measure).iter();
-            names.map(|(name, calls)| json!({ "name": name, "calls": calls })).collect::<Vec<_>>()
+            names.map(|(name, calls)| json!({ field: name, "calls": calls })).collect::<Vec<_>>()
         };
         json!({ "failed": list(Measure::Failed), "bad_audio": list(Measure::BadAudio) })
     }

@@ -82,7 +82,13 @@ fn answers_are_as_described() {
         ("/api/v1/audit", "/api/v1/audit".to_owned()),
         ("/api/v1/api_tokens", "/api/v1/api_tokens".to_owned()),
         ("/api/v1/rules", "/api/v1/rules".to_owned()),
+        ("/api/v1/searches", "/api/v1/searches".to_owned()),
+        ("/api/v1/calls/{id}/shares", format!("/api/v1/calls/{}/shares", bench.ours.id(1))),
     ];
+    let search = serde_json::json!({ "name": "Busy", "query": "status=486" });
+    assert_eq!(bench.post_json(&us, "/api/v1/searches", &search).status, 201);
+    let shares = format!("/api/v1/calls/{}/shares", bench.ours.id(1));
+    assert_eq!(bench.post_json(&us, &shares, &serde_json::json!({})).status, 201);
     assert_eq!(bench.post(&us, "/api/v1/tokens").status, 201);
     let rule = serde_json::json!({ "text": "keep sip when caller = 1*" });
     assert_eq!(bench.post_json(&us, "/api/v1/rules", &rule).status, 201);

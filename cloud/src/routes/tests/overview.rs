@@ -72,7 +72,7 @@ fn the_worst_lead_to_searches_that_find_as_many_calls() {
                 .map(|(name, value)| format!("{name}={}", value.as_str().expect("text")))
                 .collect();
             for worst in overview[kind][measure].as_array().expect("a list") {
-                let name = worst["name"].as_str().expect("a name").replace('+', "%2B");
+                let name = worst[parameter].as_str().expect("a name").replace('+', "%2B");
                 let query = format!(
                     "from={}&to={}&{}&{parameter}={}",
                     span("from"),
@@ -87,9 +87,9 @@ fn the_worst_lead_to_searches_that_find_as_many_calls() {
     }
     assert!(searched > 4, "{searched}");
     let number = &overview["numbers"]["failed"][0];
-    assert_eq!((&number["name"], &number["calls"]), (&"+4989".into(), &4.into()));
+    assert_eq!((&number["number"], &number["calls"]), (&"+4989".into(), &4.into()));
     let number = &overview["numbers"]["bad_audio"][0];
-    assert_eq!((&number["name"], &number["calls"]), (&"front desk".into(), &6.into()));
+    assert_eq!((&number["number"], &number["calls"]), (&"front desk".into(), &6.into()));
     let sensor = &overview["sensors"]["worst"][0];
     assert_eq!(sensor["sensor"]["name"], "Ours box");
     let query = format!("from={}&to={}&sensor=1", span("from"), span("to"));
