@@ -60,7 +60,7 @@ function part(calls, from, until, point) {
   return { figures: figures(found), points, found };
 }
 
-function named(calls, namesOf) {
+function named(field, calls, namesOf) {
   const list = (test) => {
     const counts = new Map();
     for (const call of calls.filter(test)) {
@@ -70,7 +70,7 @@ function named(calls, namesOf) {
       .filter(([, count]) => count >= 3)
       .sort((x, y) => y[1] - x[1])
       .slice(0, 10)
-      .map(([name, count]) => ({ name, calls: count }));
+      .map(([name, count]) => ({ [field]: name, calls: count }));
   };
   return { failed: list(isFailed), bad_audio: list(isBad) };
 }
@@ -121,8 +121,8 @@ export function overview(calls, sensors, limit, query) {
         }))
         .filter((one) => one.figures.calls >= 20),
     },
-    numbers: named(present.found, (call) => [call.caller.user, call.callee.user]),
-    addresses: named(present.found, (call) => [call.src, call.dst].map(host)),
+    numbers: named("number", present.found, (call) => [call.caller.user, call.callee.user]),
+    addresses: named("address", present.found, (call) => [call.src, call.dst].map(host)),
   };
 }
 

@@ -7,6 +7,7 @@ import type {
   DryRun,
   LiveCalls,
   Me,
+  NewShare,
   NewToken,
   Peer,
   PeerPage,
@@ -14,7 +15,10 @@ import type {
   RegistrationPage,
   Rule,
   RuleList,
+  SavedSearch,
   Sensor,
+  Share,
+  SharedCall,
   Stats,
   Stranger,
 } from "./types.js";
@@ -58,16 +62,17 @@ interface Options {
   method?: "GET" | "POST";
   body?: unknown;
   signal?: AbortSignal | undefined;
+  headers?: Record<string, string>;
 }
 
-async function request<T>(path: string, { method = "GET", body, signal }: Options = {}): Promise<T> {
-  const response = await ask(path, { method, body, signal });
+async function request<T>(path: string, options: Options = {}): Promise<T> {
+  const response = await ask(path, options);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
 /** The answer as it begins; one that is not of the 200s is thrown as what it says. */
-async function ask(path: string, { method = "GET", body, signal }: Options): Promise<Response> {
-  const headers: Record<string, string> = { Accept: "application/json" };
+async function ask(path: string, { method = "GET", body, signal, headers: more }: Options): Promise<Response> {
+  const headers: Record<string, string> = { Accept: "application/json", ...more };
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
@@ -127,8 +132,23 @@ export const api = {
   peer: (id: string, signal?: AbortSignal) => request<Peer>(`/peers/${item(id)}`, { signal }),
   /** Where the same registrations or peers come as CSV. */
   recordsCsvAddress: (path: string, query: URLSearchParams) => `${BASE}${path}?${query}&format=csv`,
-  /** Where the same calls come as CSV. */
-  csvAddress: (query: URLSearchParams) => `${BASE}/calls?${query}&format=csv`,
+  /** Where the same calls come as a file. */
+  exportAddress: (query: URLSearchParams, format: "csv" | "ndjson") => `${BASE}/calls?${query}&format=${format}`,
+
+  searches: (signal?: AbortSignal) =>
+    request<{ searches: SavedSearch[] }>("/searches", { signal }).then((body) => body.searches),
+  saveSearch: (name: string, query: string, is_common: boolean) =>
+    request<SavedSearch>("/searches", { method: "POST", body: { name, query, is_common } }),
+  forgetSearch: (id: string) => request<unknown>(`/searches/${item(id)}/delete`, { method: "POST", body: {} }),
+
+  shares: (call: string, signal?: AbortSignal) =>
+    request<{ may_share: boolean; shares: Share[] }>(`/calls/${item(call)}/shares`, { signal }),
+  share: (call: string, hours: number) =>
+    request<NewShare>(`/calls/${item(call)}/shares`, { method: "POST", body: { hours } }),
+  endShare: (call: string, share: string) =>
+    request<unknown>(`/calls/${item(call)}/shares/${item(share)}/revoke`, { method: "POST", body: {} }),
+  /** The call of a link, by its secret. */
+  shared: (secret: string) => request<SharedCall>("/shared", { headers: { "X-Share": secret } }),
 
   live: (signal?: AbortSignal) => request<LiveCalls>("/live", { signal }),
   sensors: (signal?: AbortSignal) =>

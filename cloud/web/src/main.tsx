@@ -26,9 +26,11 @@ import "./styles/index.css";
 
 /** It is most of the charts that only it has. */
 const Overview = later(() => import("./pages/Overview.js").then((module) => module.Overview));
+const Shared = later(() => import("./pages/Shared.js").then((module) => module.Shared));
 const Rules = later(() => import("./pages/Rules.js").then((module) => module.Rules));
 
 function App() {
+  if (place.value.path === "/shared") return <Shared />;
   const me = session.value;
   if (me === undefined) {
     const error = sessionError.value;

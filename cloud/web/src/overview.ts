@@ -32,7 +32,8 @@ export interface OverviewFinding {
 }
 
 export type Trouble = "failed" | "bad_audio";
-export type Named = Record<Trouble, { name: string; calls: number }[]>;
+/** How many bad calls each has. */
+export type Named<Field extends string> = Record<Trouble, (Record<Field, string> & { calls: number })[]>;
 
 export interface Overview {
   from: string;
@@ -52,8 +53,8 @@ export interface Overview {
     away: { sensor: SensorRef; state: SensorState; heard_at: string | null }[];
     worst: { sensor: SensorRef; figures: Figures; before: Figures | null }[];
   };
-  numbers: Named;
-  addresses: Named;
+  numbers: Named<"number">;
+  addresses: Named<"address">;
 }
 
 /** What the API is asked for an address of the overview. */

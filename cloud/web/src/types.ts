@@ -14,6 +14,8 @@ export interface Me {
   user: { login: string; role: string };
   customer: { name: string };
   csrf: string;
+  /** Words of packets, audio, live, share, masked. */
+  rights?: string[];
   limits?: { channels: number; retention_days: number };
 }
 
@@ -165,6 +167,41 @@ export interface Stream {
   cname: string | null;
   voip_metrics: VoipMetrics | null;
   intervals: Interval[];
+}
+
+/** A search of the list of calls, kept under a name. */
+export interface SavedSearch {
+  id: string;
+  /** Kept for everybody. */
+  is_common: boolean;
+  name: string;
+  /** The part of the address after the ?. */
+  query: string;
+  created_by: string;
+  created_at: string;
+}
+
+/** A link that shows one call to whoever has it. */
+export interface Share {
+  id: string;
+  created_by: string;
+  created_at: string;
+  expires_at: string;
+  is_masked: boolean;
+  opened: number;
+  opened_at: string | null;
+}
+
+export interface NewShare extends Share {
+  secret: string;
+  page: string;
+}
+
+export interface SharedCall {
+  call: Call;
+  shared_by: string;
+  expires_at: string;
+  is_masked: boolean;
 }
 
 /** A call with everything that is known about it. */

@@ -21,7 +21,7 @@ export function Legs({ call }: { call: Call }) {
   if (others.length === 0) return null;
   const source = (call.legs ?? others.find((leg) => leg.legs)?.legs)?.source ?? "";
   return (
-    <section class="card" aria-label="Other legs">
+    <section class="card" id="legs" aria-label="Other legs">
       <header class="card-head">
         <h2>Other legs of this call</h2>
         <span class="muted">{SOURCE[source] ?? ""}</span>

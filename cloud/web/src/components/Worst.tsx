@@ -126,13 +126,28 @@ const TROUBLES: { trouble: Trouble; word: string }[] = [
 interface NamesProps {
   overview: Overview;
   title: string;
-  of: "numbers" | "addresses";
+  lists: Record<Trouble, { name: string; calls: number }[]>;
   /** The filter that finds a name. */
   filter: "number" | "address";
 }
 
-export function NamesCard({ overview, title, of, filter }: NamesProps) {
-  const lists = overview[of];
+type Names = Omit<NamesProps, "lists" | "filter" | "title">;
+
+export function NumbersCard({ overview }: Names) {
+  const named = (trouble: Trouble) =>
+    overview.numbers[trouble].map(({ number, calls }) => ({ name: number, calls }));
+  const lists = { failed: named("failed"), bad_audio: named("bad_audio") };
+  return <NamesCard overview={overview} title="Numbers" lists={lists} filter="number" />;
+}
+
+export function AddressesCard({ overview }: Names) {
+  const named = (trouble: Trouble) =>
+    overview.addresses[trouble].map(({ address, calls }) => ({ name: address, calls }));
+  const lists = { failed: named("failed"), bad_audio: named("bad_audio") };
+  return <NamesCard overview={overview} title="Addresses" lists={lists} filter="address" />;
+}
+
+function NamesCard({ overview, title, lists, filter }: NamesProps) {
   const [chosen, choose] = useState<Trouble | null>(null);
   // What there is most of, until somebody chooses.
   const sum = (trouble: Trouble) => lists[trouble].reduce((all, { calls }) => all + calls, 0);

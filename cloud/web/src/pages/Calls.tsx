@@ -5,10 +5,12 @@ import { api } from "../api.js";
 import { Away } from "../components/Away.js";
 import { CallsTable } from "../components/CallsTable.js";
 import { ColumnMenu } from "../components/ColumnMenu.js";
+import { ExportMenu } from "../components/ExportMenu.js";
 import { FilterForm } from "../components/FilterForm.js";
 import { Icon } from "../components/Icon.js";
 import { Failed, Notice, StaleMark, Waiting } from "../components/Notice.js";
 import { RangePicker } from "../components/RangePicker.js";
+import { SavedSearches } from "../components/SavedSearches.js";
 import { SearchBar } from "../components/SearchBar.js";
 import { StatsStrip } from "../components/StatsStrip.js";
 import { Time } from "../components/Time.js";
@@ -59,7 +61,7 @@ export function Calls() {
   }, [changes.value]);
 
   // Columns and pages change no figure.
-  const figures = ["hide", "cursor"].reduce((query, key) => withParam(query, key, null), asked);
+  const figures = ["hide", "show", "cursor"].reduce((query, key) => withParam(query, key, null), asked);
   const stats = useLoad(`stats ${figures}`, (signal) => api.stats(statsQuery(asked, new Date()), signal), {
     live: "slow",
   });
@@ -73,16 +75,9 @@ export function Calls() {
         <div class="tools">
           <RangePicker />
           <FilterForm />
+          <SavedSearches />
           <ColumnMenu />
-          <a
-            class="button wide-only"
-            href={api.csvAddress(csvQuery(asked))}
-            download="calls.csv"
-            title="These calls as CSV"
-            aria-label="Download these calls as CSV"
-          >
-            <Icon name="download" />
-          </a>
+          <ExportMenu query={exportQuery(asked)} />
         </div>
       </div>
       <NewCalls />
@@ -91,7 +86,7 @@ export function Calls() {
   );
 }
 
-function csvQuery(asked: URLSearchParams): URLSearchParams {
+function exportQuery(asked: URLSearchParams): URLSearchParams {
   const query = callsQuery(asked, now.value, PAGE_SIZE);
   query.delete("limit");
   query.delete("cursor");

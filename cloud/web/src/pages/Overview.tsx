@@ -7,7 +7,7 @@ import { Failed, StaleMark, Waiting } from "../components/Notice.js";
 import { RangePicker } from "../components/RangePicker.js";
 import { type Curve, TimeChart } from "../components/TimeChart.js";
 import { Verdict } from "../components/Verdict.js";
-import { NamesCard, SensorsCard } from "../components/Worst.js";
+import { AddressesCard, NumbersCard, SensorsCard } from "../components/Worst.js";
 import { rangeOf, withRange } from "../filter.js";
 import { clock, count, day, figure, longDuration, percent, plural, sameDay, share } from "../format.js";
 import { useLoad } from "../load.js";
@@ -119,8 +119,8 @@ function Everything({ overview }: { overview: OverviewData }) {
       </p>
       <div class="overview-worst">
         <SensorsCard overview={overview} />
-        <NamesCard overview={overview} title="Numbers" of="numbers" filter="number" />
-        <NamesCard overview={overview} title="Addresses" of="addresses" filter="address" />
+        <NumbersCard overview={overview} />
+        <AddressesCard overview={overview} />
       </div>
     </>
   );
