@@ -32,6 +32,7 @@ pub mod shares;
 pub mod stats;
 pub mod sums;
 pub mod tokens;
+pub mod views;
 
 /// The database's file in the service's folder; SQLite keeps two more beside it.
 pub const DATABASE_FILE: &str = "ringside.db";

@@ -13,6 +13,7 @@ use super::reply::json_response;
 use super::turns::{MAX_EXPORTS, too_many_exports};
 use super::{Answer, ApiError, Context, cursor, mask, query};
 use crate::auth::Scope;
+use crate::db::Db;
 use crate::db::fleet;
 use crate::db::search::{self, Bounds, Kind, MAX_ROWS_SCANNED, Position, Span, visible};
 use crate::filter::{Devices, Invalid, parse_time};
@@ -31,6 +32,8 @@ pub(super) trait Listed: Kind {
     const CONDITIONS: &'static [&'static str];
     /// What an export has of it.
     const COLUMNS_OF_CSV: &'static [Column];
+    /// Whether several records may be about one thing.
+    const FOLDS: bool = false;
     /// What chooses among its records.
     type Filter: Default + Send + 'static;
 
@@ -47,6 +50,25 @@ pub(super) trait Listed: Kind {
 
     /// A record as lists show it.
     fn summary(stored: &Self::Stored, names: &Names) -> Value;
+
+    /// The records of a page with one row for each thing that several of them are about. Asked for
+    /// where [`Self::FOLDS`] only.
+    fn folded(page: &Folding<'_, Self>) -> Result<Vec<Value>, ApiError>
+    where
+        Self: Sized,
+    {
+        Ok(page.records.iter().map(|it| Self::summary(it, page.names)).collect())
+    }
+}
+
+/// A page whose records are to be put together.
+pub(super) struct Folding<'a, K: Listed> {
+    pub(super) db: &'a Db,
+    pub(super) scope: &'a Scope,
+    pub(super) records: &'a [K::Stored],
+    pub(super) span: Span,
+    pub(super) filter: &'a K::Filter,
+    pub(super) names: &'a Names,
 }
 
 /// What a list is asked for.
@@ -55,13 +77,15 @@ struct Asked<K: Listed> {
     part: Part,
     /// `None`: a page.
     export: Option<Format>,
+    /// One row for each thing that several records are about.
+    folds: bool,
 }
 
 /// A page of records, or all of them as an export.
 pub(super) fn list<K: Listed>(context: &Context<'_>, scope: &Scope) -> Answer {
     let db = &context.app.db;
     let names = Names::new(&fleet::sensors(db, scope)?);
-    let Asked { filter, part, export } = Asked::<K>::read(context, &names)?;
+    let Asked { filter, part, export, folds } = Asked::<K>::read(context, &names)?;
     if let Some(format) = export {
         let turn = context.app.exports.take(scope.customer(), MAX_EXPORTS);
         let turn = turn.ok_or_else(too_many_exports)?;
@@ -74,9 +98,16 @@ pub(super) fn list<K: Listed>(context: &Context<'_>, scope: &Scope) -> Answer {
     let matches = |row: &K::Row<'_>| K::matches(&filter, row);
     let page = search::search::<K>(db, scope, span, after, bounds, &matches)?;
     let newest = search::newest(db, scope, K::SERIES, context.now)?;
-    let listed: Vec<_> = page.records.iter().map(|it| K::summary(it, &names)).collect();
+    let folding =
+        Folding { db, scope, records: &page.records, span, filter: &filter, names: &names };
+    let listed = if folds {
+        K::folded(&folding)?
+    } else {
+        page.records.iter().map(|it| K::summary(it, &names)).collect()
+    };
     let body = json!({
         K::NAME: listed,
+        "records": page.records.len(),
         "next": page.next.map(|next| cursor::text(&next)),
         "partial": page.partial,
         "newest": newest.map(UnixMicros::to_rfc3339),
@@ -103,6 +134,7 @@ impl<K: Listed> Asked<K> {
             filter: K::Filter::default(),
             part: Part::new(context.now),
             export: accepted(context.request.header("accept")),
+            folds: false,
         };
         let device = |number: u64| names.device(number);
         for (name, value) in query::parameters(&context.request.query)? {
@@ -110,6 +142,7 @@ impl<K: Listed> Asked<K> {
                 continue;
             }
             match name.as_str() {
+                "views" if K::FOLDS => asked.folds = folds(&value)?,
                 "format" => asked.export = format(&value)?,
                 name if K::CONDITIONS.contains(&name) => {
                     if context.masks {
@@ -117,7 +150,10 @@ impl<K: Listed> Asked<K> {
                     }
                     K::add(&mut asked.filter, name, &value, &device)?;
                 }
-                name => return Err(unknown(name, &[&["format"], K::CONDITIONS].concat())),
+                name => {
+                    let others: &[&str] = if K::FOLDS { &["format", "views"] } else { &["format"] };
+                    return Err(unknown(name, &[others, K::CONDITIONS].concat()));
+                }
             }
         }
         Ok(asked)
@@ -170,6 +206,15 @@ pub(super) fn unknown(name: &str, others: &[&str]) -> ApiError {
         others.join(", ")
     );
     ApiError::new(400, "bad_parameter", message)
+}
+
+/// How records of one thing are shown.
+fn folds(value: &str) -> Result<bool, ApiError> {
+    match value {
+        "one" => Ok(true),
+        "each" => Ok(false),
+        _ => Err(ApiError::parameter("views", "one or each")),
+    }
 }
 
 fn format(value: &str) -> Result<Option<Format>, ApiError> {

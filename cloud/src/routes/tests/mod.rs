@@ -19,6 +19,7 @@ mod stats;
 pub(crate) mod synthetic;
 mod tenants;
 mod turns;
+mod views;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
