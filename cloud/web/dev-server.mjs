@@ -103,6 +103,14 @@ export async function startDevServer({
     return index % 3 === 0 && calls[index + 1] ? [summary(calls[index + 1])] : [];
   };
 
+  /** Every eighth call was seen by another sensor, too. */
+  const viewsOf = (call) => {
+    const other = sensors.find(({ id, state }) => state === "online" && id !== call.sensor?.id);
+    if (calls.indexOf(call) % 8 !== 3 || !other) return [];
+    const { id, name, id_sensor } = other;
+    return [{ id: call.id.replace(/-\d+$/, "-999999"), sensor: { id, name, id_sensor }, is_other_leg: false }];
+  };
+
   const routes = {
     "GET /me": () => me(),
     "POST /logout": () => ({ status: 204, cookie: "session=; Max-Age=0; Path=/" }),
@@ -166,7 +174,10 @@ export async function startDevServer({
           ].join("\n"),
         };
       const next = start + limit < found.length ? page.at(-1).id : null;
-      return { body: { calls: page.map(summary), next, newest: page[0]?.id ?? null } };
+      const folds = query.get("views") === "one";
+      const listed = page.map((call) => (folds ? { ...summary(call), views: viewsOf(call) } : summary(call)));
+      const records = listed.reduce((sum, { views = [] }) => sum + 1 + views.length, 0);
+      return { body: { calls: listed, next, records, newest: page[0]?.id ?? null } };
     },
     "GET /searches": () => ({ body: { searches } }),
     "POST /searches": (_, { name, query, is_common = false }) => {

@@ -309,10 +309,14 @@ const short = (time: Date) => `${time.toISOString().slice(0, 19)}Z`;
 export function callsQuery(query: URLSearchParams, now: Date, limit: number): URLSearchParams {
   const asked = statsQuery(query, now);
   asked.set("limit", String(limit));
+  asked.set("views", showsEach(query) ? "each" : "one");
   const cursor = query.get("cursor");
   if (cursor) asked.set("cursor", cursor);
   return asked;
 }
+
+/** Whether every record is a row, and not every call. */
+export const showsEach = (query: URLSearchParams): boolean => query.get("views") === "each";
 
 /** What the API is asked for the figures of the same calls. */
 export function statsQuery(query: URLSearchParams, now: Date): URLSearchParams {
@@ -326,7 +330,7 @@ export function statsQuery(query: URLSearchParams, now: Date): URLSearchParams {
 /** The part of an address that names a list of calls: its filters, range and page. */
 export function listQuery(query: URLSearchParams): URLSearchParams {
   const kept = new URLSearchParams();
-  for (const key of [...KEYS, "range", "from", "to", "cursor", "hide", "show"]) {
+  for (const key of [...KEYS, "range", "from", "to", "cursor", "hide", "show", "views"]) {
     const value = query.get(key);
     if (value) kept.set(key, value);
   }

@@ -76,6 +76,8 @@ export interface CallSummary {
   sip_dscp: (number | null)[];
   sensor: SensorRef | null;
   verdict: { severity: Severity; sentence: string };
+  /** In lists with one row a call: its other records. */
+  views?: { id: string; sensor: SensorRef; is_other_leg: boolean }[];
 }
 
 export interface SipEvent {
@@ -264,6 +266,8 @@ export interface QualityReport {
 export interface CallPage {
   calls: CallSummary[];
   next: string | null;
+  /** Records on this page, which may be more than its rows. */
+  records?: number;
   /** The search ended at a limit before it had looked at everything; `next` goes on from there. */
   partial?: boolean;
 }

@@ -518,6 +518,17 @@ await test("values of a field make a list, and a chip says what stars and networ
   );
 });
 
+await test("a call that two sensors saw is one row, and the list shows every record if asked", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  await page.locator(".calls .views").first().waitFor();
+  await page.getByText(/\d+ calls of \d+ records on this page/).waitFor();
+  await page.getByRole("link", { name: "Show every record" }).click();
+  await page.waitForURL(/views=each/);
+  await page.getByText("Every record is a row").waitFor();
+  await page.waitForFunction(() => !document.querySelector(".calls .views"));
+});
+
 await test("the list is downloaded as CSV and as NDJSON", async () => {
   const page = await open({ path: "/calls?status=486" });
   await rows(page).first().waitFor();

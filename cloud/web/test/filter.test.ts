@@ -122,7 +122,7 @@ test("a fixed range and a named one replace each other", () => {
 
 test("the API is asked with its own names and nothing else", () => {
   const asked = callsQuery(query("flag=nat&range=1h&hide=mos&cursor=c&evil=1"), NOW, 50);
-  assert.equal(asked.toString(), "from=2026-11-24T11%3A00%3A00Z&flag=nat&limit=50&cursor=c");
+  assert.equal(asked.toString(), "from=2026-11-24T11%3A00%3A00Z&flag=nat&limit=50&views=one&cursor=c");
 });
 
 test("a call's address keeps its list", () => {

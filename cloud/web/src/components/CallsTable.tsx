@@ -199,6 +199,7 @@ function Row({ call, shows, extras, list, fresh, current }: RowProps) {
       {shows("sensor") && (
         <td role="cell" class="c-sensor">
           <Clip text={call.sensor?.name} />
+          <Views views={call.views ?? []} />
         </td>
       )}
       {shows("flags") && (
@@ -220,6 +221,18 @@ function Row({ call, shows, extras, list, fresh, current }: RowProps) {
         </td>
       )}
     </tr>
+  );
+}
+
+/** How many further records there are of a call: of other sensors, and of other legs. */
+function Views({ views }: { views: NonNullable<CallSummary["views"]> }) {
+  if (views.length === 0) return null;
+  const names = views.map(({ sensor, is_other_leg }) => `${sensor.name ?? "a removed sensor"}${is_other_leg ? ", another leg" : ""}`);
+  return (
+    <span class="flag views" title={`Seen by ${names.join("; by ")}, too`}>
+      +{views.length}
+      <span class="hidden"> further records</span>
+    </span>
   );
 }
 
