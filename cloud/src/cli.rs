@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 
 use crate::config::{self, DEFAULT_DATA, Given, Settings, dialled};
+use crate::db::Place;
 use crate::db::customers::Role;
 use crate::db::rights::Rights;
 
@@ -14,8 +15,8 @@ use crate::db::rights::Rights;
 pub enum Command {
     /// The service.
     Serve(Settings),
-    /// Something to do in the database in this folder, whether or not the service runs.
-    Admin(PathBuf, Admin),
+    /// Something to do in the database there or in this folder, whether or not the service runs.
+    Admin(Place, PathBuf, Admin),
     /// The version line.
     Version,
     /// [`usage`].
@@ -109,7 +110,8 @@ usage:
 
 settings of serve, with their defaults:
 {}
-admin works on the folder that --data names ({DEFAULT_DATA}), while the service runs too.
+admin works on the folder that --data names ({DEFAULT_DATA}), or on the server of --database, while
+the service runs too.
 An ID is a device's fingerprint, or its first digits.
 Without --password-stdin a password is made and printed.
 RINGSIDE_LOG=debug|info|warn|error sets what is logged to standard error.
@@ -226,8 +228,9 @@ impl Words {
             }
             ["admin", ref words @ ..] => {
                 let admin = self.admin(words)?;
+                let place = config::place(self.given.database.as_deref())?;
                 let data = self.given.data.unwrap_or_else(|| DEFAULT_DATA.into());
-                Ok(Command::Admin(data, admin))
+                Ok(Command::Admin(place, data, admin))
             }
             [other, ..] => Err(format!(
                 "{other:?} is no command, or has too many words: see ringside-cloud --help"
@@ -281,7 +284,7 @@ impl Words {
             }
         };
         let mut allowed = allowed.to_vec();
-        allowed.push("data");
+        allowed.extend(["data", "database"]);
         self.only(&allowed)?;
         Ok(admin)
     }
@@ -340,20 +343,20 @@ mod tests {
 
     fn admin(line: &str) -> Admin {
         match read(line) {
-            Ok(Command::Admin(data, admin)) if data.as_os_str() == "d" => admin,
+            Ok(Command::Admin(Place::Folder, data, admin)) if data.as_os_str() == "d" => admin,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn every_command_is_read() {
-        let Ok(Command::Admin(_, Admin::UserRights { rights, .. })) =
+        let Ok(Command::Admin(_, _, Admin::UserRights { rights, .. })) =
             read("admin user rights eva packets,live")
         else {
             panic!("rights are read");
         };
         assert_eq!(rights.names(), ["packets", "live"]);
-        let Ok(Command::Admin(_, Admin::CustomerRetrieval { asks_reason, relay, .. })) =
+        let Ok(Command::Admin(_, _, Admin::CustomerRetrieval { asks_reason, relay, .. })) =
             read("admin customer retrieval Acme --reason asked")
         else {
             panic!("terms are read");
@@ -398,7 +401,7 @@ mod tests {
             "serve extra",
             "serve --customer Acme",
             "serve --web here",
-            "serve --database postgres://db",
+            "serve --database mysql://db",
             "serve --tls-key k",
             "serve --name https://x",
             "admin",

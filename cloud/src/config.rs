@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ringside_protocol::DEFAULT_PORT;
 use ringside_protocol::token::MAX_HOST_LEN;
 
+use crate::db::{Place, Server};
 use crate::network::Network;
 
 /// Where the database and the certificates are kept, unless `--data` says otherwise.
@@ -29,7 +30,11 @@ pub const SETTINGS: &[Setting] = &[
         option: "--data DIR",
         help: "folder of database and certificates (/var/lib/ringside-cloud)",
     },
-    Setting { option: "--database URL", help: "sqlite:, which is in DIR; the only one so far" },
+    Setting {
+        option: "--database URL",
+        help: "sqlite: (in DIR), or a server of PostgreSQL 15 or newer, which several processes may \
+               share, as postgresql://USER:PASSWORD@HOST/DATABASE (sqlite:)",
+    },
     Setting { option: "--sensors ADDR:PORT", help: "where sensors connect ([::]:60023)" },
     Setting { option: "--web ADDR:PORT", help: "where people and programs connect ([::]:8443)" },
     Setting {
@@ -75,6 +80,8 @@ pub struct Given {
 pub struct Settings {
     /// Folder of database and certificates.
     pub data: PathBuf,
+    /// Where the database is.
+    pub database: Place,
     /// Where sensors connect.
     pub sensors: SocketAddr,
     /// Where people and programs connect.
@@ -93,7 +100,7 @@ impl Given {
     /// # Errors
     /// One sentence that says what to change.
     pub fn check(self) -> Result<Settings, String> {
-        check_database(self.database.as_deref())?;
+        let database = place(self.database.as_deref())?;
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(cert), Some(key)) => Some((cert, key)),
             (None, None) => None,
@@ -108,6 +115,7 @@ impl Given {
             self.web_proxies.iter().map(|text| proxy(text)).collect::<Result<_, _>>()?;
         Ok(Settings {
             data: self.data.unwrap_or_else(|| DEFAULT_DATA.into()),
+            database,
             sensors: address("--sensors", self.sensors.as_deref(), DEFAULT_PORT)?,
             web: address("--web", self.web.as_deref(), DEFAULT_WEB_PORT)?,
             web_proxies,
@@ -117,16 +125,18 @@ impl Given {
     }
 }
 
-fn check_database(url: Option<&str>) -> Result<(), String> {
+/// Where the database is.
+///
+/// # Errors
+/// One sentence that says what to change.
+pub fn place(url: Option<&str>) -> Result<Place, String> {
     match url {
-        None | Some("sqlite" | "sqlite:") => Ok(()),
+        None | Some("sqlite" | "sqlite:") => Ok(Place::Folder),
         Some(url) if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
-            Err("this build keeps its data in SQLite only: leave --database out, and choose the \
-                 folder with --data"
-                .to_owned())
+            Server::parse(url).map(Place::Server)
         }
-        Some(_) => Err("--database takes sqlite: only: leave it out, and choose the folder with \
-                        --data"
+        Some(_) => Err("--database takes sqlite: or postgresql://USER:PASSWORD@HOST/DATABASE: \
+                        leave it out for SQLite, and choose the folder with --data"
             .to_owned()),
     }
 }
@@ -235,13 +245,14 @@ mod tests {
     }
 
     #[test]
-    fn postgres_is_refused_with_what_to_do() {
-        let given = Given {
-            database: Some("postgres://ringside@db/ringside".to_owned()),
-            ..Given::default()
-        };
-        let sentence = given.check().expect_err("refused");
-        assert!(sentence.contains("leave --database out"), "{sentence}");
+    fn a_database_is_a_file_or_a_server() {
+        assert_eq!(place(Some("sqlite:")), Ok(Place::Folder));
+        let server = place(Some("postgresql://ringside:secret@db/ringside")).expect("an address");
+        assert!(!format!("{server:?}").contains("secret"), "{server:?}");
+        for wrong in ["mysql://db", "postgresql://db?sslmode=require", "postgresql://db:port/x"] {
+            let sentence = place(Some(wrong)).expect_err(wrong);
+            assert!(sentence.contains("--database"), "{sentence}");
+        }
     }
 
     #[test]

@@ -68,6 +68,24 @@ impl Events {
         self.waker.wake(&Self::key(customer));
     }
 
+    /// Notes that something has changed for a customer, as another process says, and wakes those
+    /// who wait for it here.
+    pub fn heard(&self, customer: Customer, here: &dyn Waker) {
+        {
+            let mut serials = self.serials.lock().unwrap_or_else(PoisonError::into_inner);
+            let serials = serials.entry(customer).or_insert_with(|| self.fresh());
+            serials.calls += 1;
+            serials.sensors += 1;
+        }
+        here.wake(&Self::key(customer));
+    }
+
+    /// The customer whose pages wait under `key`.
+    #[must_use]
+    pub fn customer_of(key: &str) -> Option<Customer> {
+        key.strip_prefix("changes:")?.parse().ok().map(Customer)
+    }
+
     /// How often each kind has changed.
     #[must_use]
     pub fn serials(&self, customer: Customer) -> Serials {
@@ -111,6 +129,17 @@ pub(crate) mod tests {
             let woken = self.0.lock().expect("not poisoned");
             woken.iter().filter(|woken| *woken == key).count() as u64
         }
+    }
+
+    #[test]
+    fn what_another_process_says_counts_here_and_is_told_no_further() {
+        let (everywhere, here) = (Arc::new(Notebook::default()), Notebook::default());
+        let events = Events::new(100, Arc::clone(&everywhere) as Arc<dyn Waker>);
+        let customer = Events::customer_of(&Events::key(Customer(7))).expect("a key of pages");
+        events.heard(customer, &here);
+        assert_eq!(events.serials(Customer(7)), Serials { calls: 101, sensors: 101 });
+        assert_eq!((here.take(), everywhere.take()), (vec!["changes:7".to_owned()], Vec::new()));
+        assert_eq!(Events::customer_of("poll:7"), None);
     }
 
     #[test]

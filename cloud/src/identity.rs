@@ -11,7 +11,7 @@ use ringside_protocol::DEFAULT_PORT;
 
 use crate::ca::Ca;
 use crate::config::{dial, dialled};
-use crate::db::{DATABASE_FILE, Db, DbError};
+use crate::db::{DATABASE_FILE, Db, DbError, Place};
 
 /// Where the address that sensors dial is remembered.
 const ADDRESS: &str = "sensor_address";
@@ -30,17 +30,17 @@ pub struct Identity {
     pub ca_key_sha256: [u8; 32],
 }
 
-/// Whether there is a database in `data`.
+/// Whether there is a database at `place`; a server's is made by whoever comes first.
 #[must_use]
-pub fn has_database(data: &Path) -> bool {
-    data.join(DATABASE_FILE).exists()
+pub fn has_database(place: &Place, data: &Path) -> bool {
+    matches!(place, Place::Server(_)) || data.join(DATABASE_FILE).exists()
 }
 
-/// Opens the database in `data`, which is made if it is not there.
+/// Opens the database at `place`, and makes the folder `data` if it is not there.
 ///
 /// # Errors
 /// One sentence that says what to do.
-pub fn open_database(data: &Path) -> Result<Db, String> {
+pub fn open_database(place: &Place, data: &Path) -> Result<Db, String> {
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| {
         format!(
             "the folder {} cannot be made ({error}): name another with --data, or run as a user \
@@ -48,8 +48,15 @@ pub fn open_database(data: &Path) -> Result<Db, String> {
             data.display()
         )
     })?;
-    Db::open(data).map_err(|error| {
-        format!("{error}; the folder is {}: check who owns it and its free space", data.display())
+    Db::open_at(place, data).map_err(|error| match place {
+        Place::Folder => format!(
+            "{error}; the folder is {}: check who owns it and its free space",
+            data.display()
+        ),
+        Place::Server(_) => format!(
+            "{error}; the database is the server's that --database names: check that it runs, and \
+             that this user may make tables there"
+        ),
     })
 }
 

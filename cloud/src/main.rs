@@ -24,9 +24,9 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Help => say(&cli::usage()),
         Command::Version => say(&format!("{}\n", version::line())),
-        Command::Admin(data, admin) => {
+        Command::Admin(place, data, admin) => {
             let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
-            admin::run(&data, admin, logger::now(), &mut input, &mut out)
+            admin::run((&place, &data), admin, logger::now(), &mut input, &mut out)
         }
         Command::Serve(settings) => serve(&settings),
     };

@@ -78,7 +78,7 @@ fn expire_series(
             }
         }
         if table < last_day {
-            db.drop_day(&table)?;
+            expired.records += db.drop_day(&table)?;
             expired.days += 1;
         }
     }
@@ -91,7 +91,7 @@ mod tests {
     use ringside_protocol::message::Batch;
 
     use super::*;
-    use crate::db::tests::Folder;
+    use crate::db::tests::{Folder, is_postgres};
 
     const DAY: u64 = 86_400 * MICROS_PER_SECOND;
     /// Noon, UTC.
@@ -120,7 +120,7 @@ mod tests {
         let batch = Batch::new(Boot([1; 16]), cdrs);
         let ack = db.store_batch(customer, Fingerprint([2; 16]), &batch, NOW).expect("stored");
         assert_eq!((ack.stored, ack.expired), (3, 0));
-        assert!(holds(&folder, "needle-1"));
+        assert!(is_postgres() || holds(&folder, "needle-1"));
         assert_eq!(db.days(Series::Calls).expect("asked").len(), 2);
 
         let go = AtomicBool::new(false);
@@ -129,12 +129,17 @@ mod tests {
 
         let later = UnixMicros(NOW.0 + RETENTION_DAYS * DAY);
         let expired = expire(&db, later, &go).expect("ran");
-        assert_eq!(expired, Expired { records: 2, days: 1 });
-        assert!(!holds(&folder, "needle-1") && !holds(&folder, "needle-3"));
-        assert!(holds(&folder, "needle-2"), "it ended a microsecond too late");
+        if is_postgres() {
+            // Records leave with their whole day.
+            assert_eq!(expired, Expired { records: 1, days: 1 });
+        } else {
+            assert_eq!(expired, Expired { records: 2, days: 1 });
+            assert!(!holds(&folder, "needle-1") && !holds(&folder, "needle-3"));
+            assert!(holds(&folder, "needle-2"), "it ended a microsecond too late");
+        }
 
-        let expired = expire(&db, UnixMicros(later.0 + DAY), &go).expect("ran");
-        assert_eq!(expired, Expired { records: 1, days: 1 });
+        let rest = expire(&db, UnixMicros(later.0 + DAY), &go).expect("ran");
+        assert_eq!(rest, Expired { records: 3 - expired.records, days: 1 });
         assert!(db.days(Series::Calls).expect("asked").is_empty());
         assert!(!holds(&folder, "needle-2"));
     }

@@ -3,15 +3,16 @@
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use crate::ca::{ServerTls, TlsSettings};
 use crate::config::Settings;
 use crate::db::Db;
+use crate::db::several::{Neighbours, Teller};
 use crate::events::{Events, Waker};
 use crate::front::{
     Front, FrontCounters, FrontHandle, FrontSettings, Limits, Pipes, Wakes, raise_fd_limit,
@@ -46,6 +47,7 @@ pub struct Service {
     pub is_new: bool,
     fronts: Vec<FrontHandle>,
     retention: Option<Retention>,
+    _neighbours: Option<Neighbours>,
     _lock: File,
 }
 
@@ -59,16 +61,23 @@ impl Service {
             Ok(limit) => log::debug!("{limit} files may be open"),
             Err(error) => log::warn!("the limit of open files stays as it is: {error}"),
         }
-        let db = Arc::new(identity::open_database(&settings.data)?);
+        let db = Arc::new(identity::open_database(&settings.database, &settings.data)?);
         let lock = lock(&settings.data)?;
         let tls = open_tls(settings)?;
 
         let counters = ["sensors", "people"].map(|port| (port, FrontCounters::default()));
         let (sensor_wakes, page_wakes) = (Wakes::new(), Wakes::new());
         let pipes = Pipes::default();
-        let pages: Arc<dyn Waker> = Arc::new(page_wakes.clone());
+        let (pages, page_news) = Everywhere::new(&page_wakes, "pages");
         let events = Arc::new(Events::new(now().0 / 1000, Arc::clone(&pages)));
-        let waker: Arc<dyn Waker> = Arc::new(sensor_wakes.clone());
+        let (waker, sensor_news) = Everywhere::new(&sensor_wakes, "sensors");
+        let hear = hears(Arc::clone(&events), page_wakes.clone(), sensor_wakes.clone());
+        let neighbours = Neighbours::start(&db, hear).map_err(words)?;
+        for news in [page_news, sensor_news] {
+            if let Some(neighbours) = &neighbours {
+                news.get_or_init(|| neighbours.teller());
+            }
+        }
         let polls = Arc::clone(&waker);
         let relay = Relay::new(&db, pipes.clone(), Arc::clone(&pages), Arc::clone(&polls));
         let relay = Arc::new(relay.map_err(words)?);
@@ -108,6 +117,7 @@ impl Service {
             is_new,
             fronts: vec![sensors, web],
             retention: Some(Retention::start(db)?),
+            _neighbours: neighbours,
             _lock: lock,
         })
     }
@@ -127,6 +137,48 @@ impl Service {
         if let Some(retention) = self.retention.take() {
             retention.stop();
         }
+    }
+}
+
+/// Wakes requests that wait in this process, and tells the others to do the same.
+struct Everywhere {
+    here: Wakes,
+    port: &'static str,
+    others: Arc<OnceLock<Teller>>,
+}
+
+impl Everywhere {
+    /// The waker, and where to put who tells the others, once there is one.
+    fn new(here: &Wakes, port: &'static str) -> (Arc<dyn Waker>, Arc<OnceLock<Teller>>) {
+        let others = Arc::default();
+        let waker = Self { here: here.clone(), port, others: Arc::clone(&others) };
+        (Arc::new(waker), others)
+    }
+}
+
+impl Waker for Everywhere {
+    fn wake(&self, key: &str) {
+        self.here.wake(key);
+        if let Some(others) = self.others.get() {
+            others.tell(format!("{} {key}", self.port));
+        }
+    }
+
+    fn generation(&self, key: &str) -> u64 {
+        self.here.generation(key)
+    }
+}
+
+/// What to do with the news of another process.
+fn hears(events: Arc<Events>, pages: Wakes, sensors: Wakes) -> impl Fn(&str) + Send + 'static {
+    move |news| match news.split_once(' ') {
+        Some(("sensors", key)) => sensors.wake(key),
+        Some(("pages", key)) => match Events::customer_of(key) {
+            Some(customer) => events.heard(customer, &pages),
+            None => pages.wake(key),
+        },
+        // Of a newer build.
+        _ => {}
     }
 }
 
@@ -270,6 +322,7 @@ mod tests {
         let local = SocketAddr::from(([127, 0, 0, 1], 0));
         let settings = Settings {
             data: folder.0.join("data"),
+            database: folder.place(),
             sensors: local,
             web: local,
             web_proxies: Vec::new(),

@@ -83,6 +83,7 @@ fn start(name: &str) -> (Folder, Service, String, String) {
     let path = std::env::temp_dir().join(format!("ringside-{name}-{}", std::process::id()));
     let folder = Folder(path);
     let settings = Settings {
+        database: ringside_cloud::db::Place::Folder,
         data: folder.0.clone(),
         sensors: ([127, 0, 0, 1], 0).into(),
         web: ([127, 0, 0, 1], 0).into(),

@@ -2,10 +2,9 @@
 
 use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::search::{self, Kind, Position, Span, lossy, text, visible};
-use super::{Db, Result, Series, loaded_time, stored_time};
+use super::{Connection, Db, OptionalExtension, Result, Series, loaded_time, params, stored_time};
 use crate::auth::Scope;
 
 /// Legs of one call that are shown.
@@ -100,7 +99,7 @@ pub fn legs(
     now: UnixMicros,
 ) -> Result<Vec<Stored>> {
     let connection = db.reader();
-    let reader = connection.unchecked_transaction()?;
+    let reader = connection.snapshot()?;
     let from = UnixMicros(around.0.saturating_sub(DAY)).max(visible(now).from);
     let until = UnixMicros(around.0.saturating_add(DAY));
     let mut found = Vec::new();
@@ -112,7 +111,7 @@ pub fn legs(
         let key = params![scope.customer().0, search::column(key), stored_time(from)];
         let mut rows = statement.query(key)?;
         while let Some(row) = rows.next()? {
-            let (Some(device), Some(boot)) = (search::key(row, 0)?, search::key(row, 1)?) else {
+            let (Some(device), Some(boot)) = (search::key(&row, 0)?, search::key(&row, 1)?) else {
                 continue;
             };
             let (device, boot) = (Fingerprint(device), Boot(boot));
@@ -133,7 +132,7 @@ impl Kind for Calls {
     type Row<'a> = Row<'a>;
     type Stored = Stored;
 
-    fn row<'a>(position: &Position, row: &'a rusqlite::Row<'_>) -> Result<Row<'a>> {
+    fn row<'a>(position: &Position, row: &'a super::Row<'_>) -> Result<Row<'a>> {
         Ok(Row {
             ended_at: position.ended_at,
             device: position.device,

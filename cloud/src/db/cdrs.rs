@@ -8,15 +8,14 @@ use ringside_protocol::cdr::{Boot, Cdr, EndedBy, Fingerprint};
 use ringside_protocol::message::{Batch, BatchAck};
 use ringside_protocol::record::Record;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::customers::count;
 use super::intake::Intake;
 use super::search::column;
 use super::sums::{Seen, Tally};
 use super::{
-    Customer, Db, DbError, Result, Series, calls, day_table, day_tables, peers, registrations,
-    stored_time,
+    Connection, Customer, Db, DbError, OptionalExtension, Result, Series, Statement, calls,
+    day_table, day_tables, make_day, params, peers, registrations, stored_time,
 };
 use crate::retention;
 
@@ -79,7 +78,7 @@ struct Writer<'a> {
     /// Whether this boot has records that were filed under the day of their arrival.
     has_misdated: bool,
     /// The table of the call before, with its insertion: batches mostly stay within a day.
-    open: Option<(String, CachedStatement<'a>)>,
+    open: Option<(String, Statement<'a>)>,
     ack: BatchAck,
     intake: Intake,
     tally: Tally,
@@ -177,7 +176,7 @@ impl<'a> Writer<'a> {
         let table = day_table(Series::Calls, ended_at);
         if self.open.as_ref().is_none_or(|(open, _)| *open != table) {
             self.open = None;
-            self.tx.execute_batch(&include_str!("cdr_day.sql").replace("cdr_DAY", &table))?;
+            make_day(self.tx, Series::Calls, ended_at)?;
             let insertion = self.tx.prepare_cached(&insertion(&table))?;
             self.open = Some((table, insertion));
         }
@@ -241,8 +240,8 @@ impl<'a> Writer<'a> {
         }
         self.tx
             .prepare_cached(
-                "UPDATE sensor SET seen_at = ?2, last_cdr_at = max(ifnull(last_cdr_at, 0), \
-                 ifnull(?3, last_cdr_at)) WHERE device = ?1",
+                "UPDATE sensor SET seen_at = ?2, last_cdr_at = CASE WHEN ?3 > \
+                 coalesce(last_cdr_at, 0) THEN ?3 ELSE last_cdr_at END WHERE device = ?1",
             )?
             .execute(params![device.0, stored_time(self.now), self.newest.map(stored_time)])?;
         Ok(self.ack)
@@ -304,38 +303,46 @@ fn insertion(table: &str) -> String {
         "INSERT INTO {table} (customer, device, boot, number, ended_at, start_at, arrived_at, \
          call_id, caller, callee, addresses, status_code, ended_by, answered, duration_us, mos, \
          flags, legs, version, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) ON CONFLICT (customer, device, boot, number) DO NOTHING"
+         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) ON CONFLICT DO NOTHING"
     )
 }
 
 impl Db {
     /// Deletes up to `limit` of the records of `table` that ended at `until` or before; answers how
-    /// many it found.
+    /// many it found. On PostgreSQL none: their partition leaves as a whole, within a day.
     ///
     /// # Errors
     /// The database's.
     pub fn expire_some(&self, table: &str, until: UnixMicros, limit: u32) -> Result<usize> {
         let mut deleted = 0;
+        if self.writer().as_sqlite().is_none() {
+            return Ok(deleted);
+        }
         for customer in self.customers()? {
             deleted += self.write(|tx| {
-                Ok(tx.execute(
+                tx.execute(
                     &format!(
                         "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE \
                          customer = ?1 AND ended_at <= ?2 LIMIT ?3)"
                     ),
                     params![customer.customer.0, stored_time(until), limit],
-                )?)
+                )
             })?;
         }
         Ok(deleted)
     }
 
-    /// Drops a day's table.
+    /// Drops a day's table; answers how many records it still had.
     ///
     /// # Errors
     /// The database's.
-    pub fn drop_day(&self, table: &str) -> Result<()> {
-        self.write(|tx| Ok(tx.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?))
+    pub fn drop_day(&self, table: &str) -> Result<usize> {
+        self.write(|tx| {
+            let count = format!("SELECT count(*) FROM {table}");
+            let records = tx.query_row(&count, [], |row| row.get(0))?;
+            tx.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+            Ok(records)
+        })
     }
 
     /// Forgets misdated records that were filed at `until` or before: their rows have left too.
@@ -354,8 +361,9 @@ impl Db {
     /// # Errors
     /// The database's.
     pub fn truncate_log(&self) -> Result<()> {
-        let writer = self.writer();
-        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        if let Some(sqlite) = self.writer().as_sqlite() {
+            sqlite.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
         Ok(())
     }
 

@@ -1,10 +1,11 @@
 //! Customers, their people, and what the service remembers about itself.
 
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rights::Rights;
-use super::{Customer, Db, Result, loaded_time, stored_time};
+use super::{
+    Connection, Customer, Db, OptionalExtension, Result, loaded_time, params, stored_time,
+};
 
 /// One customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,15 +67,15 @@ impl Db {
     /// The database's.
     pub fn create_customer(&self, name: &str, now: UnixMicros) -> Result<Option<Customer>> {
         self.write(|tx| {
-            let made = tx.execute(
-                "INSERT INTO customer (name, created_at) VALUES (?1, ?2) ON CONFLICT (name) DO \
-                 NOTHING",
-                params![name, stored_time(now)],
-            )?;
-            let customer = Customer(tx.last_insert_rowid());
-            if made == 0 {
-                return Ok(None);
-            }
+            let made = tx
+                .query_row(
+                    "INSERT INTO customer (name, created_at) VALUES (?1, ?2) ON CONFLICT (name) DO \
+                     NOTHING RETURNING customer",
+                    params![name, stored_time(now)],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let Some(customer) = made.map(Customer) else { return Ok(None) };
             audit(tx, Some(customer), now, "command line", "customer.add", name)?;
             Ok(Some(customer))
         })
@@ -97,7 +98,7 @@ impl Db {
                 created_at: loaded_time(row.get(3)?),
             })
         })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        Ok(rows.collect::<Result<_>>()?)
     }
 
     /// The customer of that name.
@@ -128,7 +129,7 @@ impl Db {
         self.write(|tx| {
             let made = tx.execute(
                 "INSERT INTO user (customer, login, password, role, created_at, rights) VALUES \
-                 (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (login) DO NOTHING",
+                 (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
                 params![customer.0, login, password, role.name(), stored_time(now), rights],
             )?;
             if made == 1 {
@@ -146,7 +147,7 @@ impl Db {
         let reader = self.reader();
         let mut statement = reader.prepare_cached(
             "SELECT login, name, role, user.created_at FROM user JOIN customer USING (customer) \
-             WHERE ?1 IS NULL OR customer = ?1 ORDER BY name, login",
+             WHERE customer = coalesce(?1, customer) ORDER BY name, lower(login)",
         )?;
         let rows = statement.query_map([customer.map(|customer| customer.0)], |row| {
             Ok(UserRow {
@@ -156,7 +157,7 @@ impl Db {
                 created_at: loaded_time(row.get(3)?),
             })
         })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        Ok(rows.collect::<Result<_>>()?)
     }
 
     /// Gives a person a new password (a hash) and ends their logins; `false` when there is no such
@@ -167,9 +168,11 @@ impl Db {
     pub fn set_user_password(&self, login: &str, password: &str, now: UnixMicros) -> Result<bool> {
         self.write(|tx| {
             let user: Option<(i64, i64)> = tx
-                .query_row("SELECT user, customer FROM user WHERE login = ?1", [login], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })
+                .query_row(
+                    "SELECT user, customer FROM user WHERE lower(login) = lower(?1)",
+                    [login],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
                 .optional()?;
             let Some((user, customer)) = user else { return Ok(false) };
             tx.execute("UPDATE user SET password = ?2 WHERE user = ?1", params![user, password])?;
@@ -245,7 +248,7 @@ pub(crate) fn count(tx: &Connection, customer: Customer, name: &str, more: u32) 
     if more > 0 {
         tx.prepare_cached(
             "INSERT INTO customer_counter (customer, name, value) VALUES (?1, ?2, ?3) ON CONFLICT \
-             DO UPDATE SET value = value + excluded.value",
+             (customer, name) DO UPDATE SET value = customer_counter.value + excluded.value",
         )?
         .execute(params![customer.0, name, more])?;
     }

@@ -2,10 +2,9 @@
 
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{OptionalExtension, params};
 
 use super::sensors::{Sensor, Stranger};
-use super::{Db, Result};
+use super::{Db, OptionalExtension, Result, params};
 use crate::auth::{Admin, Scope};
 
 /// All sensors of the customer, by their numbers.

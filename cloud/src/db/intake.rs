@@ -8,10 +8,11 @@ use core::fmt;
 
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::customers::count;
-use super::{Customer, Db, DbError, Result, loaded_time, stored_time};
+use super::{
+    Connection, Customer, Db, DbError, OptionalExtension, Result, loaded_time, params, stored_time,
+};
 
 /// Records that are stored for a customer in one day, for each of its channels. Calls of 30 s come
 /// to 2880, and a phone's registration to 24.
@@ -99,7 +100,9 @@ impl Intake {
 
     pub(super) fn close(self, tx: &Connection) -> Result<()> {
         tx.prepare_cached(
-            "INSERT OR REPLACE INTO intake (customer, day, records, bytes) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO intake (customer, day, records, bytes) VALUES (?1, ?2, ?3, ?4) ON CONFLICT \
+             (customer) DO UPDATE SET day = excluded.day, records = excluded.records, bytes = \
+             excluded.bytes",
         )?
         .execute(params![self.customer.0, self.day, self.records, self.bytes])?;
         Ok(())
@@ -208,8 +211,9 @@ impl Db {
                 at: now,
             };
             tx.prepare_cached(
-                "INSERT OR REPLACE INTO sensor_notice (device, kind, count, detail, at) SELECT ?1, \
-                 ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM sensor WHERE device = ?1)",
+                "INSERT INTO sensor_notice (device, kind, count, detail, at) SELECT ?1, ?2, ?3, ?4, \
+                 ?5 WHERE EXISTS (SELECT 1 FROM sensor WHERE device = ?1) ON CONFLICT (device, kind) \
+                 DO UPDATE SET count = excluded.count, detail = excluded.detail, at = excluded.at",
             )?
             .execute(params![
                 device.0,

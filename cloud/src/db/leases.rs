@@ -4,9 +4,10 @@ use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::message::{Heartbeat, Hello, Lease};
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Customer, Db, Result, bytes, loaded_time, sensors, sums};
+use super::{
+    Connection, Customer, Db, OptionalExtension, Result, bytes, loaded_time, params, sensors, sums,
+};
 use crate::uplink::lease::{Share, reallocate};
 
 /// A grant as it stands.
@@ -115,7 +116,7 @@ impl Db {
 
 fn give_back(tx: &Connection, device: Fingerprint) -> Result<()> {
     tx.prepare_cached(
-        "UPDATE sensor SET lease_serial = (lease_serial + 1) & 0xffffffff, lease_channels = 0, \
+        "UPDATE sensor SET lease_serial = (lease_serial + 1) & 4294967295, lease_channels = 0, \
          lease_reserved = 0, channels = 0 WHERE device = ?1",
     )?
     .execute([device.0])?;
@@ -157,8 +158,8 @@ fn load(
 ) -> Result<(Vec<Fingerprint>, Vec<Share>)> {
     let mut statement = tx.prepare_cached(
         "SELECT device, lease_serial, lease_channels, lease_reserved, channels, seen_at, \
-         iif(lease_reserved = 0 AND heartbeat_at >= seen_at, heartbeat, NULL) FROM sensor WHERE \
-         customer = ?1 AND NOT is_revoked ORDER BY device",
+         CASE WHEN lease_reserved = 0 AND heartbeat_at >= seen_at THEN heartbeat END FROM sensor WHERE \
+         customer = ?1 AND is_revoked = 0 ORDER BY device",
     )?;
     let mut rows = statement.query([customer.0])?;
     let (mut devices, mut shares) = (Vec::new(), Vec::new());

@@ -1,64 +1,137 @@
-//! The database: the questions we ask, and SQLite's answers.
+//! The database: the questions we ask, and the answers of SQLite or PostgreSQL.
 //!
-//! One folder, WAL, `synchronous=FULL`: what a commit has returned for survives a power cut. One
-//! connection writes; readers have a few of their own and never wait for it. Customer and day are
-//! in every key of a call (`docs/DECISIONS.md`, "Database keys").
+//! SQLite is one file, WAL, `synchronous=FULL`: what a commit has returned for survives a power cut.
+//! One connection writes; readers have a few of their own and never wait for it. PostgreSQL is asked
+//! through as many sessions; a transaction that writes is alone there too, over all processes.
+//! Customer and day are in every key of a call (`docs/DECISIONS.md`, "Database keys").
+//!
+//! # How to write a query
+//!
+//! ```ignore
+//! use super::{Connection, Db, OptionalExtension, Result, params};
+//!
+//! // One question: a connection that reads.
+//! let reader = db.reader();
+//! let name: Option<String> = reader
+//!     .prepare_cached("SELECT name FROM customer WHERE customer = ?1")?
+//!     .query_row([customer.0], |row| row.get(0))
+//!     .optional()?;
+//! // Several that must see the same moment: `let reader = connection.snapshot()?`.
+//! // Whatever writes: one transaction, on the disk when it returns.
+//! db.write(|tx| tx.execute("UPDATE customer SET name = ?2 WHERE customer = ?1", params![1, "A"]))?;
+//! ```
+//!
+//! - Write SQLite's SQL, of which both understand: `ON CONFLICT`, `RETURNING`, `CASE WHEN`,
+//!   `coalesce`, `count(*) FILTER (WHERE …)`, parameters `?1`, `?2`. Not: `INSERT OR …`, `iif`,
+//!   `ifnull`, `max(a, b)`, `LIMIT -1`, `rowid`, a last row's id (take `RETURNING`).
+//!   [`dialect`] replaces the words that are left.
+//! - Truth is a number, 0 or 1: write `is_revoked = 0`, not `NOT is_revoked`. A sum is
+//!   `CAST(sum(x) AS INTEGER)`.
+//! - `ON CONFLICT DO UPDATE` names its target, and the old row's columns with their table
+//!   (`customer_counter.value`).
+//! - A new table goes into a `.sql` file of its own and one line of [`migrate`]: `INTEGER`, `TEXT`,
+//!   `BLOB`, `STRICT`. One with rows for every call has a [`Series`], and its customer leads every key.
+//! - Coming from rusqlite: `rusqlite::Result` is [`Result`], `unchecked_transaction` is
+//!   [`Connection::snapshot`], and [`Rows::next`] gives a row, not a reference to one.
 
 use core::fmt;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use self::engine::Purpose;
 
 pub mod calls;
 pub mod cdrs;
 pub mod customers;
+mod dialect;
+mod engine;
 pub mod fleet;
 pub mod intake;
 pub mod leases;
+mod migrate;
 mod newest;
 pub mod peers;
 pub mod people;
+mod postgres;
 pub mod registrations;
 pub mod rights;
 pub mod rules;
 pub mod search;
 pub mod searches;
 pub mod sensors;
+pub mod several;
 pub mod shares;
+mod sqlite;
 pub mod stats;
 pub mod sums;
 pub mod tokens;
+mod value;
 pub mod views;
 
-/// The database's file in the service's folder; SQLite keeps two more beside it.
-pub const DATABASE_FILE: &str = "ringside.db";
+pub use self::engine::{Column, Connection, OptionalExtension, Row, Rows, Statement, Transaction};
+pub use self::migrate::SCHEMA_VERSION;
+pub use self::sqlite::DATABASE_FILE;
+pub use self::value::{FromValue, Params, ToValue, Value};
+pub use crate::params;
 
 /// Connections that only read.
 const READERS: usize = 4;
-
-/// Prepared statements that a connection keeps: one insert for each day of the retention, and the
-/// questions.
-const STATEMENTS: usize = 64;
-
-/// How long a statement waits for a lock that another process holds (a backup), milliseconds.
-const BUSY_TIMEOUT_MS: u64 = 5000;
-
-/// The schema that this build reads and writes.
-const SCHEMA_VERSION: i64 = 10;
 
 /// A customer's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Customer(pub i64);
 
+/// Where the data is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// In the service's folder, by SQLite.
+    #[default]
+    Folder,
+    /// By the server of PostgreSQL's that this address names.
+    Server(Server),
+}
+
+/// The address of a server of PostgreSQL's. It may hold a password, and is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Server(String);
+
+impl Server {
+    /// Reads `postgresql://USER:PASSWORD@HOST/DATABASE`.
+    ///
+    /// # Errors
+    /// One sentence that says what to change.
+    pub fn parse(url: &str) -> core::result::Result<Self, String> {
+        postgres::config(url).map(|_| Self(url.to_owned()))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Server")
+    }
+}
+
 /// The database of one service.
 pub struct Db {
     writer: Mutex<Connection>,
     readers: Vec<Mutex<Connection>>,
-    next_reader: core::sync::atomic::AtomicUsize,
+    next_reader: AtomicUsize,
+    /// Of the server, where there is one.
+    config: Option<::postgres::Config>,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+/// Why nothing can be written, since when the last attempts have failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The first of them.
+    pub since: SystemTime,
+    /// What is wrong and what to do.
+    pub sentence: String,
 }
 
 /// Why the database could not answer.
@@ -66,6 +139,14 @@ pub struct Db {
 pub enum DbError {
     /// SQLite's own error.
     Sqlite(rusqlite::Error),
+    /// What PostgreSQL said.
+    Postgres(::postgres::Error),
+    /// The server's address is none.
+    Server(String),
+    /// The server of PostgreSQL's is gone.
+    Gone,
+    /// There is no such row.
+    NoRow,
     /// The folder was written by a newer build.
     TooNew {
         /// Its schema.
@@ -85,6 +166,10 @@ impl fmt::Display for DbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) => write!(f, "database: {error}"),
+            Self::Postgres(error) => write!(f, "database: {}", postgres::words(error)),
+            Self::Server(sentence) => f.write_str(sentence),
+            Self::Gone => f.write_str("the connection to the database's server was lost"),
+            Self::NoRow => f.write_str("database: a row that should be there is not"),
             Self::TooNew { found } => write!(
                 f,
                 "the database has schema {found} and this build reads {SCHEMA_VERSION}: install \
@@ -100,9 +185,43 @@ impl fmt::Display for DbError {
 
 impl core::error::Error for DbError {}
 
+impl DbError {
+    /// What the operator can do, where the error is not the fault of what was asked.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase,
+            PermissionDenied, ReadOnly, SystemIoFailure,
+        };
+        match self {
+            Self::Gone => Some("start the server of PostgreSQL's, or see why it cannot be reached"),
+            Self::Postgres(error) => postgres::remedy(error),
+            Self::Sqlite(error) => match error.sqlite_error_code()? {
+                DiskFull => Some("the disk is full; make room, nothing else is needed"),
+                SystemIoFailure => Some("the disk fails; look at the kernel's log"),
+                ReadOnly | PermissionDenied | CannotOpen => {
+                    Some("the service may not write its folder; look at its owner and mount")
+                }
+                DatabaseBusy | DatabaseLocked => Some("another program holds the database; end it"),
+                DatabaseCorrupt | NotADatabase => {
+                    Some("the database is damaged; restore a backup (ringside-cloud restore)")
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for DbError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl From<::postgres::Error> for DbError {
+    fn from(error: ::postgres::Error) -> Self {
+        Self::Postgres(error)
     }
 }
 
@@ -115,25 +234,47 @@ impl Db {
     /// # Errors
     /// [`DbError`], with a sentence for the person who starts the service.
     pub fn open(folder: &Path) -> Result<Self> {
-        let path = folder.join(DATABASE_FILE);
-        make_private(&path)?;
-        let mut writer = Connection::open(&path)?;
-        configure(&writer)?;
-        writer.pragma_update(None, "journal_mode", "WAL")?;
-        writer.pragma_update(None, "synchronous", "FULL")?;
-        // What retention deletes is overwritten, not merely forgotten.
-        writer.pragma_update(None, "secure_delete", true)?;
-        migrate(&mut writer)?;
-        let readers = (0..READERS)
-            .map(|_| {
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let reader = Connection::open_with_flags(&path, flags)?;
-                configure(&reader)?;
-                Ok(Mutex::new(reader))
-            })
-            .collect::<Result<_>>()?;
-        let next_reader = core::sync::atomic::AtomicUsize::new(0);
-        Ok(Self { writer: Mutex::new(writer), readers, next_reader })
+        let writer = sqlite::writer(folder)?;
+        let readers = (0..READERS).map(|_| sqlite::reader(folder)).collect::<Result<Vec<_>>>()?;
+        Ok(Self::of(writer, readers, None))
+    }
+
+    /// Opens the database of a server, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`DbError`], with a sentence for the person who starts the service.
+    pub fn connect(server: &Server) -> Result<Self> {
+        let config = postgres::config(&server.0).map_err(DbError::Server)?;
+        let session = || Connection::postgres(postgres::Session::new(config.clone()));
+        let writer = session();
+        migrate::migrate(&writer)?;
+        let readers = (0..READERS).map(|_| session()).collect();
+        Ok(Self::of(writer, readers, Some(config)))
+    }
+
+    /// Opens the database at `place`, in `folder` if it is kept there.
+    ///
+    /// # Errors
+    /// [`DbError`], with a sentence for the person who starts the service.
+    pub fn open_at(place: &Place, folder: &Path) -> Result<Self> {
+        match place {
+            Place::Folder => Self::open(folder),
+            Place::Server(server) => Self::connect(server),
+        }
+    }
+
+    fn of(
+        writer: Connection,
+        readers: Vec<Connection>,
+        config: Option<::postgres::Config>,
+    ) -> Self {
+        Self {
+            writer: Mutex::new(writer),
+            readers: readers.into_iter().map(Mutex::new).collect(),
+            next_reader: AtomicUsize::new(0),
+            config,
+            trouble: Mutex::default(),
+        }
     }
 
     /// The one connection that writes.
@@ -146,11 +287,39 @@ impl Db {
     /// # Errors
     /// What `work` returns, or the commit; nothing is written then.
     pub fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        let mut writer = self.writer();
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let answer = work(&transaction)?;
-        transaction.commit()?;
-        Ok(answer)
+        let writer = self.writer();
+        let written: Result<T> = (|| {
+            let transaction = writer.begin(Purpose::Write)?;
+            let answer = work(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        })();
+        self.note(written.as_ref().err());
+        written
+    }
+
+    /// Why nothing can be written, if the last attempt has failed for a reason that is not its own.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, error: Option<&DbError>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match error.map(DbError::remedy) {
+            // It was written.
+            None => *trouble = None,
+            Some(Some(remedy)) => {
+                let sentence = error.map_or_else(String::new, |error| format!("{error}: {remedy}"));
+                let since = trouble.as_ref().map_or_else(SystemTime::now, |known| known.since);
+                if trouble.is_none() {
+                    log::error!("nothing can be written: {sentence}");
+                }
+                *trouble = Some(Trouble { since, sentence });
+            }
+            // What was asked for was wrong, not the database.
+            Some(None) => {}
+        }
     }
 
     /// One of the connections that only read.
@@ -160,7 +329,7 @@ impl Db {
                 return free;
             }
         }
-        let turn = self.next_reader.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
         self.readers[turn % READERS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -190,6 +359,15 @@ impl Series {
         }
     }
 
+    /// The statements that make a day's table.
+    const fn schema(self) -> &'static str {
+        match self {
+            Self::Calls => include_str!("cdr_day.sql"),
+            Self::Registrations => include_str!("registration_day.sql"),
+            Self::Peers => include_str!("peer_day.sql"),
+        }
+    }
+
     /// The table that says where the newest record of each stands; calls have none.
     fn newest_table(self) -> String {
         format!("{}newest", self.prefix())
@@ -203,67 +381,36 @@ pub fn day_table(series: Series, at: UnixMicros) -> String {
 
 /// The day tables of a series that exist, newest first.
 pub fn day_tables(connection: &Connection, series: Series) -> Result<Vec<String>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB \
-         ?1 || '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]' ORDER BY name DESC",
-    )?;
-    let names = statement.query_map([series.prefix()], |row| row.get(0))?;
-    Ok(names.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Only this user may read the file, and those that SQLite makes beside it with the same mode.
-fn make_private(path: &Path) -> Result<()> {
-    let mut options = OpenOptions::new();
-    let made = options.create(true).append(true).mode(0o600).open(path);
-    made.map(drop).map_err(DbError::File)
-}
-
-fn configure(connection: &Connection) -> Result<()> {
-    connection.busy_timeout(core::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", -4096)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(())
-}
-
-/// Two processes may come here at once (the service and `admin`): the version is read inside the
-/// transaction that changes it.
-fn migrate(connection: &mut Connection) -> Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > SCHEMA_VERSION {
-        return Err(DbError::TooNew { found });
-    }
-    if found < 1 {
-        transaction.execute_batch(include_str!("schema.sql"))?;
-    }
-    if found < 2 {
-        transaction.execute_batch(include_str!("registrations.sql"))?;
-        for table in day_tables(&transaction, Series::Calls)? {
-            let column = "ADD COLUMN legs TEXT NOT NULL DEFAULT ''";
-            transaction.execute_batch(&format!("ALTER TABLE {table} {column}"))?;
+    match connection.as_postgres() {
+        None => sqlite::day_tables(connection, series),
+        Some(_) => {
+            let mut statement = connection.prepare_cached(
+                "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid \
+                 WHERE inhparent = to_regclass(?1) ORDER BY relname DESC",
+            )?;
+            statement.query_map([dialect::parent(series)], |row| row.get(0))?.collect()
         }
     }
-    if found < 3 {
-        transaction.execute_batch(include_str!("rules.sql"))?;
+}
+
+/// Makes the table of the day of `at`, if it is not there; answers its name.
+pub(crate) fn make_day(tx: &Connection, series: Series, at: UnixMicros) -> Result<String> {
+    let table = day_table(series, at);
+    match tx.as_postgres() {
+        None => {
+            let day = format!("{}DAY", series.prefix());
+            tx.execute_batch(&series.schema().replace(&day, &table))?;
+        }
+        Some(session) => {
+            let known: bool = tx
+                .prepare_cached("SELECT to_regclass(?1) IS NOT NULL")?
+                .query_row([&table], |row| row.get(0))?;
+            if !known {
+                session.run(&dialect::postgres_day(series, &table, at.day()))?;
+            }
+        }
     }
-    if found < 4 {
-        transaction.execute_batch(include_str!("intake.sql"))?;
-    }
-    if found < 5 {
-        transaction.execute_batch(include_str!("rights.sql"))?;
-    }
-    if found < 6 {
-        transaction.execute_batch(include_str!("peers.sql"))?;
-    }
-    if found < 10 {
-        transaction.execute_batch(include_str!("sums.sql"))?;
-        sums::note_unsummed(&transaction)?;
-        transaction.execute_batch(include_str!("shares.sql"))?;
-    }
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    transaction.commit()?;
-    Ok(())
+    Ok(table)
 }
 
 /// A time as it is stored. Times that SQLite cannot hold lie beyond the year 292,000.
@@ -282,87 +429,4 @@ pub(crate) fn bytes<const N: usize>(column: &[u8], what: &'static str) -> Result
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-
-    /// A folder of a test's own, gone when it ends.
-    pub(crate) struct Folder(pub(crate) PathBuf);
-
-    impl Folder {
-        pub(crate) fn new() -> Self {
-            static NEXT: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
-            let turn = NEXT.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
-            let name = format!("ringside-cloud-{}-{turn}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            std::fs::create_dir_all(&path).expect("a temporary folder");
-            Self(path)
-        }
-
-        pub(crate) fn open(&self) -> Db {
-            Db::open(&self.0).expect("a database")
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            // A folder that stays behind fails no test.
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-
-    #[test]
-    fn a_commit_is_synced_and_a_failed_transaction_leaves_nothing() {
-        let folder = Folder::new();
-        let db = folder.open();
-        let pragma = |name: &str| -> String {
-            let writer = db.writer();
-            writer
-                .pragma_query_value(None, name, |row| {
-                    row.get::<_, rusqlite::types::Value>(0).map(|value| format!("{value:?}"))
-                })
-                .expect("a pragma")
-        };
-        assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
-        assert_eq!(pragma("synchronous"), "Integer(2)");
-        assert_eq!(pragma("secure_delete"), "Integer(1)");
-        let failed: Result<()> = db.write(|tx| {
-            tx.execute("INSERT INTO secret VALUES ('x', x'00')", [])?;
-            Err(DbError::Damaged("test"))
-        });
-        assert!(failed.is_err());
-        let rows: i64 = db
-            .reader()
-            .query_row("SELECT count(*) FROM secret", [], |row| row.get(0))
-            .expect("a count");
-        assert_eq!(rows, 0);
-    }
-
-    #[test]
-    fn a_database_of_schema_1_goes_on() {
-        let folder = Folder::new();
-        {
-            let old = Connection::open(folder.0.join(DATABASE_FILE)).expect("a database");
-            old.execute_batch(include_str!("schema.sql")).expect("a schema");
-            let day = include_str!("cdr_day.sql").replace("cdr_DAY", "cdr_20261124");
-            old.execute_batch(&day).expect("a day");
-            let undone = "DROP INDEX cdr_20261124_legs; ALTER TABLE cdr_20261124 DROP COLUMN legs";
-            old.execute_batch(undone).expect("as it was");
-            old.pragma_update(None, "user_version", 1).expect("a pragma");
-        }
-        let reader = folder.open();
-        let count = "SELECT count(*) FROM cdr_20261124 WHERE legs = ''";
-        let rows: i64 = reader.reader().query_row(count, [], |row| row.get(0)).expect("a count");
-        assert_eq!(rows, 0);
-        folder.open();
-    }
-
-    #[test]
-    fn a_database_of_a_newer_build_is_refused_with_what_to_do() {
-        let folder = Folder::new();
-        folder.open().writer().pragma_update(None, "user_version", 99).expect("a pragma");
-        let refused = Db::open(&folder.0).err().expect("refused");
-        assert!(refused.to_string().contains("install the newer ringside-cloud"), "{refused}");
-    }
-}
+pub(crate) mod tests;

@@ -6,10 +6,11 @@
 
 use ringside_protocol::cdr::Boot;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cdrs::Origin;
-use super::{Db, Result, Series, day_table, loaded_time, stored_time};
+use super::{
+    Connection, Db, OptionalExtension, Result, Series, day_table, loaded_time, params, stored_time,
+};
 
 /// Where a record stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +50,9 @@ pub(super) fn mark(
         set(tx, series, origin, known, false)?;
     }
     tx.prepare_cached(&format!(
-        "INSERT OR REPLACE INTO {table} (customer, device, key, ended_at, boot, number) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+        "INSERT INTO {table} (customer, device, key, ended_at, boot, number) VALUES (?1, ?2, ?3, ?4, \
+         ?5, ?6) ON CONFLICT (customer, device, key) DO UPDATE SET ended_at = excluded.ended_at, \
+         boot = excluded.boot, number = excluded.number"
     ))?
     .execute(params![
         customer.0,

@@ -6,12 +6,14 @@ use ringside_protocol::PROTOCOL_VERSION;
 use ringside_protocol::cdr::{CallId, Fingerprint};
 use ringside_protocol::peer::{Peer, State};
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cdrs::Origin;
 use super::newest::{self, Place};
 use super::search::{self, Kind, Position, column, lossy, text, visible};
-use super::{Db, DbError, Result, Series, day_table, loaded_time, stored_time};
+use super::{
+    Connection, Db, DbError, OptionalExtension, Result, Series, loaded_time, make_day, params,
+    stored_time,
+};
 use crate::auth::Scope;
 
 /// Records of peer relations.
@@ -96,7 +98,7 @@ impl Kind for Peers {
     type Row<'a> = Row<'a>;
     type Stored = Stored;
 
-    fn row<'a>(position: &Position, row: &'a rusqlite::Row<'_>) -> Result<Row<'a>> {
+    fn row<'a>(position: &Position, row: &'a super::Row<'_>) -> Result<Row<'a>> {
         Ok(Row {
             device: position.device,
             is_newest: row.get(4)?,
@@ -151,8 +153,7 @@ pub(super) fn insert(
     ended_at: UnixMicros,
     now: UnixMicros,
 ) -> Result<Option<usize>> {
-    let table = day_table(Series::Peers, ended_at);
-    tx.execute_batch(&include_str!("peer_day.sql").replace("peer_DAY", &table))?;
+    let table = make_day(tx, Series::Peers, ended_at)?;
     let record = postcard::to_stdvec(peer).map_err(|_| DbError::Damaged("a record's encoding"))?;
     let Origin { customer, device, boot } = origin;
     let users = two(&peer.from, &peer.to, " ");
@@ -161,7 +162,7 @@ pub(super) fn insert(
             "INSERT INTO {table} (customer, device, boot, number, ended_at, arrived_at, is_newest, \
              method, event, users, agents, src, dst, state, status_code, unanswered, version, \
              record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-             ?16, ?17) ON CONFLICT (customer, device, boot, number) DO NOTHING"
+             ?16, ?17) ON CONFLICT DO NOTHING"
         ))?
         .execute(params![
             customer.0,
@@ -207,6 +208,7 @@ mod tests {
     use ringside_protocol::message::Batch;
 
     use super::*;
+    use crate::db::day_table;
     use crate::db::tests::Folder;
 
     const NOW: UnixMicros = UnixMicros(20_000 * 86_400_000_000);
@@ -237,12 +239,14 @@ mod tests {
         let table = day_table(Series::Peers, NOW);
         let reader = db.reader();
         let mut statement = reader
-            .prepare(&format!("SELECT number FROM {table} WHERE is_newest ORDER BY number"))
+            .prepare_cached(&format!(
+                "SELECT number FROM {table} WHERE is_newest = 1 ORDER BY number"
+            ))
             .expect("a statement");
         let numbers: Vec<i64> = statement
             .query_map([], |row| row.get(0))
             .expect("rows")
-            .collect::<rusqlite::Result<_>>()
+            .collect::<Result<_>>()
             .expect("numbers");
         assert_eq!(numbers, [2, 3]);
     }

@@ -4,10 +4,9 @@
 //! one, and those of the command line, name the customer.
 
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{OptionalExtension, Row, params};
 
 use super::customers::{Role, audit};
-use super::{Customer, Db, Result, loaded_time, stored_time};
+use super::{Customer, Db, OptionalExtension, Result, Row, loaded_time, params, stored_time};
 use crate::auth::{Admin, Scope};
 
 /// SHA-256 of a secret: all that is kept of one.
@@ -153,7 +152,7 @@ pub fn api_tokens(db: &Db, admin: &Admin<'_>) -> Result<Vec<ListedApiToken>> {
             expires_at: row.get::<_, Option<i64>>(4)?.map(loaded_time),
         })
     })?;
-    Ok(tokens.collect::<rusqlite::Result<_>>()?)
+    Ok(tokens.collect::<Result<_>>()?)
 }
 
 /// Takes an API token away.
@@ -179,7 +178,8 @@ pub fn revoke_api_token(
 pub(crate) fn user(db: &Db, login: &str) -> Result<Option<User>> {
     let reader = db.reader();
     let mut statement = reader.prepare_cached(
-        "SELECT user, customer, login, password, role FROM user WHERE login = ?1",
+        "SELECT user, customer, login, password, role FROM user WHERE lower(login) = \
+         lower(?1)",
     )?;
     Ok(statement
         .query_row([login], |row| {
@@ -207,8 +207,9 @@ pub(crate) fn open_session(
         transaction
             .execute("DELETE FROM login_session WHERE expires_at <= ?1", [stored_time(now)])?;
         transaction.execute(
-            "DELETE FROM login_session WHERE session_sha256 IN (SELECT session_sha256 \
-         FROM login_session WHERE user = ?1 ORDER BY seen_at DESC LIMIT -1 OFFSET ?2)",
+            "DELETE FROM login_session WHERE user = ?1 AND session_sha256 NOT IN \
+             (SELECT session_sha256 FROM login_session WHERE user = ?1 ORDER BY seen_at DESC LIMIT \
+             ?2)",
             params![user, at_most.saturating_sub(1)],
         )?;
         transaction.execute(
@@ -324,7 +325,7 @@ pub fn outstanding_tokens(
             expires_at: loaded_time(row.get(2)?),
         })
     })?;
-    Ok(tokens.collect::<rusqlite::Result<_>>()?)
+    Ok(tokens.collect::<Result<_>>()?)
 }
 
 /// The customer's audit log before an entry, the newest first.
@@ -352,7 +353,7 @@ pub fn audit_log(
             detail: row.get(4)?,
         })
     })?;
-    Ok(entries.collect::<rusqlite::Result<_>>()?)
+    Ok(entries.collect::<Result<_>>()?)
 }
 
 /// Writes an entry of the audit log; no customer where nobody's is known.
@@ -367,7 +368,7 @@ pub(crate) fn note(
     db.write(|tx| audit(tx, customer, now, who, action, detail))
 }
 
-fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
+fn role(row: &Row<'_>, column: usize) -> Result<Role> {
     // A word that is no role gets the lesser rights.
     Ok(Role::named(row.get_ref(column)?.as_str()?).unwrap_or_default())
 }

@@ -6,12 +6,14 @@ use ringside_protocol::PROTOCOL_VERSION;
 use ringside_protocol::cdr::{CallId, Fingerprint};
 use ringside_protocol::registration::{Registration, State};
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cdrs::Origin;
 use super::newest::{self, Place};
 use super::search::{self, Kind, Position, column, lossy, text, visible};
-use super::{Db, DbError, Result, Series, day_table, loaded_time, stored_time};
+use super::{
+    Connection, Db, DbError, OptionalExtension, Result, Series, loaded_time, make_day, params,
+    stored_time,
+};
 use crate::auth::Scope;
 
 /// Records of registrations.
@@ -99,7 +101,7 @@ impl Kind for Registrations {
     type Row<'a> = Row<'a>;
     type Stored = Stored;
 
-    fn row<'a>(position: &Position, row: &'a rusqlite::Row<'_>) -> Result<Row<'a>> {
+    fn row<'a>(position: &Position, row: &'a super::Row<'_>) -> Result<Row<'a>> {
         Ok(Row {
             device: position.device,
             is_newest: row.get(4)?,
@@ -155,8 +157,7 @@ pub(super) fn insert(
     ended_at: UnixMicros,
     now: UnixMicros,
 ) -> Result<Option<usize>> {
-    let table = day_table(Series::Registrations, ended_at);
-    tx.execute_batch(&include_str!("registration_day.sql").replace("registration_DAY", &table))?;
+    let table = make_day(tx, Series::Registrations, ended_at)?;
     let record =
         postcard::to_stdvec(registration).map_err(|_| DbError::Damaged("a record's encoding"))?;
     let Origin { customer, device, boot } = origin;
@@ -166,7 +167,7 @@ pub(super) fn insert(
              user, host, registrar, contact, agent, addresses, state, status_code, failures, \
              round_trip_us, version, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, \
              ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
-             ON CONFLICT (customer, device, boot, number) DO NOTHING"
+             ON CONFLICT DO NOTHING"
         ))?
         .execute(params![
             customer.0,
@@ -228,7 +229,9 @@ mod tests {
         let mut found = Vec::new();
         for table in super::super::day_tables(&reader, Series::Registrations).expect("tables") {
             let mut statement = reader
-                .prepare(&format!("SELECT number FROM {table} WHERE is_newest ORDER BY number"))
+                .prepare_cached(&format!(
+                    "SELECT number FROM {table} WHERE is_newest = 1 ORDER BY number"
+                ))
                 .expect("a statement");
             let numbers = statement.query_map([], |row| row.get::<_, i64>(0)).expect("rows");
             found.extend(numbers.map(|number| number.expect("a number").cast_unsigned()));

@@ -2,10 +2,9 @@
 
 use ringside_protocol::retrieval::Action;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{OptionalExtension, params};
 
 use super::customers::{Role, audit};
-use super::{Customer, Db, Result};
+use super::{Customer, Db, OptionalExtension, Result, params};
 use crate::auth::Scope;
 
 /// What a person may have of calls.
@@ -98,8 +97,9 @@ pub struct Terms {
 /// The database's.
 pub fn rights(db: &Db, scope: &Scope) -> Result<Rights> {
     let reader = db.reader();
-    let mut statement =
-        reader.prepare_cached("SELECT rights FROM user WHERE customer = ?1 AND login = ?2")?;
+    let mut statement = reader.prepare_cached(
+        "SELECT rights FROM user WHERE customer = ?1 AND lower(login) = lower(?2)",
+    )?;
     let names: Option<String> = statement
         .query_row(params![scope.customer().0, scope.who()], |row| row.get(0))
         .optional()?;
@@ -138,7 +138,7 @@ impl Db {
             let names = rights.words().join(" ");
             let customer: Option<i64> = tx
                 .query_row(
-                    "UPDATE user SET rights = ?2 WHERE login = ?1 RETURNING customer",
+                    "UPDATE user SET rights = ?2 WHERE lower(login) = lower(?1) RETURNING customer",
                     params![login, names],
                     |row| row.get(0),
                 )

@@ -4,11 +4,13 @@ use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::message::{RuleSet, RuleText};
 use ringside_protocol::time::UnixMicros;
 use ringside_protocol::words::plural;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::customers::audit;
 use super::sensors::encode;
-use super::{Customer, Db, DbError, Result, loaded_time, stored_time};
+use super::{
+    Connection, Customer, Db, DbError, OptionalExtension, Result, Row, loaded_time, params,
+    stored_time,
+};
 use crate::auth::{Admin, Scope};
 
 /// One rule.
@@ -83,9 +85,9 @@ pub fn add(
         if of_customer(tx, admin.customer())?.len() >= limit {
             return Ok(None);
         }
-        tx.execute(
+        let id: u64 = tx.query_row(
             "INSERT INTO rule (customer, text, sensors, is_enabled, created_by, created_at, \
-             changed_by, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?6)",
+             changed_by, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?6) RETURNING rule",
             params![
                 admin.customer().0,
                 content.text,
@@ -94,8 +96,8 @@ pub fn add(
                 admin.who(),
                 stored_time(now)
             ],
+            |row| row.get(0),
         )?;
-        let id = u64::try_from(tx.last_insert_rowid()).unwrap_or_default();
         note(tx, admin, "rule.new", &detail(id, content), now)?;
         Ok(Some(id))
     })
@@ -166,7 +168,7 @@ impl Db {
     ) -> Result<Option<RuleSet>> {
         let connection = self.reader();
         // One snapshot: version and rules belong together.
-        let reader = connection.unchecked_transaction()?;
+        let reader = connection.snapshot()?;
         let version = version_of(&reader, customer)?;
         if version == applied {
             return Ok(None);
@@ -230,10 +232,10 @@ fn of_customer(connection: &Connection, customer: Customer) -> Result<Vec<Stored
          FROM rule WHERE customer = ?1 ORDER BY rule",
     )?;
     let rules = statement.query_map([customer.0], stored)?;
-    Ok(rules.collect::<rusqlite::Result<_>>()?)
+    Ok(rules.collect::<Result<_>>()?)
 }
 
-fn stored(row: &Row<'_>) -> rusqlite::Result<StoredRule> {
+fn stored(row: &Row<'_>) -> Result<StoredRule> {
     let sensors: Option<Vec<u8>> = row.get(2)?;
     let fingerprints = |bytes: Vec<u8>| {
         let chunks = bytes.chunks_exact(16).filter_map(|chunk| chunk.try_into().ok());
@@ -271,7 +273,7 @@ fn note(
 ) -> Result<()> {
     tx.execute(
         "INSERT INTO rule_changes (customer, changes) VALUES (?1, 1) ON CONFLICT (customer) DO \
-         UPDATE SET changes = changes + 1",
+         UPDATE SET changes = rule_changes.changes + 1",
         [admin.customer().0],
     )?;
     audit(tx, Some(admin.customer()), now, admin.who(), action, detail)

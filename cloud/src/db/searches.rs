@@ -1,10 +1,9 @@
 //! Searches that people keep under a name.
 
 use ringside_protocol::time::UnixMicros;
-use rusqlite::params;
 
 use super::customers::audit;
-use super::{Db, Result, loaded_time, stored_time};
+use super::{Db, Result, loaded_time, params, stored_time};
 use crate::auth::Scope;
 
 /// One kept search.

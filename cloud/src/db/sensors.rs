@@ -5,12 +5,11 @@ use ringside_protocol::cdr::{Boot, Fingerprint};
 use ringside_protocol::message::{Heartbeat, Hello};
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::customers::audit;
-use super::{Customer, Db, Result, bytes, loaded_time, stored_time};
+use super::{Customer, Db, Result, Row, bytes, loaded_time, params, stored_time};
 
 mod steps;
 
@@ -155,13 +154,13 @@ impl Db {
     pub fn list_sensors(&self, customer: Option<Customer>) -> Result<Vec<Sensor>> {
         let reader = self.reader();
         let mut statement = reader.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM sensor WHERE ?1 IS NULL OR customer = ?1 ORDER BY customer, \
+            "SELECT {COLUMNS} FROM sensor WHERE customer = coalesce(?1, customer) ORDER BY customer, \
              id_sensor, name"
         ))?;
         let mut rows = statement.query([customer.map(|customer| customer.0)])?;
         let mut sensors = Vec::new();
         while let Some(row) = rows.next()? {
-            sensors.push(load(row)?);
+            sensors.push(load(&row)?);
         }
         Ok(sensors)
     }
@@ -175,7 +174,7 @@ impl Db {
         let mut statement =
             reader.prepare_cached(&format!("SELECT {COLUMNS} FROM sensor WHERE device = ?1"))?;
         let mut rows = statement.query([device.0])?;
-        rows.next()?.map(load).transpose()
+        rows.next()?.map(|row| load(&row)).transpose()
     }
 
     /// Devices that tried and belong to nobody, the latest first.
@@ -285,7 +284,8 @@ impl Db {
                 "INSERT INTO stranger (device, name, address, software, target, failure, at) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (device) DO UPDATE SET name = \
                  excluded.name, address = excluded.address, software = excluded.software, target \
-                 = excluded.target, at = excluded.at, failure = iif(?8, excluded.failure, failure)",
+                 = excluded.target, at = excluded.at, failure = CASE WHEN ?8 = 1 THEN \
+                 excluded.failure ELSE stranger.failure END",
             )?
             .execute(params![
                 fingerprint(&hello.device_key).0,
@@ -298,8 +298,8 @@ impl Db {
                 failure.is_some()
             ])?;
             tx.prepare_cached(
-                "DELETE FROM stranger WHERE device IN (SELECT device FROM stranger ORDER BY at \
-                 DESC LIMIT -1 OFFSET ?1)",
+                "DELETE FROM stranger WHERE device NOT IN (SELECT device FROM stranger ORDER BY \
+                 at DESC LIMIT ?1)",
             )?
             .execute([MAX_STRANGERS])?;
             Ok(())

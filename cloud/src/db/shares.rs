@@ -4,11 +4,10 @@
 
 use ringside_protocol::cdr::CallId;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{OptionalExtension, Row, params};
 
 use super::customers::audit;
 use super::people::Sha256;
-use super::{Customer, Db, Result, loaded_time, stored_time};
+use super::{Customer, Db, OptionalExtension, Result, Row, loaded_time, params, stored_time};
 use crate::auth::Scope;
 
 /// Openings of a link within so many seconds are one line of the audit log.
@@ -87,7 +86,7 @@ pub fn of_call(db: &Db, scope: &Scope, call: CallId, now: UnixMicros) -> Result<
     let mut rows = statement.query(key)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(read(row)?);
+        found.push(read(&row)?);
     }
     Ok(found)
 }
@@ -137,10 +136,10 @@ fn find(db: &Db, hash: &Sha256, now: UnixMicros) -> Result<Option<Share>> {
         "SELECT {COLUMNS} FROM share WHERE secret_sha256 = ?1 AND expires_at > ?2"
     ))?;
     let key = params![hash, stored_time(now)];
-    Ok(statement.query_row(key, |row| read(row)).optional()?)
+    statement.query_row(key, read).optional()
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Share> {
+fn read(row: &Row<'_>) -> Result<Share> {
     Ok(Share {
         hash: row.get(0)?,
         customer: Customer(row.get(1)?),

@@ -6,11 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use ringside_protocol::band::{self, Band, MOS_DEGRADED, MOS_FAIR, MOS_GOOD};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{Connection, Row, params};
 
 use super::calls::{self, Calls};
 use super::search::{Bounds, MAX_ROWS_SCANNED, Span, search, tables_of};
-use super::{Customer, Db, Result, Series, stored_time};
+use super::{Connection, Customer, Db, Result, Row, Series, params, stored_time};
 use crate::auth::Scope;
 
 /// Microseconds in an hour.
@@ -161,7 +160,7 @@ pub fn by_hour(
     effort: Effort,
 ) -> Result<(Vec<(UnixMicros, Counts)>, bool)> {
     let connection = db.reader();
-    let reader = connection.unchecked_transaction()?;
+    let reader = connection.snapshot()?;
     let mut hours = Vec::new();
     let mut rows = 0;
     for table in tables_of(&reader, Series::Calls, span)? {
@@ -243,20 +242,35 @@ fn newest(
 fn counts(reader: &Connection, scope: &Scope, table: &str, span: Span) -> Result<Counts> {
     // As in [`band::Band::of_call`].
     let (deaf, unless) = (band::NO_AUDIO, band::UNLESS);
-    let deaf = format!("answered AND flags & {deaf} <> 0 AND flags & {unless} = 0");
+    let deaf = format!("answered = 1 AND flags & {deaf} <> 0 AND flags & {unless} = 0");
+    let sum = |column: &str, most: u64| {
+        format!("CAST(sum(CASE WHEN {column} > {most} THEN {most} ELSE {column} END) AS INTEGER)")
+    };
+    let (duration, mos) = (sum("duration_us", MAX_DURATION_US), sum("mos", 500));
+    let tally = |which: &str| format!("count(*) FILTER (WHERE {which})");
+    let columns = [
+        "count(*)".to_owned(),
+        tally("answered = 1"),
+        duration,
+        tally(&format!("NOT ({deaf}) AND mos > {MOS_GOOD}")),
+        tally(&format!("NOT ({deaf}) AND mos > {MOS_FAIR} AND mos <= {MOS_GOOD}")),
+        tally(&format!("NOT ({deaf}) AND mos > {MOS_DEGRADED} AND mos <= {MOS_FAIR}")),
+        tally(&format!("NOT ({deaf}) AND mos <= {MOS_DEGRADED}")),
+        tally(&deaf),
+        tally(&format!("answered = 1 AND NOT ({deaf}) AND mos IS NULL")),
+        mos,
+        "count(mos)".to_owned(),
+        tally(
+            "answered = 0 AND (status_code BETWEEN 300 AND 399 OR status_code IN (401, 402, 407))",
+        ),
+        tally("answered = 0 AND status_code IN (480, 486, 600, 603)"),
+        tally("answered = 0 AND status_code IN (408, 500, 503, 504)"),
+        tally(&format!("answered = 0 AND ended_by = {CANCELLED}")),
+    ];
     let mut statement = reader.prepare_cached(&format!(
-        "SELECT count(*), sum(answered <> 0), sum(min(duration_us, {MAX_DURATION_US})), \
-         sum(NOT ({deaf}) AND mos > {MOS_GOOD}), \
-         sum(NOT ({deaf}) AND mos > {MOS_FAIR} AND mos <= {MOS_GOOD}), \
-         sum(NOT ({deaf}) AND mos > {MOS_DEGRADED} AND mos <= {MOS_FAIR}), \
-         sum(NOT ({deaf}) AND mos <= {MOS_DEGRADED}), \
-         sum({deaf}), sum(answered AND NOT ({deaf}) AND mos IS NULL), sum(min(mos, 500)), count(mos), \
-         sum(NOT answered AND (status_code BETWEEN 300 AND 399 OR status_code IN (401, 402, 407))), \
-         sum(NOT answered AND status_code IN (480, 486, 600, 603)), \
-         sum(NOT answered AND status_code IN (408, 500, 503, 504)), \
-         sum(NOT answered AND ended_by = {CANCELLED}) \
-         FROM {table} INDEXED BY {table}_ended \
-         WHERE customer = ?1 AND ended_at >= ?2 AND ended_at < ?3"
+        "SELECT {} FROM {table} INDEXED BY {table}_ended \
+         WHERE customer = ?1 AND ended_at >= ?2 AND ended_at < ?3",
+        columns.join(", ")
     ))?;
     let bounds = params![scope.customer().0, stored_time(span.from), stored_time(span.until)];
     Ok(statement.query_row(bounds, |row| {
@@ -280,7 +294,7 @@ fn counts(reader: &Connection, scope: &Scope, table: &str, span: Span) -> Result
     })?)
 }
 
-fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+fn count(row: &Row<'_>, column: usize) -> Result<u64> {
     Ok(row.get::<_, Option<i64>>(column)?.map_or(0, |sum| u64::try_from(sum).unwrap_or(0)))
 }
 

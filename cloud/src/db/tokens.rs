@@ -7,10 +7,11 @@ use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::message::Hello;
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::customers::audit;
-use super::{Customer, Db, Result, loaded_time, sensors, stored_time};
+use super::{
+    Connection, Customer, Db, OptionalExtension, Result, loaded_time, params, sensors, stored_time,
+};
 
 /// How long a token can be used, seconds.
 pub const TOKEN_SECONDS: u64 = 7 * 86_400;

@@ -5,11 +5,10 @@
 
 use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{Connection, params_from_iter, types::Value};
 
 use super::calls::{Calls, Row, Stored};
 use super::search::{Kind, Position, Span, column, key, lossy, tables_of};
-use super::{Db, Result, loaded_time};
+use super::{Connection, Db, Result, Value, loaded_time};
 use crate::auth::Scope;
 
 /// Records that are looked at for one page; those of a page that has more stand alone.
@@ -111,7 +110,7 @@ fn views(
         until: UnixMicros(last.0.saturating_add(AROUND)),
     };
     let connection = db.reader();
-    let reader = connection.unchecked_transaction()?;
+    let reader = connection.snapshot()?;
     let mut found = Vec::new();
     for table in tables_of(&reader, Calls::SERIES, around)? {
         of_table(&reader, scope, &table, page, &mut found, span, matches)?;
@@ -134,9 +133,9 @@ fn of_table(
     // The number of places is one of a few, so that as few statements are kept.
     let places = page.len().next_power_of_two();
     let keys = page.iter().map(|(key, _)| column(key)).cycle().take(places);
-    let values: Vec<_> = [Value::from(scope.customer().0)]
+    let values: Vec<_> = [Value::Integer(scope.customer().0)]
         .into_iter()
-        .chain(keys.map(|key| Value::from(key.to_owned())))
+        .chain(keys.map(|key| Value::Text(key)))
         .collect();
     let list: Vec<_> = (2..places + 2).map(|place| format!("?{place}")).collect();
     let mut statement = reader.prepare_cached(&format!(
@@ -146,16 +145,16 @@ fn of_table(
         list.join(", "),
         MAX_VIEWS + 1
     ))?;
-    let mut rows = statement.query(params_from_iter(values))?;
+    let mut rows = statement.query(values.as_slice())?;
     while let Some(row) = rows.next()? {
-        let (Some(device), Some(boot)) = (key(row, 1)?, key(row, 2)?) else { continue };
+        let (Some(device), Some(boot)) = (key(&row, 1)?, key(&row, 2)?) else { continue };
         let position = Position {
             ended_at: loaded_time(row.get(0)?),
             device: Fingerprint(device),
             boot: Boot(boot),
             number: row.get::<_, i64>(3)?.cast_unsigned(),
         };
-        let seen = Calls::row(&position, row)?;
+        let seen = Calls::row(&position, &row)?;
         let is_within = span.from <= position.ended_at && position.ended_at < span.until;
         found.push(View {
             position,

@@ -4,11 +4,10 @@ use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::message::{Heartbeat, Hello};
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Standing, clip, encode};
 use crate::db::intake::forget_notices;
-use crate::db::{Customer, Result, stored_time};
+use crate::db::{Connection, Customer, OptionalExtension, Result, params, stored_time};
 
 /// How a device stands.
 pub(crate) fn find(connection: &Connection, device: Fingerprint) -> Result<Option<Standing>> {
@@ -37,10 +36,12 @@ pub(crate) fn join(
     tx.execute(
         "INSERT INTO sensor (device, customer, device_key, name, enrolled_at) VALUES (?1, ?2, ?3, \
          ?4, ?5) ON CONFLICT (device) DO UPDATE SET
-           id_sensor = iif(customer = excluded.customer, id_sensor, NULL),
-           lease_channels = iif(customer = excluded.customer, lease_channels, 0),
-           lease_reserved = iif(customer = excluded.customer, lease_reserved, 0),
-           lease_serial = lease_serial + 1,
+           id_sensor = CASE WHEN sensor.customer = excluded.customer THEN sensor.id_sensor END,
+           lease_channels = CASE WHEN sensor.customer = excluded.customer THEN
+             sensor.lease_channels ELSE 0 END,
+           lease_reserved = CASE WHEN sensor.customer = excluded.customer THEN
+             sensor.lease_reserved ELSE 0 END,
+           lease_serial = sensor.lease_serial + 1,
            customer = excluded.customer, name = excluded.name, is_revoked = 0,
            enrolled_at = excluded.enrolled_at, failure = NULL, failure_at = NULL",
         params![device.0, customer.0, hello.device_key, clip(&hello.name), stored_time(now)],
@@ -133,7 +134,8 @@ pub(crate) fn beat(
 ) -> Result<()> {
     tx.prepare_cached(
         "UPDATE sensor SET heartbeat = ?2, heartbeat_at = ?3, seen_at = ?3, channels = ?4, \
-         lease_reserved = iif(lease_serial = ?5, lease_channels, lease_reserved) WHERE device = ?1",
+         lease_reserved = CASE WHEN lease_serial = ?5 THEN lease_channels ELSE lease_reserved END \
+         WHERE device = ?1",
     )?
     .execute(params![
         device.0,
@@ -162,7 +164,7 @@ mod tests {
         let fill = |from: u32, to: u32| {
             let sql = "INSERT INTO sensor (device, customer, device_key, id_sensor, name, \
                        enrolled_at) WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 \
-                       FROM n WHERE n < ?2) SELECT CAST(n AS BLOB), ?3, x'00', n, 'x', 1 FROM n";
+                       FROM n WHERE n < ?2) SELECT CAST(CAST(n AS TEXT) AS BLOB), ?3, x'00', n, 'x', 1 FROM n";
             db.writer().execute(sql, params![from, to, customer.0]).expect("filled");
         };
         assert_eq!(claim(None, None), Ok(1));

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{SLOT, begin};
 use crate::auth::Scope;
 use crate::db::search::Span;
 use crate::db::sensors::{HEARTBEAT_SECONDS, MISSED_HEARTBEATS};
-use crate::db::{Customer, Db, Result, loaded_time, stored_time};
+use crate::db::{
+    Connection, Customer, Db, OptionalExtension, Result, loaded_time, params, stored_time,
+};
 
 /// Of a longer call only its last so many microseconds count: a day. It touches 288 rows then.
 const MAX_BUSY: u64 = 86_400 * MICROS_PER_SECOND;

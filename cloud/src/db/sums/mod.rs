@@ -17,11 +17,10 @@ pub(super) use self::tally::{Seen, Tally};
 use super::calls::Row;
 use super::cdrs::ended_by;
 use super::stats::Counts;
-use super::{Db, Result, stored_time};
+use super::{Db, Result, params, stored_time};
 use ringside_protocol::band::Band;
 use ringside_protocol::cdr::{EndedBy, flags};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::params;
 
 /// Microseconds of the shortest time that is summed: 5 minutes.
 pub const SLOT: u64 = 300 * MICROS_PER_SECOND;

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{Row, params};
 
 use super::{COLUMNS, SLOT, Sums};
 use crate::auth::Scope;
 use crate::db::search::{Span, key};
 use crate::db::stats::HOUR;
-use crate::db::{Db, Result, loaded_time, stored_time};
+use crate::db::{Db, Result, Row, loaded_time, params, stored_time};
 
 /// The five minutes of `span` in which calls ended, in order.
 ///
@@ -28,7 +27,7 @@ pub fn over_time(db: &Db, scope: &Scope, span: Span) -> Result<Vec<(UnixMicros, 
     let mut rows = statement.query(bounds)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push((loaded_time(row.get(0)?), sums(row)?));
+        found.push((loaded_time(row.get(0)?), sums(&row)?));
     }
     Ok(found)
 }
@@ -50,8 +49,8 @@ pub fn by_sensor(db: &Db, scope: &Scope, span: Span) -> Result<BTreeMap<Fingerpr
     let mut rows = statement.query(bounds)?;
     let mut found = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        if let Some(device) = key(row, 0)? {
-            found.insert(Fingerprint(device), sums(row)?);
+        if let Some(device) = key(&row, 0)? {
+            found.insert(Fingerprint(device), sums(&row)?);
         }
     }
     Ok(found)

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ringside_protocol::cdr::Cdr;
 use ringside_protocol::time::UnixMicros;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
-use rusqlite::{Connection, params};
 
 use super::tally::{Seen, Tally};
 use crate::db::calls::Row;
 use crate::db::search::{key, text};
 use crate::db::stats::HOUR;
-use crate::db::{Customer, Db, Result, Series, day_table, day_tables, loaded_time, stored_time};
+use crate::db::{
+    Connection, Customer, Db, Result, Series, day_table, day_tables, loaded_time, params,
+    stored_time,
+};
 use ringside_protocol::cdr::Fingerprint;
 
 /// Hours of a day.
@@ -76,7 +78,7 @@ fn add_up(tx: &Connection, customer: Customer, hour: UnixMicros) -> Result<()> {
     let mut rows = statement.query(bounds)?;
     let mut tally = Tally::of_rebuild(customer);
     while let Some(row) = rows.next()? {
-        let Some(device) = key(row, 0)? else { continue };
+        let Some(device) = key(&row, 0)? else { continue };
         let record: Vec<u8> = row.get(14)?;
         let seen = Seen {
             row: Row {

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ringside_protocol::cdr::Fingerprint;
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
-use rusqlite::{Connection, params_from_iter};
 
 use super::trouble::{self, Troubles};
 use super::{COLUMNS, SLOT, Sums, begin, channels};
 use crate::db::calls::Row;
 use crate::db::stats::HOUR;
-use crate::db::{Customer, Result, loaded_time, stored_time};
+use crate::db::{Connection, Customer, Result, Value, loaded_time, stored_time};
 
 /// What a sum needs of a record.
 pub(in crate::db) struct Seen<'a> {
@@ -91,14 +90,15 @@ impl Tally {
     pub(in crate::db) fn close(self, tx: &Connection) -> Result<()> {
         let mut statement = tx.prepare_cached(&addition())?;
         for ((width, at, device), sums) in &self.sums {
+            let integer = |value: u64| Value::Integer(i64::try_from(value).unwrap_or(i64::MAX));
             let key = [
-                rusqlite::types::Value::from(self.customer.0),
-                i64::try_from(width.seconds()).unwrap_or(i64::MAX).into(),
-                stored_time(*at).into(),
-                device.map(|device| device.0.to_vec()).unwrap_or_default().into(),
+                Value::Integer(self.customer.0),
+                integer(width.seconds()),
+                Value::Integer(stored_time(*at)),
+                Value::Blob(device.as_ref().map_or(&[], |device| device.0.as_slice())),
             ];
-            let values = sums.values().map(|value| i64::try_from(value).unwrap_or(i64::MAX).into());
-            statement.execute(params_from_iter(key.into_iter().chain(values)))?;
+            let values: Vec<_> = key.into_iter().chain(sums.values().map(integer)).collect();
+            statement.execute(values.as_slice())?;
         }
         channels::add_records(tx, self.customer, &self.busy)?;
         trouble::add(tx, self.customer, &self.troubles)

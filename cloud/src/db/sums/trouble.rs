@@ -7,13 +7,12 @@
 use std::collections::BTreeMap;
 
 use ringside_protocol::time::UnixMicros;
-use rusqlite::{Connection, params};
 
 use super::{failed, sounded_bad};
 use crate::auth::Scope;
 use crate::db::calls::Row;
 use crate::db::search::Span;
-use crate::db::{Customer, Db, Result, loaded_time, stored_time};
+use crate::db::{Connection, Customer, Db, Result, loaded_time, params, stored_time};
 
 /// Names of each kind and measure that are kept of an hour that is over.
 pub const MOST_KEPT: u32 = 30;

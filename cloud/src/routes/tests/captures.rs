@@ -24,7 +24,7 @@ fn bench() -> Bench {
 fn connect(bench: &Bench) {
     let set = "UPDATE sensor SET accepted_at = ?2, seen_at = ?2, failure = NULL WHERE device = ?1";
     let now = i64::try_from(bench.now().0).expect("a time");
-    let row = rusqlite::params![bench.ours.device.0, now];
+    let row = crate::db::params![bench.ours.device.0, now];
     bench.app.db.writer().execute(set, row).expect("set");
 }
 

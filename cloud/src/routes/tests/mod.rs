@@ -181,7 +181,7 @@ impl Bench {
     pub(crate) fn audit(&self) -> Vec<(Option<i64>, String, String)> {
         let reader = self.app.db.reader();
         let mut statement = reader
-            .prepare("SELECT customer, who, action FROM audit ORDER BY entry")
+            .prepare_cached("SELECT customer, who, action FROM audit ORDER BY entry")
             .expect("a statement");
         let entries = statement
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -221,7 +221,7 @@ pub(crate) fn join(
     db.create_enrolment_token(customer, &secret, "test", now).expect("made");
     db.enrol(&secret, device, &hello, now).expect("enrolled").expect("not refused");
     let set = "UPDATE sensor SET id_sensor = ?2 WHERE device = ?1";
-    db.writer().execute(set, rusqlite::params![device.0, device_key[0]]).expect("numbered");
+    db.writer().execute(set, crate::db::params![device.0, device_key[0]]).expect("numbered");
     device
 }
 

@@ -37,7 +37,7 @@ fn beat(bench: &Bench, heartbeat: &Heartbeat) {
                software = '0.1.0', target = 'aarch64-unknown-linux-musl' WHERE device = ?1";
     let now = i64::try_from(bench.now().0).expect("a time");
     let bytes = postcard::to_stdvec(heartbeat).expect("encodes");
-    let row = rusqlite::params![bench.ours.device.0, now, bytes, BOOT.0];
+    let row = crate::db::params![bench.ours.device.0, now, bytes, BOOT.0];
     bench.app.db.writer().execute(set, row).expect("set");
 }
 

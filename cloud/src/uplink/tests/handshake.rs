@@ -323,7 +323,7 @@ fn strangers_are_bounded_in_number_and_in_rate() {
     assert_eq!(knock(&cloud).len(), a_second);
     let sql = "INSERT INTO stranger (device, name, address, software, target, failure, at) WITH \
                RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1) SELECT \
-               CAST(printf('%016d', n) AS BLOB), '', '', '', '', x'0d', n FROM n";
+               CAST(CAST(1000000000000000 + n AS TEXT) AS BLOB), '', '', '', '', x'0d', n FROM n";
     cloud.db.writer().execute(sql, [MAX_STRANGERS - 15]).expect("filled");
     cloud.wait(1);
     let strangers = knock(&cloud);

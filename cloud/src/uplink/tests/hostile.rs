@@ -22,7 +22,7 @@ fn stored(cloud: &Cloud) -> Vec<(u64, usize)> {
     let mut rows = Vec::new();
     for table in day_tables(&reader, Series::Calls).expect("asked") {
         let sql = format!("SELECT number, length(record) FROM {table} ORDER BY number");
-        let mut statement = reader.prepare(&sql).expect("a question");
+        let mut statement = reader.prepare_cached(&sql).expect("a question");
         let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
         rows.extend(found.map(|row| row.expect("a row")));
     }
@@ -222,9 +222,9 @@ fn a_second_batch_at_once_is_told_to_wait_and_other_sensors_are_not() {
 
 /// As if the customer had stored so much today.
 fn fill(cloud: &Cloud, quota: Quota) {
-    let sql =
-        "INSERT OR REPLACE INTO intake (customer, day, records, bytes) VALUES (?1, ?2, ?3, ?4)";
-    let row = rusqlite::params![cloud.customer.0, cloud.now.day(), quota.records, quota.bytes];
+    let sql = "INSERT INTO intake (customer, day, records, bytes) VALUES (?1, ?2, ?3, ?4) ON CONFLICT \
+         (customer) DO UPDATE SET day = ?2, records = ?3, bytes = ?4";
+    let row = crate::db::params![cloud.customer.0, cloud.now.day(), quota.records, quota.bytes];
     cloud.db.writer().execute(sql, row).expect("filled");
 }
 

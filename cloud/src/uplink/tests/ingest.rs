@@ -14,7 +14,7 @@ fn rows(cloud: &Cloud) -> Vec<(i64, i64)> {
     let mut rows = Vec::new();
     for table in day_tables(&reader, Series::Calls).expect("asked") {
         let mut statement = reader
-            .prepare(&format!("SELECT number, ended_at FROM {table} ORDER BY number"))
+            .prepare_cached(&format!("SELECT number, ended_at FROM {table} ORDER BY number"))
             .expect("a question");
         let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
         rows.extend(found.map(|row| row.expect("a row")));

@@ -18,12 +18,13 @@ fn make_rule(cloud: &Cloud, text: &str) {
         .execute(
             "INSERT INTO rule (customer, text, created_by, created_at, changed_by, changed_at) \
              VALUES (?1, ?2, 'test', 0, 'test', 0)",
-            rusqlite::params![customer, text],
+            crate::db::params![customer, text],
         )
         .expect("made");
     writer
         .execute(
-            "INSERT INTO rule_changes VALUES (?1, 1) ON CONFLICT DO UPDATE SET changes = changes + 1",
+            "INSERT INTO rule_changes VALUES (?1, 1) ON CONFLICT (customer) DO UPDATE \
+             SET changes = rule_changes.changes + 1",
             [customer],
         )
         .expect("counted");
