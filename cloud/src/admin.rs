@@ -2,6 +2,8 @@
 //!
 //! It works on the same database as the service, while that runs or not.
 
+mod packages;
+
 use std::io::{BufRead, Write};
 use std::path::Path;
 
@@ -67,6 +69,9 @@ pub fn run(
             let customer = find_customer(&db, &customer)?;
             make_token(&db, data, customer, server, now)?
         }
+        Admin::PackageAdd { file, key } => packages::add(&db, &file, key.as_deref(), now)?,
+        Admin::PackageList => packages::list(&db)?,
+        Admin::PackageRemove(id) => packages::remove(&db, id, now)?,
         Admin::SensorList { customer } => list_sensors(&db, customer.as_deref(), now)?,
         Admin::SensorRevoke(id) => {
             let sensor = find_sensor(&db, &id)?;
@@ -127,7 +132,7 @@ fn set_rights(db: &Db, login: &str, rights: Rights, now: UnixMicros) -> Result<S
     if !db.set_rights(login, rights, WHO, now).map_err(words)? {
         return Err(format!("there is no user {login}: `admin user list` shows them"));
     }
-    let names = rights.words();
+    let names = rights.names();
     let names = if names.is_empty() { "nothing".to_owned() } else { names.join(" and ") };
     Ok(format!("{login} has: {names}\n"))
 }

@@ -76,6 +76,17 @@ pub enum Admin {
         /// `--relay`.
         relay: Option<bool>,
     },
+    /// `package add FILE`: a release for all customers.
+    PackageAdd {
+        /// The archive; its signature stands beside it.
+        file: PathBuf,
+        /// `--upgrade-key`.
+        key: Option<String>,
+    },
+    /// `package list`.
+    PackageList,
+    /// `package remove NUMBER`.
+    PackageRemove(i64),
     /// `sensor list`.
     SensorList {
         /// `--customer`.
@@ -101,9 +112,12 @@ usage:
   ringside-cloud admin customer retrieval NAME [--reason asked|free] [--relay on|off]
   ringside-cloud admin user add --customer NAME LOGIN [--role admin|viewer] [--password-stdin]
   ringside-cloud admin user list [--customer NAME]
-  ringside-cloud admin user rights LOGIN packets,audio,live,share,masked|none
+  ringside-cloud admin user rights LOGIN packets,audio,live,upgrades,share,masked|none
   ringside-cloud admin user passwd LOGIN [--password-stdin]
   ringside-cloud admin token new --customer NAME [--server HOST[:PORT]]
+  ringside-cloud admin package add FILE [--upgrade-key KEY]
+  ringside-cloud admin package list
+  ringside-cloud admin package remove NUMBER
   ringside-cloud admin sensor list [--customer NAME]
   ringside-cloud admin sensor revoke|remove ID
   ringside-cloud version
@@ -175,6 +189,7 @@ impl Words {
             "name" => self.given.names.push(text(value()?)?),
             "tls-cert" => self.given.tls_cert = Some(value()?.into()),
             "tls-key" => self.given.tls_key = Some(value()?.into()),
+            "upgrade-key" => self.given.upgrade_key = Some(text(value()?)?),
             "customer" => self.customer = Some(text(value()?)?),
             "reason" => {
                 self.asks_reason = Some(match text(value()?)?.as_str() {
@@ -222,6 +237,7 @@ impl Words {
                     "name",
                     "tls-cert",
                     "tls-key",
+                    "upgrade-key",
                 ];
                 self.only(&names)?;
                 self.given.check().map(Command::Serve)
@@ -271,6 +287,16 @@ impl Words {
                 &["customer", "server"],
                 Admin::TokenNew { customer: self.needed_customer()?, server: self.server.take() },
             ),
+            ["package", "add", file] => (
+                &["upgrade-key"],
+                Admin::PackageAdd { file: file.into(), key: self.given.upgrade_key.take() },
+            ),
+            ["package", "list"] => (&[], Admin::PackageList),
+            ["package", "remove", number] => {
+                let number = number.parse();
+                let says = || "name it by its number, as `admin package list` shows it".to_owned();
+                (&[], Admin::PackageRemove(number.map_err(|_| says())?))
+            }
             ["sensor", "list"] => {
                 (&["customer"], Admin::SensorList { customer: self.customer.take() })
             }
@@ -305,10 +331,12 @@ impl Words {
     }
 }
 
-/// What a person may have of calls; `none` for nothing.
+/// What a person may have and do; `none` for nothing.
 fn rights_named(names: &str) -> Result<Rights, String> {
     let rights = if names == "none" { Some(Rights::default()) } else { Rights::named(names) };
-    rights.ok_or_else(|| format!("{names:?}: write packets, audio, live, share, masked, or none"))
+    rights.ok_or_else(|| {
+        format!("{names:?}: write packets, audio, live, upgrades, share, masked, or none")
+    })
 }
 
 /// A name that fits on one line.
@@ -385,6 +413,10 @@ mod tests {
         assert_eq!(admin("admin user passwd eva --data d"), passwd);
         let token = Admin::TokenNew { customer: "A".into(), server: Some(("h".into(), 5)) };
         assert_eq!(admin("admin token new --customer A --server h:5 --data d"), token);
+        let add = Admin::PackageAdd { file: "a.tar.gz".into(), key: Some("k".into()) };
+        assert_eq!(admin("admin package add a.tar.gz --upgrade-key k --data d"), add);
+        assert_eq!(admin("admin package list --data d"), Admin::PackageList);
+        assert_eq!(admin("admin package remove 7 --data d"), Admin::PackageRemove(7));
         assert_eq!(admin("admin sensor list --data d"), Admin::SensorList { customer: None });
         assert_eq!(admin("admin sensor revoke ab --data d"), Admin::SensorRevoke("ab".into()));
         assert_eq!(admin("admin sensor remove ab --data d"), Admin::SensorRemove("ab".into()));
@@ -409,6 +441,8 @@ mod tests {
             "admin customer add",
             "admin user add eva",
             "admin user add eva --customer A --role owner",
+            "admin package remove last",
+            "admin package add",
             "admin token new",
             "admin token new --customer A --server :",
             "admin sensor list --role admin",

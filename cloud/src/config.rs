@@ -9,6 +9,7 @@ use ringside_protocol::token::MAX_HOST_LEN;
 
 use crate::db::{Place, Server};
 use crate::network::Network;
+use crate::release;
 
 /// Where the database and the certificates are kept, unless `--data` says otherwise.
 pub const DEFAULT_DATA: &str = "/var/lib/ringside-cloud";
@@ -52,6 +53,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "certificate chain, PEM, with its CA last, in place of the service's own",
     },
     Setting { option: "--tls-key FILE", help: "its key, PEM" },
+    Setting {
+        option: "--upgrade-key KEY",
+        help: "minisign public key by which packages of the sensor are checked when they come; \
+               sensors check them in any case (none)",
+    },
 ];
 
 /// What the command line says, unchecked.
@@ -73,6 +79,8 @@ pub struct Given {
     pub tls_cert: Option<PathBuf>,
     /// `--tls-key`.
     pub tls_key: Option<PathBuf>,
+    /// `--upgrade-key`.
+    pub upgrade_key: Option<String>,
 }
 
 /// The settings of a service that can start.
@@ -92,6 +100,8 @@ pub struct Settings {
     pub names: Vec<String>,
     /// Certificate chain and key of one's own.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// The key that releases of the sensor are signed with.
+    pub upgrade_key: Option<String>,
 }
 
 impl Given {
@@ -111,6 +121,11 @@ impl Given {
                 "--name {name:?} is no host name or address: give it alone, without port"
             ));
         }
+        if self.upgrade_key.as_ref().is_some_and(|key| !release::is_key(key)) {
+            return Err("--upgrade-key is no minisign public key: give the second line of \
+                        minisign.pub"
+                .to_owned());
+        }
         let web_proxies =
             self.web_proxies.iter().map(|text| proxy(text)).collect::<Result<_, _>>()?;
         Ok(Settings {
@@ -121,6 +136,7 @@ impl Given {
             web_proxies,
             names: self.names,
             tls,
+            upgrade_key: self.upgrade_key,
         })
     }
 }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod ca;
+pub mod claims;
 pub mod cli;
 pub mod config;
 pub mod db;
@@ -14,6 +15,7 @@ pub mod logger;
 pub mod network;
 pub mod password;
 pub mod relay;
+pub mod release;
 pub mod retention;
 pub mod routes;
 pub mod server;

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use crate::ca::{ServerTls, TlsSettings};
+use crate::claims::Claims;
 use crate::config::Settings;
 use crate::db::Db;
 use crate::db::several::{Neighbours, Teller};
@@ -82,7 +83,8 @@ impl Service {
         let relay = Relay::new(&db, pipes.clone(), Arc::clone(&pages), Arc::clone(&polls));
         let relay = Arc::new(relay.map_err(words)?);
         let uplink = Uplink::new(Arc::clone(&db), Arc::clone(&events), waker).map_err(words)?;
-        let uplink = uplink.with_relay(Arc::clone(&relay));
+        let claims = Arc::<Claims>::default();
+        let uplink = uplink.with_relay(Arc::clone(&relay)).with_claims(Arc::clone(&claims));
         let handler: Arc<Handler> = Arc::new(move |request| uplink.respond(request, now()));
         let sensors = listen(
             (settings.sensors, SENSOR_WORKERS),
@@ -97,6 +99,8 @@ impl Service {
         let mut app = App::new(Arc::clone(&db), events, pages, identity.clone(), Box::new(now));
         app.sensors = polls;
         app.relay = Some(relay);
+        app.claims = claims;
+        app.upgrade_key.clone_from(&settings.upgrade_key);
         app.fronts = counters.to_vec();
         if app.site.is_empty() {
             log::warn!("this build has no pages, only the API: run ci/web and build it again");
@@ -326,6 +330,7 @@ mod tests {
             sensors: local,
             web: local,
             web_proxies: Vec::new(),
+            upgrade_key: None,
             names: vec!["localhost".to_owned()],
             tls: None,
         };

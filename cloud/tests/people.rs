@@ -90,6 +90,7 @@ fn start(name: &str) -> (Folder, Service, String, String) {
         web_proxies: Vec::new(),
         names: vec!["localhost".to_owned()],
         tls: None,
+        upgrade_key: None,
     };
     let service = Service::start(&settings).expect("it starts");
     let db = Db::open(&folder.0).expect("the database");

@@ -117,7 +117,35 @@ export async function startDevServer({
     "GET /sensors": () => ({ body: { sensors } }),
     "GET /strangers": () =>
       role === "admin" ? { body: { strangers } } : error(403, "forbidden", "Only administrators see this."),
-    "GET /tokens": () => ({ body: { tokens: [] } }),
+    "GET /tokens": () => ({ body: { tokens: enrolment } }),
+    "GET /users": () => ({ body: { users } }),
+    "POST /users": (_, body) => {
+      if (users.some(({ login }) => login === body.login))
+        return error(409, "login_taken", `The login ${body.login} is taken: choose another.`);
+      users.push({ ...body, is_disabled: false, is_you: false, created_at: new Date().toISOString(), logged_in_at: null });
+      return { status: 201, body: { ...users.at(-1), password: "k3v9ad7qm2xw8rtn5pye" } };
+    },
+    "GET /terms": () => ({ body: terms }),
+    "POST /terms": (_, body) => ({ body: Object.assign(terms, body) }),
+    "POST /me/password": (_, body) =>
+      body.old === "wrong"
+        ? error(422, "wrong_password", "The old password is wrong: write the one that you log in with.")
+        : { body: {} },
+    "GET /api_tokens": () => ({ body: { api_tokens: apiTokens } }),
+    "POST /api_tokens": (_, body) => {
+      apiTokens.unshift(makeApiToken(random, body.name, body.days));
+      return { status: 201, body: { ...apiTokens[0], token: "rsk-Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4MTIzNDU2Nzg" } };
+    },
+    "GET /audit": (query) => {
+      const kind = query.get("action");
+      const who = query.get("who");
+      const found = audit.filter(
+        (one) => (!who || one.who === who) && (!kind || one.action === kind || one.action.startsWith(`${kind}.`)),
+      );
+      const start = Number(query.get("cursor") ?? 0);
+      const next = start + 12 < found.length ? String(start + 12) : null;
+      return { body: { entries: found.slice(start, start + 12), next } };
+    },
     "POST /tokens": () => {
       const token = `rs1-${random.hex(64)}`;
       const join = setTimeout(() => {
@@ -132,6 +160,55 @@ export async function startDevServer({
           command: `ringside-sensor enrol --server cloud.example.net:60023 --token ${token}`,
         },
       };
+    },
+    "GET /packages": () => ({ body: { packages } }),
+    "POST /packages": (_, body) => {
+      const known = packages.find(({ sha256 }) => sha256 === body.sha256);
+      if (known) return { status: 201, body: known };
+      if (!body.signature.includes("trusted comment: ringside-sensor"))
+        return error(422, "bad_release", "The signature cannot be read: choose the .minisig file that belongs to the archive.");
+      const [, version, target] = body.signature.match(/comment: ringside-sensor (\S+) (\S+)/);
+      packages.unshift(makePackage(++number, version, target, body.bytes, { received: 0, sha256: body.sha256 }));
+      return { status: 201, body: packages[0] };
+    },
+    "GET /upgrades": () => ({ body: { upgrades } }),
+    "POST /upgrades": (_, body) => {
+      const chosen = sensors.filter(({ id }) => body.sensors.includes(id));
+      const { version } = packages.find(({ id }) => id === body.package);
+      const order = (sensor, place) => {
+        const state = place === 0 || !body.in_rings ? "offered" : "waiting";
+        const changed_at = new Date().toISOString();
+        sensor.push = { rollout: number, version, state, percent: null, sentence: "The sensor is told to fetch it.", changed_at };
+        return { device: sensor.id, name: sensor.name, ring: place, state, why: null, changed_at };
+      };
+      upgrades.unshift({
+        id: ++number,
+        version,
+        state: "running",
+        ring: 0,
+        why: null,
+        created_by: "anna@example.net",
+        created_at: new Date().toISOString(),
+        sensors: chosen.map(order),
+      });
+      changed();
+      return { status: 201, body: upgrades[0] };
+    },
+    "GET /claims": () => ({ body: { server: "cloud.example.net:60023", cloud_ca: "3f9a".repeat(16) } }),
+    "POST /claims": (_, body) =>
+      body.code === "7KQX-M2AB"
+        ? { body: claim() }
+        : error(
+            404,
+            "not_found",
+            "No device waits with this code: read it again, since it changes every hour, and see on the device's status page that it reaches this cloud.",
+          ),
+    "POST /claims/accept": () => {
+      setTimeout(() => {
+        sensors.push({ ...newcomer(random, Date.now(), 20 + sensors.length), id: claim().device, name: "shop-12" });
+        changed();
+      }, 1200).unref();
+      return { status: 201, body: claim() };
     },
     "GET /rules": () => ({ body: { rules, sensors: applied() } }),
     "POST /rules": (_, body) => {
@@ -239,6 +316,27 @@ export async function startDevServer({
           is_enabled: false,
         }),
       ];
+  const users = makeUsers(now);
+  const terms = { asks_reason: true, relay: true };
+  const apiTokens = empty ? [] : [makeApiToken(random, "Grafana", 365), makeApiToken(random, "billing export", 30)];
+  const enrolment = empty
+    ? []
+    : [
+        {
+          id: random.hex(16),
+          created_by: "anna@example.net",
+          created_at: new Date(now - 3_600_000).toISOString(),
+          expires_at: new Date(now + 6.9 * 86_400_000).toISOString(),
+        },
+      ];
+  const audit = makeAudit(now);
+  const packages = empty
+    ? []
+    : [
+        makePackage(501, "0.2.0", "aarch64-unknown-linux-musl", 3_145_729, { is_checked: true }),
+        makePackage(502, "0.2.0", "x86_64-unknown-linux-musl", 3_401_233, { is_shared: true }),
+      ];
+  const upgrades = empty ? [] : makeUpgrades(sensors, now);
   const applied = () =>
     sensors
       .filter(({ state }) => state !== "revoked")
@@ -251,7 +349,7 @@ export async function startDevServer({
 
   const me = () => ({
     body: {
-      user: { login: "anna@example.net", role },
+      user: { login: "anna@example.net", role, rights: ["packets", "audio", "upgrades"] },
       customer: { name: "Nordwind Telecom" },
       csrf: "made-up-csrf",
       limits: { channels: CHANNELS, retention_days: 25 },
@@ -292,7 +390,8 @@ export async function startDevServer({
     }
     const route = routes[`${request.method} ${path}`];
     if (route) {
-      const body = /^\/(rules|searches)/.test(path) && request.method === "POST" ? JSON.parse(await text(request)) : null;
+      const sent = request.method === "POST" ? await text(request) : "";
+      const body = sent ? JSON.parse(sent) : null;
       return route(query, body);
     }
     const [, kind, id, action] = path.split("/");
@@ -323,6 +422,28 @@ export async function startDevServer({
       };
       shares.push(share);
       return { body: { ...shown(share), secret, page: `/shared#${secret}` } };
+    }
+    const person = kind === "users" && users.find(({ login }) => login === decodeURIComponent(id));
+    if (person && action === "password") return { body: { password: "k3v9ad7qm2xw8rtn5pye" } };
+    if (person) return { body: Object.assign(person, JSON.parse(await text(request))) };
+    const tokens = { tokens: enrolment, api_tokens: apiTokens }[kind];
+    const token = tokens ? tokens.findIndex((one) => one.id === id) : -1;
+    if (token >= 0) {
+      tokens.splice(token, 1);
+      return { body: {} };
+    }
+    const upgrade = kind === "upgrades" && upgrades.find((one) => String(one.id) === id);
+    if (upgrade) {
+      upgrade.state = action === "cancel" ? "cancelled" : "running";
+      upgrade.why = null;
+      changed();
+      return { body: upgrade };
+    }
+    const place = kind === "packages" ? packages.findIndex((one) => String(one.id) === id) : -1;
+    if (place >= 0) {
+      if (action === "delete") packages.splice(place, 1);
+      else packages[place].received += (await text(request)).length;
+      return { body: packages[place] ?? {} };
     }
     const at = kind === "rules" ? rules.findIndex((rule) => rule.id === Number(id)) : -1;
     if (at >= 0) {
@@ -383,6 +504,109 @@ export async function startDevServer({
     },
   };
 }
+
+function makeUsers(now) {
+  const user = (login, role, rights, more = {}) => ({
+    login,
+    role,
+    rights,
+    is_disabled: false,
+    is_you: false,
+    created_at: new Date(now - 90 * 86_400_000).toISOString(),
+    logged_in_at: new Date(now - 3_600_000).toISOString(),
+    ...more,
+  });
+  return [
+    user("anna@example.net", "admin", ["packets", "audio", "upgrades"], { is_you: true }),
+    user("ben.the-technician-with-a-very-long-name@subsidiary.example.net", "viewer", ["packets"]),
+    user("carla@example.net", "viewer", [], { logged_in_at: null }),
+    user("dmitri@example.net", "admin", ["packets", "audio", "live"], { is_disabled: true }),
+  ];
+}
+
+const makeApiToken = (random, name, days) => ({
+  id: random.hex(16),
+  name,
+  created_by: "anna@example.net",
+  created_at: new Date(Date.now() - 7_200_000).toISOString(),
+  expires_at: new Date(Date.now() + days * 86_400_000).toISOString(),
+});
+
+/** Thirty entries, one of each kind that there is. */
+function makeAudit(now) {
+  const entries = [
+    ["anna@example.net", "login", "198.51.100.20"],
+    ["anna@example.net", "upgrade.begin", "0.2.0 to 4 sensors"],
+    ["anna@example.net", "package.add", "0.2.0 aarch64-unknown-linux-musl"],
+    ["ben@example.net", "capture.packets", "db3d69e1214f8a0c77aa10b2c3d4e5f6-00112233445566778899aabbccddeeff-4711 on Frankfurt core, encrypted relay: ticket 20931, one-way audio"],
+    ["ben@example.net", "login_failed", "203.0.113.9"],
+    ["anna@example.net", "sensor.claim", "shop-12 (db3d69e1214f8a0c77aa10b2c3d4e5f6)"],
+    ["device db3d69e1214f8a0c77aa10b2c3d4e5f6", "sensor.enrol", "Lyon branch"],
+    ["anna@example.net", "user.rights", "ben@example.net: viewer, packets"],
+    ["anna@example.net", "rule.add", '"Bad quality": keep sip, rtp when mos < 3.50'],
+    ["anna@example.net", "customer.retrieval", "a reason is asked for; encrypted relay allowed"],
+  ];
+  return Array.from({ length: 30 }, (_, index) => {
+    const [who, action, detail] = entries[index % entries.length];
+    return { at: new Date(now - index * 1_700_000).toISOString(), who, action, detail };
+  });
+}
+
+const makePackage = (id, version, target, bytes, more) => ({
+  id,
+  version,
+  target,
+  arch: target.split("-")[0],
+  bytes,
+  received: bytes,
+  piece_bytes: 49_152,
+  is_checked: false,
+  is_shared: false,
+  uploaded_by: "anna@example.net",
+  uploaded_at: new Date(Date.now() - 5_400_000).toISOString(),
+  ...more,
+});
+
+/** One that is paused, since its first sensor went back. */
+function makeUpgrades(sensors, now) {
+  const order = (sensor, ring, state, why = null) => ({
+    device: sensor.id,
+    name: sensor.name,
+    ring,
+    state,
+    why,
+    changed_at: new Date(now - 60_000).toISOString(),
+  });
+  return [
+    {
+      id: 2,
+      version: "0.2.0",
+      state: "paused",
+      ring: 1,
+      why: "1 sensor did not take it: see why, and let it go on or cancel it.",
+      created_by: "anna@example.net",
+      created_at: new Date(now - 900_000).toISOString(),
+      sensors: [
+        order(sensors[2], 0, "done"),
+        order(sensors[3], 1, "rolled_back", "it did not reach the cloud: tcp: 203.0.113.20:60023 did not answer within 10 s"),
+        order(sensors[1], 1, "downloading"),
+        order(sensors[0], 2, "waiting"),
+      ],
+    },
+  ];
+}
+
+/** A device that waits with the code 7KQX-M2AB. */
+const claim = () => ({
+  device: "db3d69e1214f8a0c77aa10b2c3d4e5f6",
+  name: "shop-12",
+  address: "198.51.100.7",
+  software: "0.1.0",
+  target: "aarch64-unknown-linux-musl",
+  arch: "aarch64",
+  waiting_since: new Date(Date.now() - 130_000).toISOString(),
+  code_ends_at: new Date(Math.ceil(Date.now() / 3_600_000) * 3_600_000).toISOString(),
+});
 
 /** Some time in the last 25 days, a third of them today, most in working hours. */
 function pastMoment(random, now) {

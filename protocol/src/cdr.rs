@@ -3,101 +3,30 @@
 //! All figures are integers in fixed units, so that the same capture gives the same bytes on
 //! every architecture. Times inside a record are offsets from [`Cdr::first_at`].
 
-use core::fmt;
 use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::time::UnixMicros;
 
+mod id;
+mod legs;
 mod media;
+mod report;
+mod sip;
+mod status;
+mod stream;
 
+pub use id::{Boot, CallId, Fingerprint, InvalidCallId};
+pub use legs::{LegSource, Legs};
 pub use media::{Level, VoipMetrics, observed};
+pub use report::{QualityReport, ReportKind};
+pub use sip::{Method, SipEvent, SipMessage};
+pub use status::{Status, usual_reason_phrase};
+pub use stream::{Direction, DscpChange, INTERVAL_SECONDS, Interval, Rtcp, Scale, Score, Stream};
 
 /// Microseconds after [`Cdr::first_at`].
 pub type Offset = u64;
-
-/// SHA-256 of a device's Ed25519 public key, its first 16 bytes.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Fingerprint(pub [u8; 16]);
-
-/// 128 random bits drawn at every start of a sensor, so that a re-made data partition can never
-/// repeat a call's id.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Boot(pub [u8; 16]);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for Boot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for Boot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// A call's id: given at its first packet and used everywhere (record, store, ticket, API).
-///
-/// Its text is `FINGERPRINT-BOOT-NUMBER`: 32 hex digits, 32 hex digits, a decimal number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct CallId {
-    /// The device that saw the call.
-    pub device: Fingerprint,
-    /// The sensor's start during which it saw it.
-    pub boot: Boot,
-    /// Counts from 1 within the boot, in order of first packets.
-    pub number: u64,
-}
-
-impl fmt::Display for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{}", self.device, self.boot, self.number)
-    }
-}
-
-impl core::str::FromStr for CallId {
-    type Err = InvalidCallId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidCallId> {
-        let mut parts = text.split('-');
-        let mut key = || -> Option<[u8; 16]> {
-            data_encoding::HEXLOWER.decode(parts.next()?.as_bytes()).ok()?.try_into().ok()
-        };
-        let device = Fingerprint(key().ok_or(InvalidCallId)?);
-        let boot = Boot(key().ok_or(InvalidCallId)?);
-        let number = parts.next().and_then(|n| n.parse().ok()).ok_or(InvalidCallId)?;
-        if parts.next().is_some() {
-            return Err(InvalidCallId);
-        }
-        Ok(Self { device, boot, number })
-    }
-}
-
-/// A text that is no call id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidCallId;
-
-impl fmt::Display for InvalidCallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a call id is FINGERPRINT-BOOT-NUMBER: 32 hex digits, 32 hex digits, a number")
-    }
-}
-
-impl core::error::Error for InvalidCallId {}
 
 /// One call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +41,7 @@ pub struct Cdr {
     pub start: Option<Offset>,
     /// The first 180 or 183 with early media, whichever came first.
     pub ringing: Option<Offset>,
-    /// The first 2xx to INVITE.
+    /// The first 2xx to INVITE; where none was seen, the ACK to it.
     pub answered: Option<Offset>,
     /// BYE, the final failure, or the last packet where neither came.
     pub ended: Offset,
@@ -186,77 +115,6 @@ pub struct Stored {
     pub dropped: u32,
 }
 
-/// What the legs of one call share (a call through a B2BUA, or one that replaces another).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Legs {
-    /// What told so.
-    pub source: LegSource,
-    /// The same in every leg: a session's UUID, or the Call-ID of the first leg.
-    pub key: String,
-}
-
-/// What told that calls are legs of one. New ones are appended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LegSource {
-    /// Session-ID (RFC 7989).
-    #[default]
-    SessionId,
-    /// A header that names the Call-ID of another leg.
-    Header,
-    /// Replaces (RFC 3891), in INVITE or REFER.
-    Replaces,
-    /// The same number at nearly the same time, through the same address.
-    NumberAndTime,
-}
-
-impl LegSource {
-    /// As JSON and API write it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SessionId => "session_id",
-            Self::Header => "header",
-            Self::Replaces => "replaces",
-            Self::NumberAndTime => "number_and_time",
-        }
-    }
-}
-
-/// A phone's own report about the stream that it received (RFC 6035).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QualityReport {
-    /// When it was seen.
-    pub at: Offset,
-    /// Which way the reported stream flows: the reporting phone is at its end.
-    pub direction: Direction,
-    /// What it is about.
-    pub kind: ReportKind,
-    /// `MOSLQ`, 1/100.
-    pub mos_lq: Option<u16>,
-    /// `MOSCQ`, 1/100.
-    pub mos_cq: Option<u16>,
-    /// `NLR`: packets lost in the network, 1/1000.
-    pub network_packet_loss_rate: Option<u16>,
-    /// `JDR`: packets that its jitter buffer threw away, 1/1000.
-    pub jitter_buffer_discard_rate: Option<u16>,
-    /// `IAJ`, milliseconds.
-    pub interarrival_jitter: Option<u16>,
-    /// `RTD`, milliseconds.
-    pub round_trip_delay: Option<u16>,
-}
-
-/// What a [`QualityReport`] is about. New ones are appended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ReportKind {
-    /// The whole session (`VQSessionReport: CallTerm`).
-    #[default]
-    Session,
-    /// A part of it (`VQIntervalReport`).
-    Interval,
-    /// A threshold was crossed (`VQAlertReport`).
-    Alert,
-}
-
 /// Bits of [`Cdr::flags`], with the names that the JSON uses.
 pub mod flags {
     /// Media in one direction only although both were agreed.
@@ -293,8 +151,8 @@ pub mod flags {
     pub const TRUNCATED: u32 = 1 << 15;
     /// It records another call: its INVITE carries SIPREC metadata (RFC 7866).
     pub const RECORDING: u32 = 1 << 16;
-    /// RTCP says that media flows which the sensor does not see: the mirror port shows one
-    /// direction, or none.
+    /// The mirror port shows one direction, or none: RTCP says that media flows which the sensor
+    /// does not see, or no message of one side was seen of a call that was answered.
     pub const UNSEEN_MEDIA: u32 = 1 << 20;
 
     /// Every flag with its name in JSON, API and GUI.
@@ -331,93 +189,6 @@ pub struct Party {
     pub display: Option<String>,
 }
 
-/// A final response's status line (RFC 3261 §7.2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// 200 to 699.
-    pub code: u16,
-    /// As written; empty where it is the usual one for the code ([`usual_reason_phrase`]).
-    pub reason_phrase: String,
-}
-
-impl Status {
-    /// With the reason phrase that was written, which is left out where it is the usual one.
-    #[must_use]
-    pub fn new(code: u16, phrase: String) -> Self {
-        let is_usual = phrase == usual_reason_phrase(code);
-        Self { code, reason_phrase: if is_usual { String::new() } else { phrase } }
-    }
-
-    /// The reason phrase as it was written on the wire.
-    #[must_use]
-    pub fn phrase(&self) -> &str {
-        if self.reason_phrase.is_empty() {
-            usual_reason_phrase(self.code)
-        } else {
-            &self.reason_phrase
-        }
-    }
-}
-
-/// The reason phrase that RFC 3261 §21 gives a status code, or RFC 6665 and RFC 3903 do; empty
-/// where none of them does.
-#[must_use]
-pub const fn usual_reason_phrase(code: u16) -> &'static str {
-    match code {
-        100 => "Trying",
-        180 => "Ringing",
-        181 => "Call Is Being Forwarded",
-        182 => "Queued",
-        183 => "Session Progress",
-        200 => "OK",
-        202 => "Accepted",
-        300 => "Multiple Choices",
-        301 => "Moved Permanently",
-        302 => "Moved Temporarily",
-        305 => "Use Proxy",
-        380 => "Alternative Service",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        406 => "Not Acceptable",
-        407 => "Proxy Authentication Required",
-        408 => "Request Timeout",
-        410 => "Gone",
-        412 => "Conditional Request Failed",
-        413 => "Request Entity Too Large",
-        415 => "Unsupported Media Type",
-        420 => "Bad Extension",
-        423 => "Interval Too Brief",
-        480 => "Temporarily Unavailable",
-        481 => "Call/Transaction Does Not Exist",
-        482 => "Loop Detected",
-        483 => "Too Many Hops",
-        484 => "Address Incomplete",
-        485 => "Ambiguous",
-        486 => "Busy Here",
-        487 => "Request Terminated",
-        488 => "Not Acceptable Here",
-        489 => "Bad Event",
-        491 => "Request Pending",
-        493 => "Undecipherable",
-        500 => "Server Internal Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Server Time-out",
-        505 => "Version Not Supported",
-        513 => "Message Too Large",
-        600 => "Busy Everywhere",
-        603 => "Decline",
-        604 => "Does Not Exist Anywhere",
-        606 => "Not Acceptable",
-        _ => "",
-    }
-}
-
 /// Who or what ended a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndedBy {
@@ -434,304 +205,6 @@ pub enum EndedBy {
     /// The capture, or the sensor, stopped first.
     #[default]
     CaptureEnd,
-}
-
-/// One arrow of the ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SipEvent {
-    /// Microseconds after the event before it (the first: after [`Cdr::first_at`]).
-    pub after: u64,
-    /// Index into [`Cdr::addresses`].
-    pub src: u8,
-    /// Index into [`Cdr::addresses`].
-    pub dst: u8,
-    /// What it was.
-    pub message: SipMessage,
-    /// The CSeq number.
-    pub cseq: u32,
-    /// The method of CSeq, as a request's own or the one a response answers.
-    pub method: Method,
-}
-
-/// A SIP message's start line, as far as the ladder needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SipMessage {
-    /// A request; its method is [`SipEvent::method`].
-    Request,
-    /// A response with its status code.
-    Response(u16),
-}
-
-/// SIP methods (RFC 3261 and its extensions). New ones are appended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Method {
-    /// A method this list does not name.
-    #[default]
-    Other,
-    /// RFC 3261 §13.
-    Invite,
-    /// RFC 3261 §13.
-    Ack,
-    /// RFC 3261 §15.
-    Bye,
-    /// RFC 3261 §9.
-    Cancel,
-    /// RFC 3261 §10.
-    Register,
-    /// RFC 3261 §11.
-    Options,
-    /// RFC 3262.
-    Prack,
-    /// RFC 6665.
-    Subscribe,
-    /// RFC 6665.
-    Notify,
-    /// RFC 3903.
-    Publish,
-    /// RFC 6086.
-    Info,
-    /// RFC 3515.
-    Refer,
-    /// RFC 3428.
-    Message,
-    /// RFC 3311.
-    Update,
-}
-
-impl Method {
-    /// As written on the wire; `?` for [`Method::Other`].
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Other => "?",
-            Self::Invite => "INVITE",
-            Self::Ack => "ACK",
-            Self::Bye => "BYE",
-            Self::Cancel => "CANCEL",
-            Self::Register => "REGISTER",
-            Self::Options => "OPTIONS",
-            Self::Prack => "PRACK",
-            Self::Subscribe => "SUBSCRIBE",
-            Self::Notify => "NOTIFY",
-            Self::Publish => "PUBLISH",
-            Self::Info => "INFO",
-            Self::Refer => "REFER",
-            Self::Message => "MESSAGE",
-            Self::Update => "UPDATE",
-        }
-    }
-
-    /// The method written so; methods are case-sensitive (RFC 3261 §7.1).
-    #[must_use]
-    pub fn from_token(token: &[u8]) -> Self {
-        match token {
-            b"INVITE" => Self::Invite,
-            b"ACK" => Self::Ack,
-            b"BYE" => Self::Bye,
-            b"CANCEL" => Self::Cancel,
-            b"REGISTER" => Self::Register,
-            b"OPTIONS" => Self::Options,
-            b"PRACK" => Self::Prack,
-            b"SUBSCRIBE" => Self::Subscribe,
-            b"NOTIFY" => Self::Notify,
-            b"PUBLISH" => Self::Publish,
-            b"INFO" => Self::Info,
-            b"REFER" => Self::Refer,
-            b"MESSAGE" => Self::Message,
-            b"UPDATE" => Self::Update,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Which way a stream flows, seen from the call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Direction {
-    /// From the caller's side to the callee's.
-    CallerToCallee,
-    /// From the callee's side to the caller's.
-    CalleeToCaller,
-    /// The addresses do not tell.
-    #[default]
-    Unknown,
-}
-
-/// One RTP stream: one SSRC between two addresses, from one sequence start to the next.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stream {
-    /// Index into [`Cdr::addresses`].
-    pub src: u8,
-    /// Index into [`Cdr::addresses`].
-    pub dst: u8,
-    /// RFC 3550 §5.1.
-    pub ssrc: u32,
-    /// The payload type of most packets that carry media.
-    pub payload_type: u8,
-    /// From rtpmap, or RFC 3551's for static types; empty where unknown.
-    pub encoding_name: String,
-    /// Hz; `None` where the payload type's clock is unknown.
-    pub clock_rate: Option<u32>,
-    /// Which way it flows.
-    pub direction: Direction,
-    /// Its first packet.
-    pub first: Offset,
-    /// Microseconds from its first packet to its last.
-    pub length: u64,
-    /// Packets that came, duplicates included.
-    pub packets: u32,
-    /// RTP payload bytes of those packets.
-    pub bytes: u64,
-    /// Highest extended sequence number minus the first, plus 1 (RFC 3550 A.3).
-    pub expected: u32,
-    /// Sequence numbers that never came.
-    pub lost: u32,
-    /// Packets whose sequence number had come before.
-    pub duplicates: u32,
-    /// Packets that came after one with a higher sequence number.
-    pub reordered: u32,
-    /// Of those, the ones lost in seconds in which the sensor itself missed packets; `None`: it
-    /// cannot tell (a capture file).
-    pub capture_lost: Option<u32>,
-    /// Mean of the interarrival jitter (RFC 3550 A.8), microseconds; `None` without a clock rate.
-    pub jitter_mean: Option<u32>,
-    /// Its greatest value, microseconds.
-    pub jitter_max: Option<u32>,
-    /// The longest gap between two packets' arrivals, microseconds, silence before a talkspurt
-    /// left out; `None` for one packet.
-    pub delta_max: Option<u32>,
-    /// Burst ratio of the network's loss (G.107 BurstR), 1/100; `None` without loss.
-    pub burst_r: Option<u16>,
-    /// With an adaptive jitter buffer of up to 500 ms.
-    pub adaptive: Option<Score>,
-    /// With a fixed jitter buffer of 50 ms.
-    pub fixed_50: Option<Score>,
-    /// With a fixed jitter buffer of 200 ms.
-    pub fixed_200: Option<Score>,
-    /// Which scale the scores are on, or why there are none.
-    pub scale: Scale,
-    /// What the receiver of this stream reported about it (RFC 3550 §6.4), if it did.
-    pub rtcp: Option<Rtcp>,
-    /// One for each 10 s since the stream's first packet.
-    pub intervals: Vec<Interval>,
-    /// The DSCP of most packets.
-    pub dscp: u8,
-    /// Milliseconds of audio a packet, as most packets carried; `None` where unknown.
-    pub ptime: Option<u16>,
-    /// Bits of [`observed`].
-    pub observed: u16,
-    /// How loud it is, where that can be read (G.711, not encrypted).
-    pub level: Option<Level>,
-    /// How much slower the sender's clock runs than the sensor's, parts per million; negative:
-    /// faster. `None` for streams too short or too uneven to tell.
-    pub drift_ppm: Option<i32>,
-    /// Where its sender's description said that it receives (and so should send from), where
-    /// packets came from another host: index into [`Cdr::addresses`].
-    pub described: Option<u8>,
-    /// The encoding that the answer put first, where the stream is another one.
-    pub preferred: Option<String>,
-    /// The source's canonical name (RFC 3550 §6.5.1).
-    pub cname: Option<String>,
-    /// What the receiver measured (RFC 3611 §4.7).
-    pub voip_metrics: Option<VoipMetrics>,
-}
-
-/// An opinion computed from figures (ITU-T G.107).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Score {
-    /// MOS-CQE, 1/100: 100 to 450.
-    pub mos: u16,
-    /// R, 1/10: 0 to 1000 (to 1290 on the wideband scale).
-    pub r: u16,
-    /// Packets that this jitter buffer threw away as too late or too many.
-    pub discarded: u32,
-}
-
-/// The scale of a stream's scores.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Scale {
-    /// G.107.
-    Narrowband,
-    /// G.107.1.
-    Wideband,
-    /// No score: the codec is unknown.
-    #[default]
-    UnknownCodec,
-    /// No score: no Ie and Bpl were published for the codec.
-    NoImpairmentValues,
-    /// No score: the stream is not speech (video, fax, events only).
-    NotSpeech,
-    /// No score: too few packets.
-    TooShort,
-}
-
-/// The last figures that RTCP reported about a stream (RFC 3550 §6.4.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rtcp {
-    /// Report blocks seen about this stream.
-    pub reports: u32,
-    /// The greatest fraction lost of any report, 1/256.
-    pub fraction_lost: u8,
-    /// The last cumulative number of packets lost, signed 24 bits.
-    pub cumulative_lost: i32,
-    /// The greatest interarrival jitter, timestamp units.
-    pub interarrival_jitter: u32,
-    /// Mean round trip, microseconds, where LSR and DLSR gave one.
-    pub round_trip: Option<u32>,
-}
-
-/// Ten seconds of a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Packets that came.
-    pub packets: u16,
-    /// Sequence numbers that never came.
-    pub lost: u16,
-    /// Mean interarrival jitter, units of 0.1 ms; 0 where unknown or none.
-    pub jitter: u16,
-    /// MOS with the adaptive jitter buffer, 1/100; 0 where there is none.
-    pub mos: u16,
-}
-
-/// Length of an [`Interval`], seconds.
-pub const INTERVAL_SECONDS: u64 = 10;
-
-impl Stream {
-    /// Mean time between two packets, microseconds, as tshark has it; `None` for one packet.
-    #[must_use]
-    pub fn delta_mean(&self) -> Option<u64> {
-        self.length.checked_div(u64::from(self.packets.saturating_sub(1)))
-    }
-
-    /// Sequence numbers that the network lost: those that never came, without the sensor's own
-    /// loss.
-    #[must_use]
-    pub fn network_lost(&self) -> u32 {
-        self.lost.saturating_sub(self.capture_lost.unwrap_or(0))
-    }
-
-    /// Whether its figures may show what the sensor missed; `flags` are the call's.
-    #[must_use]
-    pub fn is_unreliable(&self, flags: u32) -> bool {
-        self.capture_lost.map_or(flags & flags::CAPTURE_LOSS != 0, |lost| lost > 0)
-    }
-
-    /// Whether all bits of `bit` are set in [`Self::observed`].
-    #[must_use]
-    pub const fn has(&self, bit: u16) -> bool {
-        self.observed & bit == bit
-    }
-
-    /// Length of each of [`Stream::intervals`], seconds: [`INTERVAL_SECONDS`], doubled as often
-    /// as the sensor merged them pairwise to hold a long stream.
-    #[must_use]
-    pub fn interval_seconds(&self) -> u64 {
-        let count = self.intervals.len().max(1) as u64;
-        let mut seconds = INTERVAL_SECONDS;
-        while self.length / 1_000_000 / seconds >= count {
-            seconds *= 2;
-        }
-        seconds
-    }
 }
 
 impl Cdr {
@@ -782,35 +255,5 @@ impl Cdr {
             .iter()
             .filter_map(|stream| Some((pick(stream)?, stream.scale)))
             .min_by_key(|(score, _)| (score.mos, score.r))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn length_and_count_tell_how_long_intervals_are() {
-        let seconds = |length: u64, intervals| {
-            let intervals = vec![Interval::default(); intervals];
-            Stream { length: length * 1_000_000, intervals, ..Stream::default() }.interval_seconds()
-        };
-        assert_eq!(seconds(0, 1), 10);
-        assert_eq!(seconds(9, 1), 10);
-        assert_eq!(seconds(10, 2), 10);
-        assert_eq!(seconds(7199, 720), 10);
-        assert_eq!(seconds(7200, 361), 20, "merged once");
-        assert_eq!(seconds(14_400, 361), 40, "merged twice");
-        assert_eq!(seconds(30, 0), 40, "a record that contradicts itself");
-        let endless = Stream { length: u64::MAX, ..Stream::default() };
-        assert!(endless.interval_seconds() > u64::MAX / 1_000_000);
-    }
-
-    #[test]
-    fn call_id_survives_its_text() {
-        let id = CallId { device: Fingerprint([7; 16]), boot: Boot([0xab; 16]), number: 42 };
-        assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!("1-2-3".parse::<CallId>(), Err(InvalidCallId));
-        assert_eq!(format!("{id}-1").parse::<CallId>(), Err(InvalidCallId));
     }
 }

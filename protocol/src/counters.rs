@@ -152,7 +152,7 @@ counters! {
     RegistrationsUntold = "registrations_untold",
     /// Voice quality reports of phones (RFC 6035) that belong to a call.
     QualityReports = "quality_reports",
-    /// Voice quality reports that are unreadable, or of a call that is not, or no longer, followed.
+    /// Voice quality reports that are unreadable, or of a call that is not followed.
     QualityReportsUnclaimed = "quality_reports_unclaimed",
     /// TLS connections begun on a port of SIP (5061, or one of `sipport`): what they carry is not read.
     SipTlsConnections = "sip_tls_connections",
@@ -186,4 +186,6 @@ counters! {
     PeersUntold = "peers_untold",
     /// Requests outside calls whose answer was not waited for because too many were open.
     PeerRequestsUnfollowed = "peer_requests_unfollowed",
+    /// Voice quality reports of a call whose record had just been made.
+    QualityReportsLate = "quality_reports_late",
 }

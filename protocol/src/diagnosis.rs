@@ -134,7 +134,8 @@ fn quality(cdr: &Cdr, stream: &Stream, found: &mut Vec<Finding>) {
         }
         Band::Good | Band::Excellent => return,
     };
-    evidence.insert(0, format!("MOS {}.{:02}", mos / 100, mos % 100));
+    let estimated = if stream.scale.is_estimate() { ", estimated" } else { "" };
+    evidence.insert(0, format!("MOS {}.{:02}{estimated}", mos / 100, mos % 100));
     if stream.is_unreliable(cdr.flags) {
         // Said as what it is: nobody knows what the listener heard.
         let sentence = format!("Quality of {} cannot be judged.", arrow(cdr, stream));
@@ -320,6 +321,13 @@ mod tests {
         assert_eq!(found[0].severity, Severity::Problem);
         assert_eq!(found[0].evidence[0], "MOS 2.31");
         assert_eq!(found[0].evidence[1], "120 of 1000 packets lost (12.0 %)");
+    }
+
+    #[test]
+    fn an_estimated_mos_is_called_that() {
+        let mut cdr = answered(EndedBy::Caller);
+        cdr.streams = vec![Stream { scale: Scale::WidebandEstimate, ..stream(20, 350) }];
+        assert_eq!(findings(&cdr)[0].evidence[0], "MOS 3.50, estimated");
     }
 
     #[test]

@@ -96,6 +96,12 @@ kinds! {
     m::Commands = 13, MAX_MESSAGE_BYTES;
     crate::retrieval::Refuse = 14, MAX_SMALL_BYTES;
     crate::retrieval::RefuseNoted = 15, MAX_SMALL_BYTES;
+    crate::claim::Claim = 16, MAX_SMALL_BYTES;
+    crate::claim::ClaimAnswer = 17, MAX_SMALL_BYTES;
+    crate::push::PieceWanted = 18, MAX_SMALL_BYTES;
+    crate::push::Piece = 19, MAX_HEARTBEAT_BYTES;
+    crate::push::News = 20, MAX_SMALL_BYTES;
+    crate::push::NewsNoted = 21, MAX_SMALL_BYTES;
 }
 
 impl Message for m::Batch {

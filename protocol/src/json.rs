@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 mod stream;
 
 pub use stream::observed_names;
-use stream::{direction, scale_name, scale_reason, stream_object};
+use stream::{direction, stream_object};
 
 use crate::band::Band;
 use crate::cdr::{
@@ -91,7 +91,8 @@ pub fn summary(cdr: &Cdr, id: Option<CallId>) -> Map<String, Value> {
         "r": adaptive.map(|(score, _)| f64::from(score.r) / 10.0),
         "mos_fixed_50": mos_with(|stream| stream.fixed_50),
         "mos_fixed_200": mos_with(|stream| stream.fixed_200),
-        "mos_scale": adaptive.and_then(|(_, scale)| scale_name(scale)),
+        "mos_scale": adaptive.and_then(|(_, scale)| scale.name()),
+        "mos_estimated": adaptive.is_some_and(|(_, scale)| scale.is_estimate()),
         "stored": cdr.stored.as_ref().map(|stored| json!({
             "rule_id": stored.rule_id,
             "rule": stored.rule,
@@ -181,7 +182,7 @@ fn address(cdr: &Cdr, index: u8) -> Option<String> {
 fn no_mos_reason(cdr: &Cdr) -> Option<&'static str> {
     match cdr.streams.as_slice() {
         [] => Some("no media"),
-        streams => streams.iter().find_map(|stream| scale_reason(stream.scale)),
+        streams => streams.iter().find_map(|stream| stream.scale.reason()),
     }
 }
 

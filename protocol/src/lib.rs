@@ -9,9 +9,11 @@
 //! * [`limits`]: how large a record and a heartbeat can be, and [`plausible`]: whether they are;
 //! * [`step`]: the named steps of the handshake and one sentence for each way to fail;
 //! * [`rule`]: which calls' packets are kept, and [`retrieval`]: how somebody gets them;
-//! * [`token`]: the enrolment token, one line that configures a box;
+//! * [`token`]: the enrolment token, one line that configures a box; [`claim`]: the claim code of a
+//!   device that has none;
 //! * [`counters`]: everything a sensor counts;
-//! * [`slot`]: the two slots of an upgrade, and when a new one has proved itself;
+//! * [`slot`]: the two slots of an upgrade, and when a new one has proved itself; [`push`]: an upgrade
+//!   that comes from the cloud;
 //! * [`json`]: a call as the JSON object that `analyze` and the cloud's API both print;
 //! * [`diagnosis`]: a call's figures turned into sentences with evidence.
 //!
@@ -19,6 +21,7 @@
 
 pub mod band;
 pub mod cdr;
+pub mod claim;
 pub mod columns;
 pub mod counters;
 pub mod diagnosis;
@@ -30,6 +33,7 @@ pub mod message;
 pub mod nearest;
 pub mod peer;
 pub mod plausible;
+pub mod push;
 pub mod record;
 pub mod registration;
 pub mod retrieval;

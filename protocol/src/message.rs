@@ -4,14 +4,17 @@
 //! | --- | --- | --- |
 //! | [`Hello`] | `/uplink/hello` | [`Challenge`] or [`Refused`] |
 //! | [`Enrol`] | `/uplink/enrol` | [`Enrolled`] or [`Refused`] |
+//! | [`Claim`](crate::claim::Claim) | `/uplink/claim` | [`ClaimAnswer`](crate::claim::ClaimAnswer) or [`Refused`] |
 //! | [`Prove`] | `/uplink/session` | [`Accepted`] or [`Refused`] |
 //! | [`Batch`] | `/uplink/cdrs` | [`BatchAck`] or [`Refused`] |
 //! | [`Heartbeat`] | `/uplink/heartbeat` | [`HeartbeatAnswer`] or [`Refused`] |
 //! | [`Poll`] | `/uplink/poll` | [`Commands`] or [`Refused`] |
 //! | [`Refuse`](crate::retrieval::Refuse) | `/uplink/refuse` | [`RefuseNoted`](crate::retrieval::RefuseNoted) or [`Refused`] |
+//! | [`PieceWanted`](crate::push::PieceWanted) | `/uplink/piece` | [`Piece`](crate::push::Piece) or [`Refused`] |
+//! | [`News`](crate::push::News) | `/uplink/upgrade` | [`NewsNoted`](crate::push::NewsNoted) or [`Refused`] |
 //! | [a transfer](crate::retrieval) | `/uplink/transfer/NUMBER` | none: status 204 when the browser has all of it |
 //!
-//! The last five carry the session as `Authorization: Bearer SESSION` (64 hex digits). Every
+//! The last seven carry the session as `Authorization: Bearer SESSION` (64 hex digits). Every
 //! request is a POST, every answer has status 200 (a refusal too), and both bodies are
 //! [envelopes](crate::envelope). A status other than 200 comes from the front, with one sentence
 //! of text.
@@ -21,6 +24,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::cdr::Boot;
 use crate::counters::Counter;
 use crate::live::Live;
+use crate::push::Order;
 use crate::record::Record;
 use crate::retrieval::Retrieve;
 use crate::step::Failure;
@@ -295,6 +299,8 @@ pub enum Command {
     Rules(RuleSet),
     /// Send what a ticket allows. Its serial is 0: the transfer, or a refusal, answers it.
     Retrieve(Box<Retrieve>),
+    /// Install this package. Its serial is 0: [`News`](crate::push::News) answers it.
+    Upgrade(Box<Order>),
 }
 
 /// The capture rules of a sensor, in place of those before.

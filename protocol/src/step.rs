@@ -308,10 +308,12 @@ impl Failure {
                 "what answers at {host} is not a Ringside cloud ({detail}): correct \
                  server_destination and server_destination_port"
             ),
-            Self::NotEnrolled => "the cloud does not know this device: make an enrolment token in \
-                                  the cloud under Sensors, Add, and run `ringside-sensor enrol` \
-                                  with it"
-                .to_owned(),
+            Self::NotEnrolled => {
+                "the cloud does not know this device: enter its claim code in the \
+                                  cloud under Sensors, Add, or make an enrolment token there and \
+                                  run `ringside-sensor enrol` with it"
+                    .to_owned()
+            }
             Self::TokenMalformed { detail } => format!(
                 "the enrolment token cannot be read ({detail}): copy it again, whole, from the \
                  cloud's page"

@@ -10,12 +10,14 @@ use std::path::PathBuf;
 
 use ringside_protocol::PROTOCOL_VERSION;
 use ringside_protocol::cdr::*;
+use ringside_protocol::claim::{Claim, ClaimAnswer};
 use ringside_protocol::columns;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::envelope::{EnvelopeError, HEADER_LEN, Message, open, seal};
 use ringside_protocol::live::{Live, LiveCall};
 use ringside_protocol::message::*;
 use ringside_protocol::peer::{self, Peer};
+use ringside_protocol::push::{News, NewsNoted, Order, Piece, PieceWanted, Progress};
 use ringside_protocol::record::{Cause, Record, Transport};
 use ringside_protocol::registration::{Registration, State};
 use ringside_protocol::retrieval::*;
@@ -188,6 +190,7 @@ fn rich_stream() -> Stream {
             jb_abs_max: 500,
             ..VoipMetrics::default()
         }),
+        dscp_change: Some(DscpChange { from: 46, to: 0, after: 12_000_000 }),
     }
 }
 
@@ -357,6 +360,21 @@ fn handshake() {
         &Enrol { prove: minimal_prove(), secret: [0; 16] },
     );
     pin_both(
+        "claim",
+        &Claim {
+            prove: rich_prove(),
+            hour: 498_728,
+            code_signature: count(77),
+            wait_seconds: ringside_protocol::claim::MAX_CLAIM_SECONDS,
+        },
+        &Claim { prove: minimal_prove(), hour: 0, code_signature: [0; 64], wait_seconds: 0 },
+    );
+    pin_both(
+        "claim_answer",
+        &ClaimAnswer { customer: Some("Müller & Söhne".to_owned()) },
+        &ClaimAnswer { customer: None },
+    );
+    pin_both(
         "enrolled",
         &Enrolled { customer: "Acme GmbH".to_owned() },
         &Enrolled { customer: String::new() },
@@ -515,8 +533,36 @@ fn health_and_commands() {
         (21, Command::HeartbeatNow),
         (0, Command::Rules(RuleSet { version: 1 << 32 | 6, rules: rule_texts() })),
         (0, Command::Retrieve(Box::new(retrieve()))),
+        (0, Command::Upgrade(Box::new(order()))),
     ];
     pin_both("commands", &Commands { commands }, &Commands::default());
+}
+
+fn order() -> Order {
+    Order {
+        order: 300,
+        version: "0.2.0".to_owned(),
+        bytes: 3_145_729,
+        sha256: count(9),
+        signature: "untrusted comment: signature\nRUQf6LRCGA9i".to_owned(),
+    }
+}
+
+#[test]
+fn an_upgrade_that_is_pushed() {
+    pin_both(
+        "piece_wanted",
+        &PieceWanted { order: 300, offset: 98_304 },
+        &PieceWanted { order: 0, offset: 0 },
+    );
+    pin_both("piece", &Piece { bytes: count::<40>(3).to_vec() }, &Piece { bytes: Vec::new() });
+    let refused = Progress::Refused { why: "it is built for x86_64".to_owned() };
+    pin_both(
+        "news",
+        &News { order: 300, progress: refused },
+        &News { order: 0, progress: Progress::Checking },
+    );
+    pin_both("news_noted", &NewsNoted { stands: true }, &NewsNoted { stands: false });
 }
 
 fn ticket() -> Ticket {
@@ -653,10 +699,19 @@ fn variants() {
         Scale::NoImpairmentValues,
         Scale::NotSpeech,
         Scale::TooShort,
+        Scale::Fullband,
+        Scale::NarrowbandEstimate,
+        Scale::WidebandEstimate,
+        Scale::FullbandEstimate,
     ];
     pin_variants("scales", &scales);
-    let sources =
-        [LegSource::SessionId, LegSource::Header, LegSource::Replaces, LegSource::NumberAndTime];
+    let sources = [
+        LegSource::SessionId,
+        LegSource::Header,
+        LegSource::Replaces,
+        LegSource::NumberAndTime,
+        LegSource::Media,
+    ];
     pin_variants("leg_sources", &sources);
     let kinds = [ReportKind::Session, ReportKind::Interval, ReportKind::Alert];
     pin_variants("report_kinds", &kinds);
@@ -699,6 +754,15 @@ fn variants() {
         Method::Update,
     ];
     pin_variants("methods", &methods);
+    let why = || "it did not reach the cloud".to_owned();
+    let progress = [
+        Progress::Checking,
+        Progress::OnTrial,
+        Progress::Done,
+        Progress::RolledBack { why: why() },
+        Progress::Refused { why: why() },
+    ];
+    pin_variants("progress", &progress);
     pin_variants("refusals", &Refusal::ALL);
     pin_variants("actions", &Action::ALL);
     pin_variants("ways", &[Way::Relay, Way::Direct]);

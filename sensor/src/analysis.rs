@@ -7,10 +7,11 @@ use ringside_protocol::live::Live;
 use ringside_protocol::plausible;
 use ringside_protocol::record::Record;
 
+use crate::call::flows::TOUCHED;
 use crate::call::{CallSettings, CallTable};
 use crate::capture::Frame;
 use crate::counters::Counters;
-use crate::decode::{Datagram, Decoder, DecoderSettings, Options, PortSet, Transport};
+use crate::decode::{Datagram, Decoder, DecoderSettings, Options, PortSet, Transport, media};
 use crate::keep::Keeper;
 use crate::peer::{Methods, PeerTable};
 use crate::registration::RegistrationTable;
@@ -39,6 +40,9 @@ pub struct AnalysisSettings {
     /// The header that carries the Call-ID of the leg before, such as `X-CID`.
     pub leg_header: Option<String>,
 }
+
+/// RTP flows of frames that come next.
+pub type Ahead = heapless::Vec<media::Flow, TOUCHED, u8>;
 
 /// Everything between a frame and a record.
 pub struct Analysis {
@@ -107,6 +111,13 @@ impl Analysis {
         if let Some(keeper) = &mut calls.keeper {
             keeper.end_frame(frame, decoder.took_piece());
         }
+    }
+
+    /// Prepares for frames that come next, a few of them: what their streams need is brought into the
+    /// processor's cache together. Changes nothing but speed.
+    #[inline]
+    pub fn prepare(&self, flows: &Ahead) {
+        self.calls.table.prepare(flows.as_slice());
     }
 
     /// Takes a HEP message that an agent has sent; what is over by its time ends first.

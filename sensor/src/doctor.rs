@@ -11,10 +11,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ringside_protocol::claim;
 use ringside_protocol::live::Live;
 use ringside_protocol::message::{Accepted, Challenge, Heartbeat, Hello, Refused};
 use ringside_protocol::step::{Failure, Step};
-use ringside_protocol::time::MICROS_PER_SECOND;
+use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use serde::Serialize;
 
 use crate::identity::{Identity, IdentityError, Server, Trust};
@@ -179,7 +180,8 @@ struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     fn new(caller: &'a Caller, running: Option<&'a Running>, server: Server) -> Self {
-        let config = Config { servers: vec![server.clone()], has_token: false, seed: 0 };
+        let config =
+            Config { servers: vec![server.clone()], has_token: false, can_claim: false, seed: 0 };
         let session = Session::new(config, caller.settings.clock.now().instant);
         let session = Arc::new(Mutex::new(session));
         Self { caller, running, server, session, skew: None, is_pinned: false }
@@ -284,6 +286,7 @@ impl<'a> Visit<'a> {
     fn report(&self, status: &Status, step: Step) -> StepReport {
         match status.step(step) {
             StepState::Passed => StepReport::ok(step.name(), self.found(status, step)),
+            StepState::Failed(Failure::NotEnrolled) if self.is_claiming() => self.claim_report(),
             StepState::Failed(failure) => StepReport::of_failure(step, failure),
             StepState::NotReached if self.running.is_some() && step > Step::Enrolment => {
                 let mut report = StepReport::not_reached(step.name());
@@ -292,6 +295,24 @@ impl<'a> Visit<'a> {
             }
             StepState::NotReached => StepReport::not_reached(step.name()),
         }
+    }
+
+    /// Whether the running sensor waits for somebody to accept it.
+    fn is_claiming(&self) -> bool {
+        self.running.is_some_and(|running| running.status.is_claiming)
+    }
+
+    /// The claim code, which only those see who may read the device's key.
+    fn claim_report(&self) -> StepReport {
+        let mut report = StepReport::of_failure(Step::Enrolment, &Failure::NotEnrolled);
+        let now = self.caller.settings.clock.now().wall;
+        let cloud_now = UnixMicros(now.0.wrapping_add_signed(self.skew.unwrap_or(0)));
+        let (code, _) = self.caller.identity.claim_code(claim::hour(cloud_now));
+        report.sentence = format!(
+            "this device belongs to nobody yet: enter its claim code {code} in the cloud under \
+             Sensors, Add (it changes every hour), or run `ringside-sensor enrol` with a token"
+        );
+        report
     }
 
     /// What a step that passed has found.

@@ -8,12 +8,14 @@ use std::time::Instant;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::live::Live;
 use ringside_protocol::message::{InterfaceHealth, Lease, RuleSet, UpgradeReport};
+use ringside_protocol::push::Order;
 use ringside_protocol::record::Record;
 use ringside_protocol::retrieval::Retrieve;
 
 use crate::counters::Counters;
 use crate::retrieval::Retrieval;
 use crate::store::ring::reader::Finder;
+use crate::upgrade::pushed::Pushed;
 use crate::uplink::line::Line;
 use crate::uplink::{Health, Host};
 
@@ -52,6 +54,7 @@ pub struct SensorHost {
     lost: AtomicU64,
     is_losing: AtomicBool,
     retrieval: OnceLock<Arc<Retrieval>>,
+    upgrades: OnceLock<Arc<Pushed>>,
 }
 
 impl SensorHost {
@@ -125,6 +128,12 @@ impl SensorHost {
         let _ = self.retrieval.set(retrieval);
     }
 
+    /// The cloud may order upgrades from now on.
+    pub fn take_upgrades(&self, upgrades: Arc<Pushed>) {
+        // There is one program, and one who replaces it.
+        let _ = self.upgrades.set(upgrades);
+    }
+
     /// The store is open.
     pub fn use_finder(&self, finder: Option<Finder>) {
         if let Some(retrieval) = self.retrieval.get() {
@@ -163,6 +172,12 @@ impl Host for Arc<SensorHost> {
     fn rules(&self) -> (u64, Vec<(u64, String)>) {
         let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         (rules.applied, rules.refused.clone())
+    }
+
+    fn upgrade(&self, order: Order, line: Line) {
+        if let Some(upgrades) = self.upgrades.get() {
+            upgrades.take(order, line);
+        }
     }
 
     fn retrieve(&self, order: Retrieve, line: Line) {

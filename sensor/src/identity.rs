@@ -15,6 +15,7 @@ use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use ringside_protocol::cdr::{Boot, Fingerprint};
+use ringside_protocol::claim::{Code, code_message};
 use ringside_protocol::message::proof_message;
 
 use crate::store::atomic;
@@ -175,6 +176,16 @@ impl Identity {
         let mut signature = [0; 64];
         signature.copy_from_slice(self.key.sign(transcript).as_ref());
         signature
+    }
+
+    /// The claim code of an hour, and the signature that it comes from.
+    #[must_use]
+    pub fn claim_code(&self, hour: u64) -> (Code, [u8; 64]) {
+        let mut signature = [0; 64];
+        signature.copy_from_slice(self.key.sign(&code_message(hour)).as_ref());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, &signature).as_ref());
+        (Code::of(&hash), signature)
     }
 
     /// A secret for what is kept on this device alone: only the holder of its key can make it

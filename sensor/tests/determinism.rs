@@ -12,8 +12,9 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use ringside_protocol::json;
-use ringside_sensor::analysis::Analysis;
+use ringside_sensor::analysis::{Ahead, Analysis};
 use ringside_sensor::capture::file::FileSource;
+use ringside_sensor::decode::media;
 
 use network::settings;
 
@@ -70,6 +71,27 @@ fn analyse(files: Vec<Vec<u8>>, lens: &[usize], seed: u64) -> String {
     lines
 }
 
+/// The same, prepared for what comes next before each frame, as `analyze` does now and then.
+fn analyse_prepared(file: &[u8]) -> String {
+    let mut analysis = Analysis::new(settings(1));
+    let mut source = FileSource::from_reader(Cursor::new(file.to_vec())).unwrap();
+    let mut lines = String::new();
+    loop {
+        let mut flows = Ahead::new();
+        source.look_ahead(flows.capacity(), |link_type, bytes| {
+            let _ = media::glance(link_type, bytes).map(|flow| flows.push(flow));
+        });
+        analysis.prepare(&flows);
+        let Some(frame) = source.next_frame().unwrap() else { break };
+        analysis.handle_frame(&frame);
+    }
+    analysis.finish();
+    while let Some(record) = analysis.poll_record() {
+        writeln!(lines, "{}", json::record(&record, None)).unwrap();
+    }
+    lines
+}
+
 /// As most read it: large pieces, seed 1.
 fn usual(file: &[u8]) -> String {
     analyse(vec![file.to_vec()], &[1 << 20], 1)
@@ -82,6 +104,13 @@ fn however_a_file_is_read() {
         for lens in [&[1][..], &[3, 1, 4, 1, 5, 92, 653, 5, 8979], &[65_536, 1]] {
             assert_eq!(analyse(vec![file.clone()], lens, 1), expected, "{case}: {lens:?}");
         }
+    }
+}
+
+#[test]
+fn whether_or_not_it_was_prepared_for_what_comes() {
+    for (case, file) in captures() {
+        assert_eq!(analyse_prepared(&file), usual(&file), "{case}");
     }
 }
 

@@ -9,7 +9,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{analyse, analyse_all};
-use ringside_protocol::cdr::{Cdr, EndedBy, Method, flags};
+use ringside_protocol::cdr::{Cdr, EndedBy, LegSource, Method, flags};
 use ringside_protocol::json;
 use ringside_protocol::peer::{Peer, State};
 use ringside_protocol::record::Record;
@@ -50,6 +50,22 @@ fn records_are_as_expected() {
         }
     }
     assert!(wrong.is_empty(), "not as in expected.json: {}", wrong.join(", "));
+}
+
+#[test]
+fn legs_through_a_b2bua_are_found_by_media_or_by_number() {
+    for (case, source, streams) in
+        [("b2bua", LegSource::Media, 0), ("b2bua-relay", LegSource::NumberAndTime, 2)]
+    {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(case);
+        let calls = analyse(&folder.join("input.pcap.gz"));
+        assert_eq!(calls.len(), 2, "{case}");
+        for call in &calls {
+            let legs = call.legs.as_ref().unwrap();
+            assert_eq!((legs.source, &legs.key), (source, &calls[0].call_id), "{case}");
+            assert_eq!(call.streams.len(), streams, "{case}: media passes the first one by");
+        }
+    }
 }
 
 #[test]

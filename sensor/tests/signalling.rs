@@ -57,6 +57,8 @@ fn a_phone_s_report_is_in_the_record_of_the_call_that_it_names() {
         (tap.count(Counter::QualityReports), tap.count(Counter::QualityReportsUnclaimed)),
         (3, 1)
     );
+    tap.udp(phone, collector, publish("ann", "reported", "3.1").as_bytes());
+    assert_eq!(tap.count(Counter::QualityReportsLate), 1, "its record has just been made");
 }
 
 /// Everything that `texts` make, each sent by the phone (`true`) or the registrar.

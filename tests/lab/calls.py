@@ -71,6 +71,10 @@ CASES = {
     "cancel": dict(calls=s.cancelled(1200), shows="the caller gives up while it rings"),
     "tcp": dict(calls=s.answered(300, 2500, "A", "B"), media=CLEAN, transport="t1",
                 shows="SIP over TCP"),
+    "b2bua": dict(calls=s.answered(300, 2500, "A", "B"), media=CLEAN, b2bua=[],
+                  shows="a B2BUA calls on with another Call-ID and leaves media alone: two legs"),
+    "b2bua-relay": dict(calls=s.answered(300, 2500, "A", "B"), media=CLEAN, b2bua=["--relay"],
+                        shows="a B2BUA calls on with another Call-ID and relays media: two legs"),
     "ipv6": dict(calls=s.answered(300, 2500, "A", "B"), media=CLEAN, ipv6=True,
                  shows="IPv6 for SIP and RTP"),
 }
@@ -156,20 +160,29 @@ class Lab:
             path = folder / f"{name}.{side}.xml"
             path.write_text(text)
             own = host[1 if side == "pbx" else 0]
+            where, listens = side, port
+            if side == "pbx" and "b2bua" in case:
+                # The callee is a phone, too; the PBX stands between the two.
+                own, where, listens = host[0], "phone", port + 2
             arguments = ["sipp", "-sf", str(path), "-i", own, "-mi", own, "-m", "1", "-nostdin",
                          "-timeout", "100", "-timeout_error", "-trace_err", "-error_file",
                          str(folder / f"{name}.{side}.err"), "-t", case.get("transport", "u1"),
                          "-mp", str((26000 if side == "pbx" else 16000) + 20 * number),
-                         "-p", str(port)]
+                         "-p", str(listens)]
             if side == "phone":
                 arguments.append(f"[{host[1]}]:{port}" if case.get("ipv6") else f"{host[1]}:{port}")
-            process = subprocess.Popen(self.command(side, *arguments), cwd=folder,
+            process = subprocess.Popen(self.command(where, *arguments), cwd=folder,
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)
             STARTED.add(process)
             processes.append(process)
             if side == "pbx":
-                wait_for_port(self, own, port, case.get("transport", "u1"))
+                wait_for_port(self, where, listens, case.get("transport", "u1"))
+            if side == "pbx" and "b2bua" in case:
+                between = [sys.executable, str(HERE / "b2bua.py"), host[1], str(port), own,
+                           str(listens), *case["b2bua"]]
+                STARTED.add(subprocess.Popen(self.command("pbx", *between)))
+                wait_for_port(self, "pbx", port, "u1")
         return processes
 
     def finish(self, name: str, processes: list[subprocess.Popen]) -> bool:
@@ -187,11 +200,11 @@ class Lab:
         return good
 
 
-def wait_for_port(lab: Lab, address: str, port: int, transport: str) -> None:
-    """Until the callee's socket is there."""
+def wait_for_port(lab: Lab, host: str, port: int, transport: str) -> None:
+    """Until a socket is there."""
     kind = "-tln" if transport.startswith("t") else "-uln"
     for _ in range(200):
-        shown = subprocess.run(lab.command("pbx", "ss", kind, f"sport = :{port}"),
+        shown = subprocess.run(lab.command(host, "ss", kind, f"sport = :{port}"),
                                capture_output=True, text=True, check=True).stdout
         if f":{port}" in shown:
             return
@@ -305,7 +318,8 @@ def make_calls(options: argparse.Namespace, root: Path) -> int:
     for name in cases:
         call = Call(options.lab, root, name, 0)
         good &= call.finish()
-        if options.truth:
+        # The truth is of one call's two streams.
+        if options.truth and "b2bua" not in (CASES | NO_CALLS)[name]:
             for truth in call.lab.folder.glob("*.truth.json"):
                 shutil.move(truth, Path(options.truth) / truth.name)
     return 0 if good else 1

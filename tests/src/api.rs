@@ -107,6 +107,24 @@ impl Api {
         (answer.status().as_u16(), read(&text))
     }
 
+    /// `POST /api/v1` and `path`, with bytes, whatever comes of it.
+    ///
+    /// # Panics
+    /// Where there is no answer.
+    #[must_use]
+    pub fn post_bytes(&self, path: &str, bytes: &[u8]) -> (u16, Value) {
+        let mut answer = self
+            .agent
+            .post(format!("{}/api/v1{path}", self.base))
+            .header("Cookie", &self.cookie)
+            .header("X-CSRF-Token", &self.csrf)
+            .header("Content-Type", "application/octet-stream")
+            .send(bytes)
+            .expect("the API answers");
+        let text = answer.body_mut().read_to_string().expect("the API answers in text");
+        (answer.status().as_u16(), read(&text))
+    }
+
     /// `GET /api/v1` and `path`: the answer as it begins, of any status.
     ///
     /// # Panics

@@ -71,7 +71,8 @@ mod tests {
 
     fn user(number: i64, password: &str) -> User {
         let (customer, role) = (Customer(1), Role::Viewer);
-        User { user: number, customer, login: String::new(), password: password.to_owned(), role }
+        let (login, password) = (String::new(), password.to_owned());
+        User { user: number, customer, login, password, role, is_disabled: false }
     }
 
     #[test]

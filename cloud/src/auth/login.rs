@@ -94,7 +94,7 @@ impl Logins {
     /// Opens a session for who knows the password.
     ///
     /// # Errors
-    /// [`Refusal::WrongPassword`], [`Refusal::TooMany`], [`Refusal::Crowd`], the database's.
+    /// [`Refusal::WrongPassword`], [`Refusal::Disabled`], [`Refusal::TooMany`], [`Refusal::Crowd`], the database's.
     pub fn log_in(
         &self,
         db: &Db,
@@ -118,6 +118,9 @@ impl Logins {
             self.note_failure(db, user.as_ref(), address, now)?;
             return Err(Refusal::WrongPassword);
         };
+        if user.is_disabled {
+            return Err(Refusal::Disabled);
+        }
         let (secret, csrf) = session::open(db, user, now)?;
         let from = address.to_canonical().to_string();
         people::note(db, Some(user.customer), now, &user.login, "login", &from)?;

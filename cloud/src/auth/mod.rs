@@ -74,6 +74,8 @@ pub enum Refusal {
     Csrf,
     /// Login or password is wrong.
     WrongPassword,
+    /// Somebody has shut this login out.
+    Disabled,
     /// Too many attempts.
     TooMany {
         /// Of whom.
@@ -106,6 +108,9 @@ impl fmt::Display for Refusal {
                 "The request lacks this session's X-CSRF-Token: reload the page and try again."
             }
             Self::WrongPassword => "Login or password is wrong: check both and try again.",
+            Self::Disabled => {
+                "This login is switched off: ask an administrator of your organisation."
+            }
             Self::TooMany { limited, retry_after } => {
                 let what = match limited {
                     Limited::LoginAndAddress => {
@@ -195,4 +200,10 @@ pub fn random<const N: usize>() -> Result<[u8; N], Refusal> {
 #[cfg(test)]
 pub(crate) fn scope_of_test(customer: crate::db::Customer) -> Scope {
     Scope::new(customer, "test".to_owned(), Role::Viewer)
+}
+
+/// What a test may change without a session.
+#[cfg(test)]
+pub(crate) fn scope_of_admin(customer: crate::db::Customer) -> Scope {
+    Scope::new(customer, "test".to_owned(), Role::Admin)
 }

@@ -125,7 +125,7 @@ impl Db {
         role: Role,
         now: UnixMicros,
     ) -> Result<bool> {
-        let rights = Rights::of_role(role).words().join(" ");
+        let rights = Rights::of_role(role).names().join(" ");
         self.write(|tx| {
             let made = tx.execute(
                 "INSERT INTO user (customer, login, password, role, created_at, rights) VALUES \

@@ -14,6 +14,8 @@ const STEPS: &[(i64, &str)] = &[
     (4, include_str!("intake.sql")),
     (5, include_str!("rights.sql")),
     (6, include_str!("peers.sql")),
+    (7, include_str!("upgrades.sql")),
+    (7, include_str!("users.sql")),
     (9, include_str!("logins.sql")),
     (10, include_str!("sums.sql")),
     (10, include_str!("shares.sql")),

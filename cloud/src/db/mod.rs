@@ -46,6 +46,7 @@ use self::engine::Purpose;
 
 pub mod calls;
 pub mod cdrs;
+pub mod claims;
 pub mod customers;
 mod dialect;
 mod engine;
@@ -54,6 +55,7 @@ pub mod intake;
 pub mod leases;
 mod migrate;
 mod newest;
+pub mod packages;
 pub mod peers;
 pub mod people;
 mod postgres;
@@ -69,6 +71,8 @@ mod sqlite;
 pub mod stats;
 pub mod sums;
 pub mod tokens;
+pub mod upgrades;
+pub mod users;
 mod value;
 pub mod views;
 

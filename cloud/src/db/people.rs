@@ -25,6 +25,8 @@ pub struct User {
     pub password: String,
     /// What it may do.
     pub role: Role,
+    /// Somebody has shut it out.
+    pub is_disabled: bool,
 }
 
 /// A session of a browser.
@@ -58,6 +60,8 @@ pub struct ApiToken {
 /// An enrolment token that was made and not used.
 #[derive(Clone, Debug)]
 pub struct OutstandingToken {
+    /// SHA-256 of its secret.
+    pub hash: Sha256,
     /// Who made it.
     pub created_by: String,
     /// When.
@@ -178,7 +182,7 @@ pub fn revoke_api_token(
 pub(crate) fn user(db: &Db, login: &str) -> Result<Option<User>> {
     let reader = db.reader();
     let mut statement = reader.prepare_cached(
-        "SELECT user, customer, login, password, role FROM user WHERE lower(login) = \
+        "SELECT user, customer, login, password, role, is_disabled FROM user WHERE lower(login) = \
          lower(?1)",
     )?;
     Ok(statement
@@ -189,6 +193,7 @@ pub(crate) fn user(db: &Db, login: &str) -> Result<Option<User>> {
                 login: row.get(2)?,
                 password: row.get(3)?,
                 role: role(row, 4)?,
+                is_disabled: row.get(5)?,
             })
         })
         .optional()?)
@@ -217,6 +222,10 @@ pub(crate) fn open_session(
          VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
         params![session, user, csrf, stored_time(now), stored_time(expires_at)],
     )?;
+        transaction.execute(
+            "UPDATE user SET logged_in_at = ?2 WHERE user = ?1",
+            params![user, stored_time(now)],
+        )?;
         Ok(())
     })
 }
@@ -226,7 +235,7 @@ pub(crate) fn session(db: &Db, session: &Sha256) -> Result<Option<Session>> {
     let reader = db.reader();
     let mut statement = reader.prepare_cached(
         "SELECT customer, login, role, csrf, seen_at, expires_at \
-         FROM login_session JOIN user USING (user) WHERE session_sha256 = ?1",
+         FROM login_session JOIN user USING (user) WHERE session_sha256 = ?1 AND is_disabled = 0",
     )?;
     Ok(statement
         .query_row([session], |row| {
@@ -315,17 +324,51 @@ pub fn outstanding_tokens(
 ) -> Result<Vec<OutstandingToken>> {
     let reader = db.reader();
     let mut statement = reader.prepare_cached(
-        "SELECT created_by, created_at, expires_at FROM enrolment_token \
+        "SELECT secret_sha256, created_by, created_at, expires_at FROM enrolment_token \
          WHERE customer = ?1 AND used_at IS NULL AND expires_at > ?2 ORDER BY created_at DESC",
     )?;
     let tokens = statement.query_map(params![admin.customer().0, stored_time(now)], |row| {
         Ok(OutstandingToken {
-            created_by: row.get(0)?,
-            created_at: loaded_time(row.get(1)?),
-            expires_at: loaded_time(row.get(2)?),
+            hash: row.get(0)?,
+            created_by: row.get(1)?,
+            created_at: loaded_time(row.get(2)?),
+            expires_at: loaded_time(row.get(3)?),
         })
     })?;
     Ok(tokens.collect::<Result<_>>()?)
+}
+
+/// Takes an enrolment token back that nobody has used.
+///
+/// # Errors
+/// The database's.
+pub fn revoke_enrolment_token(
+    db: &Db,
+    admin: &Admin<'_>,
+    token: &OutstandingToken,
+    now: UnixMicros,
+) -> Result<()> {
+    db.write(|tx| {
+        tx.execute(
+            "DELETE FROM enrolment_token WHERE customer = ?1 AND secret_sha256 = ?2 AND used_at IS \
+             NULL",
+            params![admin.customer().0, token.hash],
+        )?;
+        audit(tx, Some(admin.customer()), now, admin.who(), "token.revoke", &token.created_by)
+    })
+}
+
+/// Which entries of the audit log are looked for; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Who did it.
+    pub who: Option<String>,
+    /// What was done, or the word before the dot: `user` means `user.add` and all others.
+    pub action: Option<String>,
+    /// Not before.
+    pub from: Option<UnixMicros>,
+    /// Before.
+    pub to: Option<UnixMicros>,
 }
 
 /// The customer's audit log before an entry, the newest first.
@@ -335,16 +378,27 @@ pub fn outstanding_tokens(
 pub fn audit_log(
     db: &Db,
     admin: &Admin<'_>,
+    filter: &AuditFilter,
     before: Option<i64>,
     limit: usize,
 ) -> Result<Vec<AuditEntry>> {
     let reader = db.reader();
     let mut statement = reader.prepare_cached(
         "SELECT entry, at, who, action, detail FROM audit \
-         WHERE customer = ?1 AND entry < ?2 ORDER BY entry DESC LIMIT ?3",
+         WHERE customer = ?1 AND entry < ?2 AND at >= ?4 AND at < ?5 AND (?6 = '' OR who = ?6) AND \
+         (?7 = '' OR action = ?7 OR substr(action, 1, length(?7) + 1) = ?7 || '.') \
+         ORDER BY entry DESC LIMIT ?3",
     )?;
-    let before = before.unwrap_or(i64::MAX);
-    let entries = statement.query_map(params![admin.customer().0, before, limit], |row| {
+    let wanted = params![
+        admin.customer().0,
+        before.unwrap_or(i64::MAX),
+        limit,
+        filter.from.map_or(0, stored_time),
+        filter.to.map_or(i64::MAX, stored_time),
+        filter.who.as_deref().unwrap_or_default(),
+        filter.action.as_deref().unwrap_or_default(),
+    ];
+    let entries = statement.query_map(wanted, |row| {
         Ok(AuditEntry {
             entry: row.get(0)?,
             at: loaded_time(row.get(1)?),

@@ -1,4 +1,5 @@
-//! Who may have a call's packets or its sound, and on what terms of the customer.
+//! Who may have a call's packets or its sound, and on what terms of the customer; who may upgrade
+//! sensors.
 
 use ringside_protocol::retrieval::Action;
 use ringside_protocol::time::UnixMicros;
@@ -7,7 +8,7 @@ use super::customers::{Role, audit};
 use super::{Customer, Db, OptionalExtension, Result, params};
 use crate::auth::Scope;
 
-/// What a person may have of calls.
+/// What a person may have of calls, and do to sensors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// Packets.
@@ -20,6 +21,8 @@ pub struct Rights {
     pub share: bool,
     /// A restriction: the last digits of numbers are masked. Packets show them, so there are none.
     pub masked: bool,
+    /// Have sensors install a release.
+    pub upgrades: bool,
 }
 
 impl Rights {
@@ -27,7 +30,14 @@ impl Rights {
     #[must_use]
     pub const fn of_role(role: Role) -> Self {
         let is_admin = matches!(role, Role::Admin);
-        Self { packets: is_admin, audio: is_admin, live: false, share: is_admin, masked: false }
+        Self {
+            packets: is_admin,
+            audio: is_admin,
+            live: false,
+            share: is_admin,
+            masked: false,
+            upgrades: is_admin,
+        }
     }
 
     /// Reads their names, separated by spaces or commas; `None` where one is none.
@@ -35,10 +45,12 @@ impl Rights {
     pub fn named(names: &str) -> Option<Self> {
         let mut rights = Self::default();
         for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
-            match name {
-                "share" => rights.share = true,
-                "masked" => rights.masked = true,
-                name => *rights.of_mut(Action::named(name)?) = true,
+            match Action::named(name) {
+                Some(action) => *rights.of_mut(action) = true,
+                None if name == UPGRADES => rights.upgrades = true,
+                None if name == SHARE => rights.share = true,
+                None if name == MASKED => rights.masked = true,
+                None => return None,
             }
         }
         Some(rights)
@@ -54,23 +66,21 @@ impl Rights {
         }
     }
 
-    /// The names of what they may have of calls.
+    /// The names of those of calls.
     #[must_use]
-    pub fn names(self) -> Vec<&'static str> {
+    pub fn names_of_calls(self) -> Vec<&'static str> {
         let allowed = Action::ALL.into_iter().filter(|action| self.allow(*action));
         allowed.map(Action::name).collect()
     }
 
-    /// All words that [`Self::named`] reads.
+    /// Their names.
     #[must_use]
-    pub fn words(self) -> Vec<&'static str> {
-        let actions = [(self.packets, Action::Packets), (self.audio, Action::Audio)];
-        let actions = actions.into_iter().chain([(self.live, Action::Live)]);
-        let mut words: Vec<_> =
-            actions.filter(|(has, _)| *has).map(|(_, action)| action.name()).collect();
-        words.extend(self.share.then_some("share"));
-        words.extend(self.masked.then_some("masked"));
-        words
+    pub fn names(self) -> Vec<&'static str> {
+        let mut names = self.names_of_calls();
+        names.extend(self.upgrades.then_some(UPGRADES));
+        names.extend(self.share.then_some(SHARE));
+        names.extend(self.masked.then_some(MASKED));
+        names
     }
 
     const fn of_mut(&mut self, action: Action) -> &mut bool {
@@ -81,6 +91,15 @@ impl Rights {
         }
     }
 }
+
+/// The name of [`Rights::upgrades`].
+const UPGRADES: &str = "upgrades";
+
+/// The right to make links that show a call.
+const SHARE: &str = "share";
+
+/// The restriction that masks numbers.
+const MASKED: &str = "masked";
 
 /// A customer's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +154,7 @@ impl Db {
         now: UnixMicros,
     ) -> Result<bool> {
         self.write(|tx| {
-            let names = rights.words().join(" ");
+            let names = rights.names().join(" ");
             let customer: Option<i64> = tx
                 .query_row(
                     "UPDATE user SET rights = ?2 WHERE lower(login) = lower(?1) RETURNING customer",
@@ -192,8 +211,9 @@ mod tests {
         assert_eq!(rights(&db, &scope).expect("an answer"), Rights::default(), "nobody");
         db.create_user(customer, "test", "x", Role::Admin, NOW).expect("a user");
         let admin = rights(&db, &scope).expect("an answer");
-        assert_eq!(admin.names(), ["packets", "audio"]);
-        let wanted = Rights::named("live,packets").expect("names");
+        assert_eq!(admin.names(), ["packets", "audio", "upgrades"]);
+        assert_eq!(admin.names_of_calls(), ["packets", "audio"]);
+        let wanted = Rights::named("live,packets,upgrades").expect("names");
         assert!(db.set_rights("test", wanted, "somebody", NOW).expect("set"));
         assert_eq!(rights(&db, &scope).expect("an answer"), wanted);
         assert!(!db.set_rights("nobody", wanted, "somebody", NOW).expect("an answer"));

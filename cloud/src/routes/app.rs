@@ -1,12 +1,15 @@
 //! What the routes share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ringside_protocol::time::UnixMicros;
 
+use super::reply::ApiError;
 use super::turns::Turns;
-use crate::auth::Logins;
+use super::users::{MAX_TRIES, TRY_WINDOW_SECONDS};
+use crate::auth::{Logins, RateLimit};
+use crate::claims::Claims;
 use crate::db::Db;
 use crate::db::stats::HourCache;
 use crate::events::{Events, Waker};
@@ -30,6 +33,10 @@ pub struct App {
     pub sensors: Arc<dyn Waker>,
     /// Through which calls' packets can be asked for; `None` where there is no listener for sensors.
     pub relay: Option<Arc<Relay>>,
+    /// Devices that wait to be accepted.
+    pub claims: Arc<Claims>,
+    /// The key that releases of the sensor are signed with, where the operator has named it.
+    pub upgrade_key: Option<String>,
     /// Where sensors find us; enrolment tokens carry it.
     pub identity: Identity,
     /// What listeners count, by the name of their port.
@@ -49,6 +56,8 @@ pub struct App {
     pub(super) hours: HourCache,
     /// Requests at work.
     pub(super) turns: Turns,
+    /// Attempts to change the own password.
+    pub(super) passwords: Mutex<RateLimit<String>>,
     /// Exports on their way.
     pub(super) exports: Turns,
 }
@@ -85,6 +94,8 @@ impl App {
             events,
             sensors: Arc::clone(&waker),
             relay: None,
+            claims: Arc::default(),
+            upgrade_key: None,
             waker,
             identity,
             fronts: Vec::new(),
@@ -95,8 +106,19 @@ impl App {
             answers: Answers::default(),
             hours: HourCache::default(),
             turns: Turns::default(),
+            passwords: Mutex::new(RateLimit::new(MAX_TRIES, TRY_WINDOW_SECONDS)),
             exports: Turns::default(),
         }
+    }
+
+    /// Counts an attempt to change the own password.
+    pub(super) fn try_password(&self, who: &str, now: UnixMicros) -> Result<(), ApiError> {
+        let mut passwords = self.passwords.lock().unwrap_or_else(PoisonError::into_inner);
+        passwords.admit(&who.to_owned(), now).map_err(|seconds| {
+            let message = format!("Too many attempts: wait {seconds} seconds and try again.");
+            ApiError::new(429, "too_many_attempts", message)
+                .with("Retry-After", seconds.to_string())
+        })
     }
 
     /// Now.

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::listing::time;
 use super::reply::json_response;
 use super::{Answer, ApiError, Context, query};
 use crate::auth::Admin;
-use crate::db::people::{self, AuditEntry};
+use crate::db::people::{self, AuditEntry, AuditFilter};
 
 /// Entries of one answer, at most.
 pub const MAX_ENTRIES: usize = 200;
@@ -15,6 +16,7 @@ const DEFAULT_ENTRIES: usize = 50;
 
 pub(super) fn list(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
     let (mut before, mut limit) = (None, DEFAULT_ENTRIES);
+    let mut filter = AuditFilter::default();
     for (name, value) in query::parameters(&context.request.query)? {
         match name.as_str() {
             "cursor" => {
@@ -30,11 +32,18 @@ pub(super) fn list(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
                     ApiError::parameter("limit", &allowed)
                 })?;
             }
-            _ => return Err(ApiError::parameter(&name, "cursor or limit")),
+            "who" => filter.who = Some(value),
+            "action" => filter.action = Some(value),
+            "from" => filter.from = Some(time("from", &value)?),
+            "to" => filter.to = Some(time("to", &value)?),
+            _ => {
+                let allowed = "cursor, limit, who, action, from or to";
+                return Err(ApiError::parameter(&name, allowed));
+            }
         }
     }
     // One more than asked for tells whether there is another page.
-    let mut entries = people::audit_log(&context.app.db, admin, before, limit + 1)?;
+    let mut entries = people::audit_log(&context.app.db, admin, &filter, before, limit + 1)?;
     let has_more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries.last().filter(|_| has_more).map(|last| last.entry.to_string());

@@ -66,7 +66,7 @@ pub(super) fn about(context: &Context<'_>, caller: &Caller) -> Answer {
     Ok(json_response(
         200,
         &json!({
-            "rights": rights.names(),
+            "rights": rights.names_of_calls(),
             "asks_reason": terms.asks_reason,
             "ways": ways,
             "sensor": sensor.map(|sensor| json!({

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::reply::json_response;
 use super::{Answer, ApiError, Context};
 use crate::auth::{self, Attempt, Caller, Refusal};
-use crate::db::{people, rights};
+use crate::db::people;
+use crate::db::rights::{self, Rights};
 use crate::retention::RETENTION_DAYS;
 use crate::server::{Request, Response, Woken};
 
@@ -92,14 +93,17 @@ pub(super) fn me(context: &Context<'_>, caller: &Caller) -> Answer {
 }
 
 fn who(context: &Context<'_>, caller: &Caller) -> Result<Value, ApiError> {
-    let customer = people::customer(&context.app.db, &caller.scope)?;
+    let (db, scope) = (&context.app.db, &caller.scope);
+    let customer = people::customer(db, scope)?;
+    // A program has none, whatever the name of its token.
+    let rights = if caller.csrf.is_some() { rights::rights(db, scope)? } else { Rights::default() };
     Ok(json!({
-        "user": { "login": caller.scope.who(), "role": caller.scope.role().name() },
-        "customer": { "name": customer.name },
-        "rights": match caller.csrf {
-            Some(_) => rights::rights(&context.app.db, &caller.scope)?.words(),
-            None => Vec::new(),
+        "user": {
+            "login": scope.who(),
+            "role": scope.role().name(),
+            "rights": rights.names(),
         },
+        "customer": { "name": customer.name },
         "csrf": caller.csrf,
         "limits": { "channels": customer.channels, "retention_days": RETENTION_DAYS },
     }))

@@ -9,6 +9,7 @@ mod audit;
 mod calls;
 mod captures;
 mod changes;
+mod claims;
 mod csv;
 mod cursor;
 mod export;
@@ -20,6 +21,7 @@ mod mask;
 mod names;
 mod openapi;
 mod overview;
+mod packages;
 mod peers;
 mod query;
 mod registrations;
@@ -31,8 +33,11 @@ mod shares;
 mod stats;
 mod stored;
 mod strangers;
+mod terms;
 mod tokens;
 mod turns;
+mod upgrades;
+mod users;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -96,9 +101,28 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/sensors", Handler::Scope(sensors::list)),
     route("GET", "/api/v1/sensors/{device}", Handler::Scope(sensors::one)),
     route("POST", "/api/v1/sensors/{device}/revoke", Handler::Admin(sensors::revoke)),
+    route("GET", "/api/v1/claims", Handler::Admin(claims::way)),
+    route("POST", "/api/v1/claims", Handler::Admin(claims::find)),
+    route("POST", "/api/v1/claims/accept", Handler::Admin(claims::accept)),
+    route("GET", "/api/v1/packages", Handler::Admin(packages::list)),
+    route("POST", "/api/v1/packages", Handler::Admin(packages::announce)),
+    route("POST", "/api/v1/packages/{id}", Handler::Admin(packages::take_piece)),
+    route("POST", "/api/v1/packages/{id}/delete", Handler::Admin(packages::delete)),
+    route("GET", "/api/v1/upgrades", Handler::Admin(upgrades::list)),
+    route("POST", "/api/v1/upgrades", Handler::Admin(upgrades::begin)),
+    route("POST", "/api/v1/upgrades/{id}/resume", Handler::Admin(upgrades::resume)),
+    route("POST", "/api/v1/upgrades/{id}/cancel", Handler::Admin(upgrades::cancel)),
     route("GET", "/api/v1/strangers", Handler::Admin(strangers::list)),
     route("GET", "/api/v1/tokens", Handler::Admin(tokens::list)),
     route("POST", "/api/v1/tokens", Handler::Admin(tokens::make)),
+    route("POST", "/api/v1/tokens/{id}/revoke", Handler::Admin(tokens::revoke)),
+    route("GET", "/api/v1/users", Handler::Admin(users::list)),
+    route("POST", "/api/v1/users", Handler::Admin(users::add)),
+    route("POST", "/api/v1/users/{login}", Handler::Admin(users::change)),
+    route("POST", "/api/v1/users/{login}/password", Handler::Admin(users::reset)),
+    route("POST", "/api/v1/me/password", Handler::Caller(users::own_password)),
+    route("GET", "/api/v1/terms", Handler::Admin(terms::show)),
+    route("POST", "/api/v1/terms", Handler::Admin(terms::change)),
     route("GET", "/api/v1/api_tokens", Handler::Admin(api_tokens::list)),
     route("POST", "/api/v1/api_tokens", Handler::Admin(api_tokens::make)),
     route("POST", "/api/v1/api_tokens/{id}/revoke", Handler::Admin(api_tokens::revoke)),

@@ -76,6 +76,7 @@ impl From<Refusal> for ApiError {
             Refusal::SessionOver => (401, "session_over"),
             Refusal::BadToken => (401, "bad_token"),
             Refusal::WrongPassword => (401, "wrong_password"),
+            Refusal::Disabled => (403, "disabled"),
             Refusal::TokenOnlyReads => (403, "token_only_reads"),
             Refusal::Foreign => (403, "foreign_origin"),
             Refusal::Csrf => (403, "csrf"),

@@ -1,5 +1,6 @@
-//! `GET /tokens`, `POST /tokens`: what lets a device join.
+//! `GET /tokens`, `POST /tokens`, `POST /tokens/{id}/revoke`: what lets a device join.
 
+use data_encoding::HEXLOWER;
 use ringside_protocol::token::Token;
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use super::reply::json_response;
 use super::{Answer, ApiError, Context};
 use crate::auth::{self, Admin};
 use crate::config::dial;
-use crate::db::people;
+use crate::db::people::{self, OutstandingToken};
 
 /// Enrolment tokens of one customer that may still be used.
 pub const MAX_OUTSTANDING_TOKENS: usize = 100;
@@ -18,6 +19,7 @@ pub(super) fn list(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
         .iter()
         .map(|token| {
             json!({
+                "id": id(token),
                 "created_by": token.created_by,
                 "created_at": token.created_at.to_rfc3339(),
                 "expires_at": token.expires_at.to_rfc3339(),
@@ -25,6 +27,22 @@ pub(super) fn list(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
         })
         .collect();
     Ok(json_response(200, &json!({ "tokens": tokens })))
+}
+
+pub(super) fn revoke(context: &Context<'_>, admin: &Admin<'_>) -> Answer {
+    let db = &context.app.db;
+    let tokens = people::outstanding_tokens(db, admin, context.now)?;
+    let found = tokens.iter().find(|token| id(token) == context.item);
+    let found = found.ok_or_else(|| {
+        ApiError::not_found("You have no enrolment token with this id: /api/v1/tokens lists them.")
+    })?;
+    people::revoke_enrolment_token(db, admin, found, context.now)?;
+    Ok(json_response(200, &json!({})))
+}
+
+/// Names a token without telling it.
+fn id(token: &OutstandingToken) -> String {
+    HEXLOWER.encode(&token.hash[..8])
 }
 
 /// The secret is in this answer and nowhere else.

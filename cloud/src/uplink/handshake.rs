@@ -26,7 +26,7 @@ use ringside_protocol::step::{Failure, MAX_CLOCK_SKEW_SECONDS};
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 
-use super::{MAX_HANDSHAKE_BYTES, Refusal, Request, Uplink, limit, open};
+use super::{MAX_HANDSHAKE_BYTES, Refusal, Request, Uplink, claim, limit, open};
 use crate::db::sensors::{HEARTBEAT_SECONDS, clip, fingerprint, is_keepable};
 use crate::events::Kind;
 
@@ -69,6 +69,8 @@ impl Uplink {
             Ok(joined) => {
                 log::info!("{device} ({}) joined {}", clip(&hello.name), joined.name);
                 self.sessions().end(device);
+                self.claims.forget(device);
+                self.waker.wake(&claim::key(device));
                 self.events.bump(joined.customer, Kind::Sensors);
                 Ok(Enrolled { customer: joined.name })
             }
@@ -131,7 +133,11 @@ impl Uplink {
     }
 
     /// Checks version, nonce and signature.
-    fn check_proof(&self, prove: &Prove, request: &Request<'_>) -> Result<Fingerprint, Refusal> {
+    pub(super) fn check_proof(
+        &self,
+        prove: &Prove,
+        request: &Request<'_>,
+    ) -> Result<Fingerprint, Refusal> {
         let hello = &prove.hello;
         let refused = agree(hello).err().or_else(|| {
             if !self.nonces.is_ours(&prove.nonce, &hello.device_key, request.now) {

@@ -2,6 +2,7 @@
 
 use ringside_protocol::time::UnixMicros;
 
+use super::claim::CLAIMS_PER_DEVICE;
 use super::poll::POLLS_PER_SENSOR;
 use super::{Answer, Request, Uplink};
 use crate::events::Waker;
@@ -41,6 +42,8 @@ impl Uplink {
             Answer::Message(envelope) => Response::bytes(200, "application/octet-stream", envelope),
             Answer::Pour(key) => Response::poured(key),
             Answer::Park { key, wait, generation } => {
+                // Of a sensor's polls, or of a device's claims.
+                const _: () = assert!(POLLS_PER_SENSOR == CLAIMS_PER_DEVICE);
                 Response::parked(key.clone(), generation, wait).within_share(key, POLLS_PER_SENSOR)
             }
             Answer::Status(status, sentence) => Response::text(status, &sentence),

@@ -1,6 +1,6 @@
 //! The sensors' side: messages in, answers out.
 //!
-//! [`handshake`] lets a device in, [`session`] remembers who is, [`ingest`] takes its records,
+//! [`handshake`] lets a device in, [`claim`] one without a token, [`session`] remembers who is, [`ingest`] takes its records,
 //! [`lease`] shares out channels, and [`poll`] is what the cloud says unasked. Handlers know
 //! nothing of HTTP but a path, a bearer and a body, and the clock is passed in.
 
@@ -17,12 +17,14 @@ use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 
+use crate::claims::Claims;
 use crate::db::intake::Kind as NoticeKind;
 use crate::db::{Db, DbError};
 use crate::events::{Events, Kind, Waker};
 use crate::relay::Relay;
 use crate::server::Woken;
 
+pub mod claim;
 pub mod handshake;
 pub mod http;
 pub mod ingest;
@@ -30,6 +32,7 @@ pub mod lease;
 pub mod poll;
 pub mod session;
 mod transfer;
+pub mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -130,6 +133,7 @@ pub struct Uplink {
     /// Unproven refusals that name nobody.
     strangers: Mutex<Throttle>,
     relay: Option<Arc<Relay>>,
+    claims: Arc<Claims>,
     random: SystemRandom,
 }
 
@@ -153,6 +157,7 @@ impl Uplink {
             known: Mutex::default(),
             strangers: Mutex::default(),
             relay: None,
+            claims: Arc::default(),
             random,
         })
     }
@@ -164,16 +169,26 @@ impl Uplink {
         self
     }
 
+    /// The same, with devices that others may accept.
+    #[must_use]
+    pub fn with_claims(mut self, claims: Arc<Claims>) -> Self {
+        self.claims = claims;
+        self
+    }
+
     /// Answers one request.
     #[must_use]
     pub fn handle(&self, request: &Request<'_>) -> Answer {
         let answer = match request.path {
             "/uplink/hello" => self.hello(request).and_then(|challenge| seal(&challenge)),
+            "/uplink/claim" => self.claim(request),
             "/uplink/enrol" => self.enrol(request).and_then(|enrolled| seal(&enrolled)),
             "/uplink/session" => self.prove(request).and_then(|accepted| seal(&accepted)),
             "/uplink/cdrs" => self.ingest(request).and_then(|ack| seal(&ack)),
             "/uplink/heartbeat" => self.heartbeat(request).and_then(|answer| seal(&answer)),
             "/uplink/poll" => self.poll(request),
+            "/uplink/piece" => self.piece(request).and_then(|piece| seal(&piece)),
+            "/uplink/upgrade" => self.news(request).and_then(|noted| seal(&noted)),
             "/uplink/refuse" => self.take_refusal(request).and_then(|noted| seal(&noted)),
             path if path.starts_with(TRANSFERS) => self.transfer(request),
             path => Err(Refusal::Status(404, format!("sensors have nothing to ask at {path}"))),

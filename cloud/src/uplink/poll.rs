@@ -71,6 +71,11 @@ impl Uplink {
             self.sessions().update(&token, |session| session.told_rules = told);
             commands.commands.push((0, Command::Rules(rules)));
         }
+        if let Some(order) = self.upgrade(&session, request)? {
+            let told = Some((order.order, request.now));
+            self.sessions().update(&token, |session| session.told_upgrade = told);
+            commands.commands.push((0, Command::Upgrade(Box::new(order))));
+        }
         if let Some(relay) = &self.relay {
             let due = relay.due(session.device, request.now);
             let due = due.into_iter().map(|due| (0, Command::Retrieve(Box::new(due))));

@@ -55,6 +55,8 @@ pub struct Session {
     pub told: Option<(u64, UnixMicros)>,
     /// The version of the capture rules that a poll answered, and when.
     pub told_rules: Option<(u64, UnixMicros)>,
+    /// The order of an upgrade that a poll answered, and when.
+    pub told_upgrade: Option<(u64, UnixMicros)>,
     /// How often news of the rules that it applies was written down since when.
     pub noted_rules: (u32, UnixMicros),
     seen_at: UnixMicros,
@@ -116,6 +118,7 @@ impl Sessions {
             acknowledged: 0,
             told: None,
             told_rules: None,
+            told_upgrade: None,
             noted_rules: (0, now),
             seen_at: now,
         };

@@ -128,6 +128,7 @@ export function makeCall(random, sensor, endedAt, number) {
     mos_fixed_50: scored[0]?.mos_fixed_50 ?? null,
     mos_fixed_200: scored[0]?.mos_fixed_200 ?? null,
     mos_scale: scored[0]?.mos_scale ?? null,
+    mos_estimated: scored[0]?.mos_estimated ?? false,
     mos_reason: scored[0] ? null : (streams[0]?.mos_reason ?? "no media"),
     mos_unreliable: flags.includes("capture_loss"),
     sip_dscp: [24, 24],

@@ -92,6 +92,7 @@ function stream(random, kind, codec, src, dst, direction, from, total, at) {
     first_at: at(from + 20_000),
     last_at: at(total - 40_000),
     packets,
+    dscp_change: null,
     bytes: packets * 160,
     expected,
     lost,
@@ -107,6 +108,7 @@ function stream(random, kind, codec, src, dst, direction, from, total, at) {
     mos_fixed_50: mos === null ? null : Math.max(1, Math.round((mos - jitterBase / 60) * 100) / 100),
     mos_fixed_200: mos === null ? null : Math.max(1, Math.round((mos - 0.06) * 100) / 100),
     mos_scale: mos === null ? null : codec.scale,
+    mos_estimated: mos !== null && codec.encoding_name === "G722",
     mos_reason:
       mos !== null
         ? null

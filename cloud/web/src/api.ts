@@ -1,16 +1,23 @@
 // The one way to the server: JSON under /api/v1, errors as values with a sentence.
 
 import type {
+  ApiToken,
+  AuditEntry,
   Call,
   CallPage,
   Captures,
+  Claim,
+  ClaimWay,
   DryRun,
+  EnrolmentToken,
   LiveCalls,
   Me,
   NewShare,
   NewToken,
+  Package,
   Peer,
   PeerPage,
+  Person,
   Registration,
   RegistrationPage,
   Rule,
@@ -21,6 +28,8 @@ import type {
   SharedCall,
   Stats,
   Stranger,
+  Terms,
+  Upgrade,
 } from "./types.js";
 import type { Overview } from "./overview.js";
 
@@ -61,6 +70,8 @@ export function whenLoggedOut(callback: () => void): void {
 interface Options {
   method?: "GET" | "POST";
   body?: unknown;
+  /** Bytes, in place of a body. */
+  bytes?: ArrayBuffer;
   signal?: AbortSignal | undefined;
   headers?: Record<string, string>;
 }
@@ -71,12 +82,17 @@ async function request<T>(path: string, options: Options = {}): Promise<T> {
 }
 
 /** The answer as it begins; one that is not of the 200s is thrown as what it says. */
-async function ask(path: string, { method = "GET", body, signal, headers: more }: Options): Promise<Response> {
+async function ask(
+  path: string,
+  { method = "GET", body, bytes, signal, headers: more }: Options,
+): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json", ...more };
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (bytes) headers["Content-Type"] = "application/octet-stream";
   const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
   if (body !== undefined) init.body = JSON.stringify(body);
+  if (bytes) init.body = bytes;
   if (signal) init.signal = signal;
 
   let response: Response;
@@ -157,6 +173,46 @@ export const api = {
   revoke: (id: string) => request<unknown>(`/sensors/${item(id)}/revoke`, { method: "POST" }),
   strangers: (signal?: AbortSignal) =>
     request<{ strangers: Stranger[] }>("/strangers", { signal }).then((body) => body.strangers),
+  users: (signal?: AbortSignal) =>
+    request<{ users: Person[] }>("/users", { signal }).then((body) => body.users),
+  addUser: (body: Pick<Person, "login" | "role" | "rights">) =>
+    request<Person & { password: string }>("/users", { method: "POST", body }),
+  changeUser: (login: string, body: Partial<Pick<Person, "role" | "rights" | "is_disabled">>) =>
+    request<Person>(`/users/${item(login)}`, { method: "POST", body }),
+  resetPassword: (login: string) =>
+    request<{ password: string }>(`/users/${item(login)}/password`, { method: "POST", body: {} }),
+  changePassword: (old: string, fresh: string) =>
+    request<unknown>("/me/password", { method: "POST", body: { old, new: fresh } }),
+  terms: (signal?: AbortSignal) => request<Terms>("/terms", { signal }),
+  changeTerms: (body: Partial<Terms>) => request<Terms>("/terms", { method: "POST", body }),
+  apiTokens: (signal?: AbortSignal) =>
+    request<{ api_tokens: ApiToken[] }>("/api_tokens", { signal }).then((body) => body.api_tokens),
+  newApiToken: (name: string, days: number) =>
+    request<ApiToken & { token: string }>("/api_tokens", { method: "POST", body: { name, days } }),
+  revokeApiToken: (id: string) => request<unknown>(`/api_tokens/${item(id)}/revoke`, { method: "POST", body: {} }),
+  enrolmentTokens: (signal?: AbortSignal) =>
+    request<{ tokens: EnrolmentToken[] }>("/tokens", { signal }).then((body) => body.tokens),
+  revokeEnrolmentToken: (id: string) => request<unknown>(`/tokens/${item(id)}/revoke`, { method: "POST", body: {} }),
+  audit: (query: URLSearchParams, signal?: AbortSignal) =>
+    request<{ entries: AuditEntry[]; next: string | null }>(`/audit?${query}`, { signal }),
+
+  packages: (signal?: AbortSignal) =>
+    request<{ packages: Package[] }>("/packages", { signal }).then((body) => body.packages),
+  announcePackage: (body: { bytes: number; sha256: string; signature: string }) =>
+    request<Package>("/packages", { method: "POST", body }),
+  sendPiece: (id: number, offset: number, bytes: ArrayBuffer) =>
+    request<Package>(`/packages/${id}?offset=${offset}`, { method: "POST", bytes }),
+  deletePackage: (id: number) => request<unknown>(`/packages/${id}/delete`, { method: "POST", body: {} }),
+  upgrades: (signal?: AbortSignal) =>
+    request<{ upgrades: Upgrade[] }>("/upgrades", { signal }).then((body) => body.upgrades),
+  beginUpgrade: (id: number, sensors: string[], inRings: boolean) =>
+    request<Upgrade>("/upgrades", { method: "POST", body: { package: id, sensors, in_rings: inRings } }),
+  resumeUpgrade: (id: number) => request<Upgrade>(`/upgrades/${id}/resume`, { method: "POST", body: {} }),
+  cancelUpgrade: (id: number) => request<Upgrade>(`/upgrades/${id}/cancel`, { method: "POST", body: {} }),
+  claimWay: () => request<ClaimWay>("/claims"),
+  findClaim: (code: string) => request<Claim>("/claims", { method: "POST", body: { code } }),
+  acceptClaim: (code: string, device: string) =>
+    request<Claim>("/claims/accept", { method: "POST", body: { code, device } }),
   newToken: () => request<NewToken>("/tokens", { method: "POST", body: {} }),
 
   captures: (call: string, signal?: AbortSignal) => request<Captures>(`/captures/${item(call)}`, { signal }),

@@ -27,6 +27,8 @@ import "./styles/index.css";
 /** It is most of the charts that only it has. */
 const Overview = later(() => import("./pages/Overview.js").then((module) => module.Overview));
 const Shared = later(() => import("./pages/Shared.js").then((module) => module.Shared));
+const Admin = later(() => import("./pages/Admin.js").then((module) => module.Admin));
+const Audit = later(() => import("./pages/Audit.js").then((module) => module.Audit));
 const Rules = later(() => import("./pages/Rules.js").then((module) => module.Rules));
 
 function App() {
@@ -91,6 +93,10 @@ function NamedPage() {
       return <Sensor key={shown.id} id={shown.id} />;
     case "rules":
       return <Rules />;
+    case "admin":
+      return <Admin part={shown.part} />;
+    case "audit":
+      return <Audit />;
     case "missing":
       return <Missing />;
   }

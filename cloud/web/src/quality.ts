@@ -1,5 +1,7 @@
 // The bands of calls, as protocol/src/band.rs has them.
 
+import type { MosScale } from "./types.js";
+
 export type Band = "excellent" | "good" | "fair" | "degraded" | "no_audio" | "none";
 
 export const MOS_DEGRADED = 3.0;
@@ -35,7 +37,13 @@ export function noAudio(flags: string[]): string {
 }
 
 /** From which jitter buffer and on which scale a MOS is. */
-export function mosBasis(scale: "nb" | "wb" | null, buffer = "adaptive jitter buffer"): string {
-  const of = scale === "wb" ? "wideband, G.107.1" : scale === "nb" ? "narrowband, G.107" : null;
-  return of ? `${buffer}, ${of}` : buffer;
+export function mosBasis(scale: MosScale | null, estimated = false, buffer = "adaptive jitter buffer"): string {
+  if (!scale) return buffer;
+  return `${buffer}, ${SCALES[scale]}${estimated ? ", estimated: ITU-T has no full values for the codec" : ""}`;
 }
+
+export const SCALES: Record<MosScale, string> = {
+  nb: "narrowband, G.107",
+  wb: "wideband, G.107.1",
+  fb: "fullband, G.107.2",
+};

@@ -14,7 +14,13 @@ export type Page =
   | { name: "sensors" }
   | { name: "sensor"; id: string }
   | { name: "rules" }
+  | { name: "admin"; part: AdminPart }
+  | { name: "audit" }
   | { name: "missing" };
+
+export const ADMIN_PARTS = ["people", "retrieval", "tokens"] as const;
+
+export type AdminPart = (typeof ADMIN_PARTS)[number];
 
 /** Which page a path names. */
 export function parsePath(path: string): Page {
@@ -29,6 +35,11 @@ export function parsePath(path: string): Page {
   if (first === "peers") return id ? { name: "peer", id } : { name: "peers" };
   if (first === "sensors") return id ? { name: "sensor", id } : { name: "sensors" };
   if (first === "rules" && id === undefined) return { name: "rules" };
+  if (first === "audit" && id === undefined) return { name: "audit" };
+  if (first === "admin") {
+    const part = ADMIN_PARTS.find((one) => one === (id ?? "people"));
+    return part ? { name: "admin", part } : { name: "missing" };
+  }
   return { name: "missing" };
 }
 

@@ -29,6 +29,9 @@ export function announce(text: string): void {
 
 export const isAdmin = (): boolean => session.value?.user.role === "admin";
 
+/** Whether whoever is logged in may have sensors install a release. */
+export const canUpgrade = (): boolean => isAdmin() && session.value?.user.rights.includes("upgrades") === true;
+
 export function setSession(me: Me | null): void {
   setCsrf(me?.csrf ?? "");
   session.value = me;

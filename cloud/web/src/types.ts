@@ -10,12 +10,14 @@ export interface Finding {
   evidence: string[];
 }
 
+/** What a person may have of calls, and do to sensors. */
+/** "masked" is a restriction: numbers lose their last digits. */
+export type Right = "packets" | "audio" | "live" | "upgrades" | "share" | "masked";
+
 export interface Me {
-  user: { login: string; role: string };
+  user: { login: string; role: string; rights: Right[] };
   customer: { name: string };
   csrf: string;
-  /** Words of packets, audio, live, share, masked. */
-  rights?: string[];
   limits?: { channels: number; retention_days: number };
 }
 
@@ -26,7 +28,7 @@ export interface Party {
 }
 
 export type EndedBy = "caller" | "callee" | "cancelled" | "rejected" | "timeout" | "capture_end";
-export type MosScale = "nb" | "wb";
+export type MosScale = "nb" | "wb" | "fb";
 
 export interface SensorRef {
   id: string;
@@ -70,6 +72,8 @@ export interface CallSummary {
   mos_fixed_50: number | null;
   mos_fixed_200: number | null;
   mos_scale: MosScale | null;
+  /** ITU-T published no Ie and Bpl for the codec, or a part only. */
+  mos_estimated: boolean;
   mos_reason: string | null;
   /** The sensor itself missed packets: the scores are no judgement. */
   mos_unreliable: boolean;
@@ -135,6 +139,7 @@ export interface Stream {
   clock_rate: number | null;
   ptime_ms: number | null;
   dscp: number;
+  dscp_change: { from: number; to: number; after_ms: number } | null;
   direction: "caller_to_callee" | "callee_to_caller" | "unknown";
   first_at: string;
   last_at: string;
@@ -154,6 +159,8 @@ export interface Stream {
   mos_fixed_50: number | null;
   mos_fixed_200: number | null;
   mos_scale: MosScale | null;
+  /** ITU-T published no Ie and Bpl for the codec, or a part only. */
+  mos_estimated: boolean;
   mos_reason: string | null;
   discarded: number | null;
   discarded_fixed_50: number | null;
@@ -445,11 +452,70 @@ export interface Sensor {
     total: number;
   } | null;
   upgrade: { at: string; to: string; running: string; ok: boolean; sentence: string } | null;
+  /** The newest upgrade that was pushed from the cloud. */
+  push: Push | null;
   /** What it sent in the last days and was not kept as it came, the newest first. */
   notices: { at: string; code: string; count: number; sentence: string }[];
   failure: Failure | null;
   steps: Step[];
   ticks: Step[];
+}
+
+export type PushState =
+  | "waiting"
+  | "offered"
+  | "downloading"
+  | "checking"
+  | "on_trial"
+  | "done"
+  | "rolled_back"
+  | "refused"
+  | "cancelled";
+
+export interface Push {
+  rollout: number;
+  version: string;
+  state: PushState;
+  percent: number | null;
+  sentence: string;
+  changed_at: string;
+}
+
+/** A signed release of the sensor. */
+export interface Package {
+  id: number;
+  version: string;
+  target: string;
+  arch: string;
+  bytes: number;
+  /** Bytes that are here. */
+  received: number;
+  piece_bytes: number;
+  /** The cloud has the release key, and the signature is by it. */
+  is_checked: boolean;
+  /** It is the operator's. */
+  is_shared: boolean;
+  uploaded_by: string;
+  uploaded_at: string;
+}
+
+/** Several sensors are to install one package, ring after ring. */
+export interface Upgrade {
+  id: number;
+  version: string;
+  state: "running" | "paused" | "done" | "cancelled";
+  ring: number;
+  why: string | null;
+  created_by: string;
+  created_at: string;
+  sensors: {
+    device: string;
+    name: string | null;
+    ring: number;
+    state: PushState;
+    why: string | null;
+    changed_at: string;
+  }[];
 }
 
 /** A device that tried to join and was refused. */
@@ -461,6 +527,64 @@ export interface Stranger {
   target: string | null;
   at: string;
   failure: Failure;
+}
+
+export interface Person {
+  login: string;
+  role: "admin" | "viewer";
+  rights: Right[];
+  is_disabled: boolean;
+  is_you: boolean;
+  created_at: string;
+  logged_in_at: string | null;
+}
+
+/** On what terms people get packets and sound of calls. */
+export interface Terms {
+  asks_reason: boolean;
+  relay: boolean;
+}
+
+export interface ApiToken {
+  id: string;
+  name: string;
+  created_by: string;
+  created_at: string;
+  expires_at: string | null;
+}
+
+/** One that nobody has used yet. */
+export interface EnrolmentToken {
+  id: string;
+  created_by: string;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface AuditEntry {
+  at: string;
+  who: string;
+  action: string;
+  detail: string;
+}
+
+/** A device that waits to be accepted by its claim code. */
+export interface Claim {
+  device: string;
+  name: string;
+  address: string;
+  software: string;
+  target: string;
+  arch: string;
+  waiting_since: string;
+  code_ends_at: string;
+}
+
+/** What a device needs to know to wait here. */
+export interface ClaimWay {
+  server: string;
+  /** Null where the certificate is by a public authority. */
+  cloud_ca: string | null;
 }
 
 export interface NewToken {

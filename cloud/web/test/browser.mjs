@@ -349,6 +349,86 @@ await test("no sensor: three steps, a command, and a tick that turns green", asy
   await page.locator(".arrival-ok").waitFor({ timeout: 15_000 });
 });
 
+await test("a claim code: a wrong one is told, the right one shows the device, and it comes online", async () => {
+  const page = await open({ path: "/sensors?add=1" });
+  await page.getByRole("button", { name: "Claim code" }).click();
+  const field = page.getByRole("textbox", { name: "Claim code" });
+  await field.fill("0000ooil");
+  assert.equal(await field.inputValue(), "0000-0011");
+  await page.getByRole("button", { name: "Find" }).click();
+  await page.getByText("No device waits with this code").waitFor();
+  await field.fill("7kqx m2ab");
+  await page.keyboard.press("Enter");
+  await page.getByText("db3d 69e1").waitFor();
+  await page.getByRole("button", { name: "Accept it" }).click();
+  await page.locator(".arrival-waiting").waitFor();
+  await page.locator(".arrival-ok").waitFor();
+  await page.getByRole("link", { name: "Open the sensor" }).click();
+  await page.getByRole("heading", { name: "shop-12" }).waitFor();
+});
+
+const RELEASE = {
+  name: "ringside-sensor-0.3.0-aarch64-unknown-linux-musl.tar.gz",
+  mimeType: "application/gzip",
+  buffer: Buffer.alloc(120_000, 7),
+};
+const SIGNATURE = {
+  name: `${RELEASE.name}.minisig`,
+  mimeType: "text/plain",
+  buffer: Buffer.from("untrusted comment: x\nRW\ntrusted comment: ringside-sensor 0.3.0 aarch64-unknown-linux-musl\nx\n"),
+};
+
+await test("somebody is added with a password, changed and switched off", async () => {
+  const page = await open({ path: "/admin" });
+  await page.getByRole("button", { name: "Add somebody" }).click();
+  await page.getByLabel("Login").fill("eva@example.net");
+  await page.getByRole("checkbox", { name: /Sound/ }).check();
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByText("k3v9ad7qm2xw8rtn5pye").waitFor();
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("button", { name: "Change eva@example.net" }).click();
+  await page.getByRole("button", { name: "Switch the login off" }).click();
+  await page.getByRole("row", { name: /eva@example\.net switched off/ }).waitFor();
+});
+
+await test("terms, tokens and the audit log have their pages", async () => {
+  const page = await open({ path: "/admin/retrieval" });
+  await page.getByRole("checkbox", { name: "Ask for a reason" }).uncheck();
+  await page.getByRole("button", { name: "Tokens", exact: true }).click();
+  await onPath(page, "/admin/tokens");
+  await page.getByRole("button", { name: "New token" }).click();
+  await page.getByLabel("What it is for").fill("Grafana");
+  await page.getByRole("button", { name: "Make it" }).click();
+  await page.getByText("rsk-").waitFor();
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("button", { name: "Take back" }).click();
+  await page.getByText("None waits to be used").waitFor();
+  await page.getByRole("link", { name: "Audit" }).click();
+  await page.getByText("began an upgrade").first().waitFor();
+  await page.getByRole("button", { name: "Older ones" }).click();
+  await page.getByLabel("What").selectOption("capture");
+  await page.waitForFunction(() => location.search === "?action=capture");
+  await page.getByText("one-way audio").first().waitFor();
+  assert.equal(await page.getByText("began an upgrade").count(), 0);
+});
+
+await test("a release is added in pieces, and sensors are told to install it", async () => {
+  const page = await open({ path: "/sensors" });
+  await page.getByRole("button", { name: "Upgrade…" }).click();
+  const files = page.locator("input[type=file]");
+  await files.setInputFiles([RELEASE]);
+  await page.getByText("Choose two files").waitFor();
+  await files.setInputFiles([RELEASE, SIGNATURE]);
+  await page.getByRole("radio", { name: /0\.3\.0/ }).waitFor();
+  await page.getByText(/All \d+ that are aarch64/).waitFor();
+  await page.getByRole("checkbox", { name: /Lyon/ }).uncheck();
+  const begin = page.getByRole("button", { name: /^Upgrade \d+ sensors to 0\.3\.0$/ });
+  await begin.click();
+  await page.getByText(/^0\.3\.0 on \d+ sensors$/).waitFor();
+  await page.getByRole("button", { name: "Cancel" }).first().click();
+  await page.locator(".upgrade-is-cancelled").waitFor();
+});
+
 await test("a sensor is revoked only after a question", async () => {
   const page = await open({ path: "/sensors" });
   await page.getByRole("link", { name: "Porto (spare)" }).click();
@@ -572,6 +652,10 @@ const PLACES = [
   `/sensors/${server.sensors[0].id}`,
   `/sensors/${server.sensors[3].id}`,
   "/rules",
+  "/admin",
+  "/admin/retrieval",
+  "/admin/tokens",
+  "/audit",
   "/registrations?order=worst",
   `/registrations/${server.registrations[0].id}`,
   "/peers?order=worst",
@@ -609,6 +693,9 @@ for (const colorScheme of ["light", "dark"]) {
       { path: "/sensors", of: empty },
       { path: "/rules", of: empty },
       { path: "/rules", click: "Change Bad quality" },
+      { path: "/admin", click: "Change carla@example.net" },
+      { path: "/sensors", click: "Upgrade…" },
+      { path: "/sensors", click: "Add sensor" },
       { path: "/calls", key: "?" },
       { path: "/calls", key: "Control+k" },
       { path: "/calls", key: "/" },

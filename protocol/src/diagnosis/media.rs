@@ -43,15 +43,28 @@ fn speech(cdr: &Cdr) -> impl Iterator<Item = &Stream> {
 fn missing(cdr: &Cdr, found: &mut Vec<Finding>) {
     let heard = cdr.streams.iter().find(|stream| stream.packets > 0);
     if cdr.has(flags::UNSEEN_MEDIA) {
-        found.push(finding(
-            Severity::Warning,
-            "The mirror port does not show all of the call's media: RTCP reports that it arrives. \
-             Mirror both directions of the port, and the path that RTP takes.",
-            match heard {
-                Some(stream) => vec![format!("RTP seen: only {}", arrow(cdr, stream))],
-                None => vec!["RTP seen: none".to_owned()],
-            },
-        ));
+        let mut evidence = match heard {
+            Some(stream) => vec![format!("RTP seen: only {}", arrow(cdr, stream))],
+            None => vec!["RTP seen: none".to_owned()],
+        };
+        let mute = match cdr.sip_dscp {
+            [None, Some(_)] => Some("caller"),
+            [Some(_), None] => Some("callee"),
+            _ => None,
+        };
+        let sentence = match mute {
+            Some(side) => {
+                evidence.push(format!("SIP messages from the {side}'s side: none"));
+                format!(
+                    "The mirror port shows one direction only: nothing of the {side}'s side was \
+                     seen, and yet the call was answered. Mirror both directions of the port."
+                )
+            }
+            None => "The mirror port does not show all of the call's media: RTCP reports that it \
+                     arrives. Mirror both directions of the port, and the path that RTP takes."
+                .to_owned(),
+        };
+        found.push(finding(Severity::Warning, sentence, evidence));
     } else if cdr.has(flags::NO_MEDIA) {
         found.push(finding(
             Severity::Problem,
@@ -218,6 +231,25 @@ fn late(cdr: &Cdr, found: &mut Vec<Finding>) {
 
 fn dscp(cdr: &Cdr, found: &mut Vec<Finding>) {
     let streams: Vec<_> = speech(cdr).collect();
+    for stream in &streams {
+        let Some(change) = stream.dscp_change else { continue };
+        let what = if change.to == 0 { "was lost" } else { "changed" };
+        let sentence = format!(
+            "The DSCP marking of {} {what} during the call: it takes another route, or a device on \
+             its way rewrites it from then on.",
+            arrow(cdr, stream)
+        );
+        let evidence = format!(
+            "{} for {}, then {}",
+            dscp_name(change.from),
+            seconds(change.after),
+            dscp_name(change.to)
+        );
+        found.push(finding(Severity::Info, sentence, vec![evidence]));
+    }
+    if streams.iter().any(|stream| stream.dscp_change.is_some()) {
+        return;
+    }
     let changed = streams.iter().enumerate().find_map(|(index, first)| {
         let is_other_leg =
             |second: &&&Stream| second.ssrc == first.ssrc && second.dscp != first.dscp;
@@ -325,7 +357,7 @@ pub fn is_private(address: IpAddr) -> bool {
 mod tests {
     use super::super::{findings as all_findings, tests::answered};
     use super::*;
-    use crate::cdr::{EndedBy, Level, Score};
+    use crate::cdr::{DscpChange, EndedBy, Level, Score};
 
     const PUBLIC: &str = "198.51.100.7:30000";
     const PRIVATE: &str = "192.168.1.5:4000";
@@ -518,6 +550,30 @@ mod tests {
         assert_eq!(finding.evidence, ["SIP 24 (CS3), RTP 0 (best effort)"]);
         nothing(unmarked(Some(0)));
         nothing(unmarked(None));
+    }
+
+    #[test]
+    fn a_mark_that_is_lost_in_the_middle() {
+        let change = |to| {
+            move |cdr: &mut Cdr| {
+                let change = DscpChange { from: 46, to, after: 12_000_000 };
+                cdr.streams[1].dscp_change = Some(change);
+                cdr.streams[1].dscp = 0;
+            }
+        };
+        let finding = only("was lost during the call", change(0));
+        assert_eq!(finding.evidence, ["46 (EF) for 12 s, then 0 (best effort)"]);
+        only("changed during the call", change(34));
+    }
+
+    #[test]
+    fn a_side_of_which_nothing_is_seen_shows_the_mirror_s_fault() {
+        let finding = only("nothing of the callee's side", |cdr| {
+            cdr.flags = flags::UNSEEN_MEDIA;
+            cdr.sip_dscp = [Some(0), None];
+            cdr.streams.truncate(1);
+        });
+        assert_eq!(finding.evidence[1], "SIP messages from the callee's side: none");
     }
 
     #[test]

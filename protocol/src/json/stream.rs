@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{address, hundredths, millis};
-use crate::cdr::{
-    Cdr, Direction, Interval, Level, Rtcp, Scale, Score, Stream, VoipMetrics, observed,
-};
+use crate::cdr::{Cdr, Direction, Interval, Level, Rtcp, Score, Stream, VoipMetrics, observed};
 
 /// One stream.
 pub(super) fn stream_object(cdr: &Cdr, stream: &Stream) -> Value {
@@ -29,6 +27,11 @@ fn figures(cdr: &Cdr, stream: &Stream) -> Value {
         "clock_rate": stream.clock_rate,
         "ptime_ms": stream.ptime,
         "dscp": stream.dscp,
+        "dscp_change": stream.dscp_change.map(|change| json!({
+            "from": change.from,
+            "to": change.to,
+            "after_ms": millis(change.after),
+        })),
         "direction": direction(stream.direction),
         "first_at": cdr.first_at.plus(stream.first).to_rfc3339(),
         "last_at": cdr.first_at.plus(stream.first.saturating_add(stream.length)).to_rfc3339(),
@@ -49,8 +52,9 @@ fn figures(cdr: &Cdr, stream: &Stream) -> Value {
         "r": stream.adaptive.map(|score| f64::from(score.r) / 10.0),
         "mos_fixed_50": mos(stream.fixed_50),
         "mos_fixed_200": mos(stream.fixed_200),
-        "mos_scale": scale_name(stream.scale),
-        "mos_reason": if stream.adaptive.is_some() { None } else { scale_reason(stream.scale) },
+        "mos_scale": stream.scale.name(),
+        "mos_estimated": stream.scale.is_estimate(),
+        "mos_reason": if stream.adaptive.is_some() { None } else { stream.scale.reason() },
         "discarded": discarded(stream.adaptive),
         "discarded_fixed_50": discarded(stream.fixed_50),
         "discarded_fixed_200": discarded(stream.fixed_200),
@@ -143,24 +147,6 @@ fn intervals(stream: &Stream) -> Value {
         })
     };
     stream.intervals.iter().enumerate().map(interval).collect()
-}
-
-pub(super) const fn scale_name(scale: Scale) -> Option<&'static str> {
-    match scale {
-        Scale::Narrowband => Some("nb"),
-        Scale::Wideband => Some("wb"),
-        _ => None,
-    }
-}
-
-pub(super) const fn scale_reason(scale: Scale) -> Option<&'static str> {
-    match scale {
-        Scale::Narrowband | Scale::Wideband => None,
-        Scale::UnknownCodec => Some("the codec is unknown"),
-        Scale::NoImpairmentValues => Some("no Ie and Bpl are published for the codec"),
-        Scale::NotSpeech => Some("the stream is not speech"),
-        Scale::TooShort => Some("too few packets"),
-    }
 }
 
 /// As JSON and API write it.

@@ -95,6 +95,7 @@ fn stream_record(
 ) -> cdr::Stream {
     let sender = flow.calls.iter().find(|(claiming, _)| *claiming == owner).map(|(_, side)| *side);
     let mut stream = flow.stream.record(flows.intervals());
+    stream.ssrc = flow.ssrc;
     stream.src = call.address_index(flow.src);
     stream.dst = call.address_index(flow.dst);
     stream.first = flow.stream.first_at().as_micros().saturating_sub(call.first_at);
@@ -174,11 +175,13 @@ fn final_flags(call: &Call, record: &Cdr, silences: &[Option<bool>]) -> u32 {
     if !talked || is_fax || call.has_lost_places {
         return set;
     }
+    let is_one_sided = shows_one_side(call);
     // A side that hears what the sensor does not see is no side that hears nothing.
     let hears_unseen = |side: Side| call.hears_unseen[side as usize];
     if record.streams.is_empty() && record.streams_omitted == 0 {
-        let is_expected = call.media.is_audio_agreed() && call.flags & flags::ON_HOLD == 0;
-        let is_unseen = hears_unseen(Side::Caller) || hears_unseen(Side::Callee);
+        let is_agreed = call.media.is_audio_agreed() || is_one_sided;
+        let is_expected = is_agreed && call.flags & flags::ON_HOLD == 0;
+        let is_unseen = hears_unseen(Side::Caller) || hears_unseen(Side::Callee) || is_one_sided;
         return match (is_expected, is_unseen) {
             (true, true) => set | flags::UNSEEN_MEDIA,
             (true, false) => set | flags::NO_MEDIA,
@@ -192,11 +195,23 @@ fn final_flags(call: &Call, record: &Cdr, silences: &[Option<bool>]) -> u32 {
         })
     };
     let ways = (speaks(Direction::CallerToCallee), speaks(Direction::CalleeToCaller));
-    if ways.0 != ways.1 && call.media.is_two_way() && call.flags & flags::ON_HOLD == 0 {
+    let is_two_way = call.media.is_two_way() || is_one_sided;
+    if ways.0 != ways.1 && is_two_way && call.flags & flags::ON_HOLD == 0 {
         let deaf = if ways.0 { Side::Caller } else { Side::Callee };
-        set |= if hears_unseen(deaf) { flags::UNSEEN_MEDIA } else { flags::ONE_WAY };
+        let is_unseen = hears_unseen(deaf) || is_one_sided;
+        set |= if is_unseen { flags::UNSEEN_MEDIA } else { flags::ONE_WAY };
     }
     set
+}
+
+/// Messages of one side without any of the other's after which the other was not silent, but unseen.
+const ONE_SIDED_MESSAGES: usize = 3;
+
+/// Whether the mirror port shows one direction of the call only: it was answered, and all its
+/// messages came from one side.
+fn shows_one_side(call: &Call) -> bool {
+    let is_one_sided = call.sip_dscp.iter().any(Option::is_none);
+    is_one_sided && call.ladder.len() >= ONE_SIDED_MESSAGES
 }
 
 /// A side of the call as records have it.

@@ -1,35 +1,7 @@
-//! What is known of each encoding: its clock, how much audio its bytes hold, and what listeners
-//! make of it.
+//! What is known of each encoding: its name, its clock, how much audio its bytes hold.
 //!
-//! Names, clocks and frames are those of RFC 3551 and of each payload format's RFC. Impairment
-//! values are ITU-T's and no one else's; an encoding for which ITU-T published no *pair* of Ie
-//! and Bpl gets no score:
-//!
-//! | encoding | Ie | Bpl | source |
-//! | --- | --- | --- | --- |
-//! | G.711 | 0 | 25.1 | G.113 appendix I (05/2002), table I.4, with packet loss concealment |
-//! | G.729, G.729A, with or without annex B | 11 | 19.0 | the same, "G.729A + VAD" |
-//! | G.723.1 at 6.3 kbit/s | 15 | 16.1 | the same, "G.723.1 + VAD" |
-//! | GSM-EFR, AMR at 12.2 kbit/s | 5 | 10.0 | the same; the two are one codec (3GPP TS 26.071) |
-//! | AMR-WB at 12.65 kbit/s | 20 | 4.3 | G.113 (09/2024) appendix IV, tables IV.3 and IV.4 |
-//! | AMR-WB at 23.05 kbit/s | 8 | 4.6 | the same, wideband scale |
-//! | AMR-WB at 23.85 kbit/s | 10 | 4.9 | the same: worse than 23.05, as published |
-//!
-//! The recommendation itself is not at hand to everybody, so each value was compared with what others
-//! took from it: G.711, G.729 and G.723.1 with OPAL (`src/rtp/metrics.cxx`), AMR-WB with sipnab
-//! (its notes quote tables IV.3 and IV.4: these three modes and no others, for uniform loss), GSM-EFR
-//! with a third E-model that marks it "G.113 provisional value". All agree to the digit.
-//!
-//! G.711 has two values of Bpl: 25.1 with the concealment of its appendix I, 4.3 without any. The
-//! first is used, because every receiver of today conceals losses in some way.
-//!
-//! AMR-WB's values are those of listeners with both ears; for one ear no Bpl is published, and
-//! an Ie of the one does not go with a Bpl of the other.
-//!
-//! Ie alone is published for G.726, G.728, GSM-FR, G.723.1 at 5.3 kbit/s (appendix I), G.722,
-//! G.722.1 and the other modes of AMR-WB (appendix IV); that would rate only streams without
-//! any loss, and an average over those would flatter. For Opus, EVS (on the wideband scale),
-//! iLBC, Speex and the other modes of AMR nothing is published.
+//! Names, clocks and frames are those of RFC 3551 and of each payload format's RFC. What listeners
+//! make of an encoding is in [`super::impairment`].
 
 use core::num::NonZeroU32;
 
@@ -210,25 +182,6 @@ static TABLE: [Row; 88] = [
     other("flexfec-03", 90_000, Kind::Other),
 ];
 
-/// A pair of published impairment values and the scale they belong to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Impairment {
-    /// G.107.1's scale rather than G.107's.
-    pub wideband: bool,
-    /// Equipment impairment factor.
-    pub ie: f64,
-    /// Packet-loss robustness factor.
-    pub bpl: f64,
-}
-
-const fn narrowband(ie: f64, bpl: f64) -> Option<Impairment> {
-    Some(Impairment { wideband: false, ie, bpl })
-}
-
-const fn wideband(ie: f64, bpl: f64) -> Option<Impairment> {
-    Some(Impairment { wideband: true, ie, bpl })
-}
-
 impl Codec {
     /// Of a payload type of which nothing is known.
     pub const UNKNOWN: Self = Self {
@@ -326,40 +279,6 @@ impl Codec {
         (frames > 0 && payload_len.is_multiple_of(bytes) && !self.encrypted)
             .then(|| frames.saturating_mul(micros))
     }
-
-    /// The published values for packets of so many bytes and milliseconds; `None` where there
-    /// are none.
-    #[must_use]
-    pub fn impairment(&self, payload_len: u32, ptime: Option<u16>) -> Option<Impairment> {
-        match self.encoding_name() {
-            "PCMU" | "PCMA" => narrowband(0.0, 25.1),
-            "G729" => narrowband(11.0, 19.0),
-            // RFC 3551 §4.5.3: 24 bytes a frame of 30 ms at 6.3 kbit/s, 20 at 5.3.
-            "G723" if payload_len == 24 * frames(ptime, 30) => narrowband(15.0, 16.1),
-            "GSM-EFR" => narrowband(5.0, 10.0),
-            "AMR" if amr_bits(244, payload_len, frames(ptime, 20)) => narrowband(5.0, 10.0),
-            "AMR-WB" => match frames(ptime, 20) {
-                frames if amr_bits(253, payload_len, frames) => wideband(20.0, 4.3),
-                frames if amr_bits(461, payload_len, frames) => wideband(8.0, 4.6),
-                frames if amr_bits(477, payload_len, frames) => wideband(10.0, 4.9),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-}
-
-fn frames(ptime: Option<u16>, frame_ms: u16) -> u32 {
-    u32::from((ptime.unwrap_or(frame_ms) / frame_ms).max(1))
-}
-
-/// Whether a payload holds so many frames of so many bits, packed or octet-aligned (RFC 4867
-/// §4.3 and §4.4): a mode request of 4 or 8 bits, and for each frame 6 or 8 bits of contents
-/// table.
-const fn amr_bits(frame_bits: u32, payload_len: u32, frames: u32) -> bool {
-    let packed = (4 + frames * (6 + frame_bits)).div_ceil(8);
-    let aligned = 1 + frames * (1 + frame_bits.div_ceil(8));
-    payload_len == packed || payload_len == aligned
 }
 
 impl Name {
@@ -467,29 +386,5 @@ mod tests {
         assert_eq!(micros("G726-24", 60), Some(20_000));
         assert_eq!(micros("opus", 160), None);
         assert_eq!(Codec::from_name("PCMA").inside_srtp(true).payload_micros(170), None);
-    }
-
-    #[test]
-    fn amr_modes_are_told_by_their_size() {
-        let ie = |name, len, ptime| {
-            Codec::from_name(name).impairment(len, Some(ptime)).map(|impairment| impairment.ie)
-        };
-        assert_eq!(ie("AMR", 32, 20), Some(5.0), "12.2 kbit/s, packed");
-        assert_eq!(ie("AMR", 33, 20), Some(5.0), "12.2 kbit/s, octet-aligned");
-        assert_eq!(ie("AMR", 65, 40), Some(5.0), "two of them");
-        assert_eq!(ie("AMR", 22, 20), None, "7.95 kbit/s");
-        assert_eq!(ie("AMR-WB", 33, 20), Some(20.0));
-        assert_eq!(ie("AMR-WB", 60, 20), Some(8.0));
-        assert_eq!(ie("AMR-WB", 61, 20), Some(10.0));
-        assert_eq!(ie("AMR-WB", 18, 20), None, "6.6 kbit/s");
-        assert_eq!(ie("G723", 24, 30), Some(15.0));
-        assert_eq!(ie("G723", 20, 30), None);
-    }
-
-    #[test]
-    fn codecs_without_a_published_pair_have_none() {
-        for name in ["G722", "G726-32", "GSM", "opus", "EVS", "iLBC", "speex", "L16", "CN", ""] {
-            assert_eq!(Codec::from_name(name).impairment(160, Some(20)), None, "{name}");
-        }
     }
 }

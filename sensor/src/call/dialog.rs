@@ -18,6 +18,10 @@ use ringside_protocol::cdr::{EndedBy, Method};
 
 use crate::limits::{MAX_DIALOGS, MAX_TRANSACTIONS};
 
+mod signal;
+
+pub use signal::{Side, Signal};
+
 const SECOND: u64 = 1_000_000;
 
 /// How long an ended call is held for what still belongs to it (ACK, the answer to BYE, the last
@@ -32,69 +36,6 @@ pub const TIMER_B: u64 = 32 * SECOND;
 
 /// Timer C (RFC 3261 §16.6) and a minute: an INVITE that is only answered provisionally.
 pub const PROCEEDING_WAIT: u64 = 240 * SECOND;
-
-/// Which party of a call: the one that sent the first INVITE, or the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The From of the first INVITE.
-    Caller,
-    /// Its To.
-    Callee,
-}
-
-impl Side {
-    /// The other one.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Caller => Self::Callee,
-            Self::Callee => Self::Caller,
-        }
-    }
-}
-
-/// What a message means to the call that it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// An INVITE without a To tag.
-    Invite {
-        /// Hash of the topmost Via's branch.
-        branch: u64,
-        /// Its number.
-        cseq: u32,
-        /// It carries Authorization or Proxy-Authorization.
-        has_credentials: bool,
-    },
-    /// A response to INVITE.
-    Response {
-        /// Hash of the topmost Via's branch.
-        branch: u64,
-        /// The request's number.
-        cseq: u32,
-        /// Who sent the INVITE.
-        to_request_of: Side,
-        /// 100 to 699.
-        status_code: u16,
-        /// Hash of the To tag.
-        to_tag: Option<u64>,
-        /// It describes media.
-        has_sdp: bool,
-    },
-    /// CANCEL.
-    Cancel {
-        /// Hash of the topmost Via's branch: the INVITE's.
-        branch: u64,
-    },
-    /// BYE.
-    Bye {
-        /// Who hangs up.
-        side: Side,
-        /// Hash of the callee's tag in its dialog.
-        callee_tag: Option<u64>,
-    },
-    /// Anything else within the call.
-    Other(Method),
-}
 
 /// Where the call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +97,8 @@ pub struct Dialog {
     pub is_forked: bool,
     /// A challenge was answered with credentials.
     pub is_authenticated: bool,
+    /// Only an ACK says that it was answered.
+    is_assumed: bool,
 }
 
 /// Whether the response's phrase is the one to keep.
@@ -190,6 +133,7 @@ impl Dialog {
             status_code: None,
             is_forked: false,
             is_authenticated: false,
+            is_assumed: false,
         }
     }
 
@@ -209,6 +153,18 @@ impl Dialog {
     #[must_use]
     pub const fn is_in_progress(&self) -> bool {
         !matches!(self.state, State::Refused | State::Ended)
+    }
+
+    /// Whether nobody was seen to answer: anybody can send an INVITE, and an ACK to it.
+    #[must_use]
+    pub const fn is_unanswered(&self) -> bool {
+        self.is_assumed || matches!(self.state, State::Calling | State::Proceeding)
+    }
+
+    /// Whether somebody was seen to answer it.
+    #[must_use]
+    pub const fn has_answer(&self) -> bool {
+        self.answered.is_some() && !self.is_assumed
     }
 
     /// When [`Dialog::handle_deadline`] wants to be asked; of a confirmed call its table decides.
@@ -242,6 +198,10 @@ impl Dialog {
                     200..300 => self.handle_success(branch, status_code, now),
                     _ => self.handle_failure(branch, status_code, now),
                 }
+            }
+            Signal::Ack { branch, cseq, side } => {
+                self.handle_ack(branch, cseq, side, now);
+                Effect::None
             }
             Signal::Cancel { branch } => {
                 self.handle_cancel(branch, now);
@@ -300,6 +260,7 @@ impl Dialog {
 
     fn handle_success(&mut self, branch: u64, status_code: u16, now: u64) -> Effect {
         self.first_response.get_or_insert(now);
+        self.is_assumed = false;
         self.mark_final(branch);
         if self.state == State::Ended {
             return Effect::None;
@@ -349,6 +310,19 @@ impl Dialog {
             self.confirm(now);
         }
         Effect::None
+    }
+
+    /// An ACK with a branch of its own acknowledges a 2xx (RFC 3261 §17.1.1.3). If that was not seen,
+    /// because a mirror port shows one direction or lost it, the call was answered all the same.
+    fn handle_ack(&mut self, branch: u64, cseq: u32, side: Side, now: u64) {
+        let is_of_invite = self.transactions.iter().any(|known| known.branch == branch);
+        let is_waiting = matches!(self.state, State::Calling | State::Proceeding);
+        if is_waiting && side == Side::Caller && self.invite_cseq == Some(cseq) && !is_of_invite {
+            self.answered.get_or_insert(now);
+            self.state = State::Confirmed;
+            self.is_assumed = true;
+        }
+        self.handle_other(Method::Ack, now);
     }
 
     fn handle_cancel(&mut self, branch: u64, now: u64) {
@@ -432,183 +406,4 @@ const fn may_be_tried_again(status_code: u16) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const S: u64 = SECOND;
-
-    fn invite(branch: u64, cseq: u32) -> Signal {
-        Signal::Invite { branch, cseq, has_credentials: false }
-    }
-
-    fn response(branch: u64, status_code: u16) -> Signal {
-        Signal::Response {
-            branch,
-            cseq: 1,
-            to_request_of: Side::Caller,
-            status_code,
-            to_tag: Some(u64::from(status_code > 100) * 7),
-            has_sdp: false,
-        }
-    }
-
-    fn bye(side: Side) -> Signal {
-        Signal::Bye { side, callee_tag: Some(7) }
-    }
-
-    /// A call whose INVITE (branch 1, CSeq 1) was sent at 1 s.
-    fn calling() -> Dialog {
-        let mut dialog = Dialog::new(S, 15 * S);
-        dialog.handle(invite(1, 1), S);
-        dialog
-    }
-
-    fn after(signals: &[(Signal, u64)]) -> Dialog {
-        let mut dialog = calling();
-        for &(signal, at) in signals {
-            dialog.handle(signal, at);
-        }
-        dialog
-    }
-
-    #[test]
-    fn an_answered_call_ends_with_its_bye() {
-        let dialog = after(&[
-            (response(1, 100), 2 * S),
-            (response(1, 180), 3 * S),
-            (response(1, 200), 5 * S),
-            (bye(Side::Callee), 9 * S),
-            (bye(Side::Callee), 10 * S),
-        ]);
-        assert_eq!(dialog.first_response, Some(3 * S));
-        assert_eq!(dialog.ringing, Some(3 * S));
-        assert_eq!(dialog.answered, Some(5 * S));
-        assert_eq!(dialog.status_code, Some(200));
-        assert_eq!(dialog.ended, Some((9 * S, EndedBy::Callee)));
-        assert_eq!((dialog.state(), dialog.deadline()), (State::Ended, 9 * S + LINGER));
-    }
-
-    #[test]
-    fn a_challenge_waits_for_credentials_and_one_call_goes_on() {
-        let mut dialog = after(&[(response(1, 401), 2 * S)]);
-        assert_eq!((dialog.state(), dialog.deadline()), (State::Refused, 2 * S + RETRY_WAIT));
-        dialog.handle(Signal::Invite { branch: 2, cseq: 2, has_credentials: true }, 3 * S);
-        assert_eq!(dialog.state(), State::Calling);
-        assert_eq!((dialog.start, dialog.ended, dialog.status_code), (Some(S), None, None));
-        assert!(dialog.is_authenticated);
-    }
-
-    #[test]
-    fn a_rejection_ends_the_call_after_its_ack() {
-        let dialog = after(&[(response(1, 486), 2 * S)]);
-        assert_eq!(dialog.ended, Some((2 * S, EndedBy::Rejected)));
-        assert_eq!(dialog.deadline(), 2 * S + LINGER);
-    }
-
-    #[test]
-    fn a_cancelled_call_is_cancelled_and_not_rejected() {
-        let dialog = after(&[
-            (response(1, 180), 2 * S),
-            (Signal::Cancel { branch: 1 }, 3 * S),
-            (response(1, 487), 4 * S),
-        ]);
-        assert_eq!(dialog.ended, Some((4 * S, EndedBy::Cancelled)));
-        assert_eq!(dialog.status_code, Some(487));
-    }
-
-    #[test]
-    fn a_cancel_that_crosses_the_answer_changes_nothing() {
-        let dialog = after(&[(Signal::Cancel { branch: 1 }, 2 * S), (response(1, 200), 3 * S)]);
-        assert_eq!((dialog.state(), dialog.ended), (State::Confirmed, None));
-    }
-
-    #[test]
-    fn a_busy_branch_of_a_fork_ends_nothing_while_another_rings() {
-        let dialog = after(&[
-            (invite(2, 1), S),
-            (invite(3, 1), S),
-            (response(2, 486), 2 * S),
-            (response(3, 180), 2 * S),
-        ]);
-        assert_eq!((dialog.state(), dialog.ended), (State::Proceeding, None));
-        let dialog = after(&[
-            (invite(2, 1), S),
-            (response(2, 486), 2 * S),
-            (response(1, 200), 3 * S),
-            (Signal::Cancel { branch: 3 }, 3 * S),
-            (response(3, 487), 4 * S),
-        ]);
-        assert_eq!((dialog.state(), dialog.status_code), (State::Confirmed, Some(200)));
-    }
-
-    #[test]
-    fn a_tap_that_sees_only_the_branches_of_a_fork_waits_for_all_of_them() {
-        let mut dialog = after(&[(invite(2, 1), S), (response(2, 486), 2 * S)]);
-        assert!(dialog.is_in_progress());
-        dialog.handle(response(1, 480), 3 * S);
-        assert_eq!(dialog.ended, Some((3 * S, EndedBy::Rejected)));
-        assert_eq!(dialog.status_code, Some(480));
-    }
-
-    #[test]
-    fn hanging_up_one_of_two_answers_leaves_the_other() {
-        let answer = |tag| Signal::Response {
-            branch: 1,
-            cseq: 1,
-            to_request_of: Side::Caller,
-            status_code: 200,
-            to_tag: Some(tag),
-            has_sdp: true,
-        };
-        let hang_up = |tag| Signal::Bye { side: Side::Caller, callee_tag: Some(tag) };
-        let mut dialog = after(&[(answer(1), 2 * S), (answer(2), 2 * S), (hang_up(2), 3 * S)]);
-        assert!(dialog.is_forked);
-        assert_eq!(dialog.state(), State::Confirmed);
-        dialog.handle(hang_up(1), 4 * S);
-        assert_eq!(dialog.ended, Some((4 * S, EndedBy::Caller)));
-    }
-
-    #[test]
-    fn a_refused_re_invite_does_not_end_the_call() {
-        let refused = Signal::Response {
-            branch: 9,
-            cseq: 2,
-            to_request_of: Side::Caller,
-            status_code: 491,
-            to_tag: Some(7),
-            has_sdp: false,
-        };
-        let glare = Signal::Response {
-            branch: 8,
-            cseq: 1,
-            to_request_of: Side::Callee,
-            status_code: 491,
-            to_tag: Some(5),
-            has_sdp: false,
-        };
-        let dialog = after(&[(response(1, 200), 2 * S), (refused, 3 * S), (glare, 3 * S)]);
-        assert_eq!((dialog.state(), dialog.status_code), (State::Confirmed, Some(200)));
-    }
-
-    #[test]
-    fn nobody_answers_in_time_and_ringing_lasts_as_long_as_timer_c() {
-        assert_eq!(calling().deadline(), 16 * S);
-        let mut dialog = after(&[(response(1, 100), 2 * S)]);
-        assert_eq!(dialog.deadline(), 2 * S + PROCEEDING_WAIT);
-        dialog.handle_deadline(2 * S);
-        assert_eq!(dialog.ended, Some((2 * S, EndedBy::Timeout)));
-    }
-
-    #[test]
-    fn a_call_that_began_before_the_capture_has_no_start() {
-        let mut dialog = Dialog::new(S, 15 * S);
-        dialog.handle(Signal::Other(Method::Ack), S);
-        assert_eq!((dialog.state(), dialog.start), (State::Confirmed, None));
-        let mut dialog = Dialog::new(S, 15 * S);
-        dialog.handle(response(1, 200), S);
-        assert_eq!((dialog.start, dialog.answered), (None, Some(S)));
-        let mut dialog = Dialog::new(S, 15 * S);
-        dialog.handle(bye(Side::Caller), S);
-        assert_eq!(dialog.ended, Some((S, EndedBy::Caller)));
-    }
-}
+mod tests;

@@ -227,6 +227,7 @@ impl Call {
                     has_credentials: message.header(HeaderName::Authorization).is_some()
                         || message.header(HeaderName::ProxyAuthorization).is_some(),
                 },
+                Method::Ack => Signal::Ack { branch, cseq: cseq.number, side },
                 Method::Cancel => Signal::Cancel { branch },
                 Method::Bye => {
                     let callee = match side {

@@ -10,7 +10,7 @@
 //! whatever they are; nothing that the sensor sends says which ones did.
 
 use core::hash::{BuildHasher, Hasher};
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use siphasher::sip::SipHasher13;
 
@@ -64,15 +64,20 @@ impl Keyed {
     pub fn flow(&self, src: SocketAddr, dst: SocketAddr, ssrc: u32) -> u64 {
         let ports = u32::from(src.port()) << 16 | u32::from(dst.port());
         match (src.ip(), dst.ip()) {
-            (IpAddr::V4(src), IpAddr::V4(dst)) => {
-                self.multilinear([src.to_bits(), dst.to_bits(), ports, ssrc])
-            }
+            (IpAddr::V4(src), IpAddr::V4(dst)) => self.flow_v4(src, dst, ports, ssrc),
             (src, dst) => {
                 let [a, b, c, d] = quarters(as_v6(src));
                 let [e, f, g, h] = quarters(as_v6(dst));
                 self.multilinear([a, b, c, d, e, f, g, h, ports, ssrc])
             }
         }
+    }
+
+    /// The same over IPv4; `ports` is the source port above the destination port.
+    #[must_use]
+    #[inline]
+    pub fn flow_v4(&self, src: Ipv4Addr, dst: Ipv4Addr, ports: u32, ssrc: u32) -> u64 {
+        self.multilinear([src.to_bits(), dst.to_bits(), ports, ssrc])
     }
 
     /// The upper half of `N·k₀ + Σ kᵢ₊₁·wᵢ` modulo 2⁶⁴, spread over 64 bits. The length `N` keeps

@@ -63,6 +63,18 @@ pub struct Added {
 }
 
 impl Ladder {
+    /// Messages kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
     /// Adds a message; `hash` is keyed.
     pub fn add(
         &mut self,

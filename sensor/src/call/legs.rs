@@ -5,10 +5,12 @@
 //! 1. `Session-ID` (RFC 7989): the UUID of the one who calls, which every hop keeps;
 //! 2. a header that names the Call-ID of the leg before (`X-CID` unless configured otherwise);
 //! 3. `Replaces` (RFC 3891), in INVITE or in the Refer-To of a REFER: the call that is transferred;
-//! 4. number and time: an INVITE that leaves the address at which another, to the same number, has
+//! 4. media: an INVITE that offers the very address for media that another offered within
+//!    [`JOIN_WITHIN`]: what stands between signals only;
+//! 5. number and time: an INVITE that leaves the address at which another, to the same number, has
 //!    arrived within [`JOIN_WITHIN`].
 //!
-//! Of 2 to 4 the key is the Call-ID of the first leg.
+//! Of 2 to 5 the key is the Call-ID of the first leg.
 
 use core::net::IpAddr;
 
@@ -120,8 +122,21 @@ struct Invite {
     at: u64,
     caller: u64,
     callee: u64,
+    /// Where the caller receives media: a slot of [`super::places::Places`].
+    media: Option<Slot>,
     came_from: IpAddr,
     arrived_at: IpAddr,
+}
+
+/// A call that another may be the next leg of, and what tells so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Near {
+    /// Its slot.
+    pub slot: Slot,
+    /// Its number: whether the slot still holds it.
+    pub number: u64,
+    /// Media, or number and time.
+    pub source: LegSource,
 }
 
 /// The newest [`MAX_RECENT_INVITES`]; the oldest leaves.
@@ -131,38 +146,54 @@ pub struct RecentInvites {
 }
 
 impl RecentInvites {
-    /// Notes the INVITE of call `number` in `slot`, and finds the call that it may be the next leg
-    /// of: its slot and number. Of several to the same number the newest; where only the calling
-    /// number is the same, the only one.
+    /// Notes the INVITE of call `number` in `slot`, whose caller receives at `media`, and finds the
+    /// call that it may be the next leg of: the newest that receives there; else, of several to the
+    /// same number, the newest; where only the calling number is the same, the only one.
     pub fn note(
         &mut self,
         (slot, number): (Slot, u64),
+        media: Option<Slot>,
         message: &Message<'_>,
         datagram: &Datagram<'_>,
         keyed: &Keyed,
-    ) -> Option<(Slot, u64)> {
+    ) -> Option<Near> {
         let invite = Invite {
             slot,
             number,
             at: datagram.at.as_micros(),
             caller: party(message.from().uri, keyed),
             callee: party(message.to().uri, keyed),
+            media,
             came_from: datagram.src.ip(),
             arrived_at: datagram.dst.ip(),
         };
+        let is_recent = |known: &&Invite| invite.at.saturating_sub(known.at) <= JOIN_WITHIN;
         let may_join = |known: &&Invite| {
             // What one address sends to itself, or sends twice, is no next leg.
             known.arrived_at == datagram.src.ip()
                 && known.came_from != datagram.src.ip()
-                && invite.at.saturating_sub(known.at) <= JOIN_WITHIN
+                && is_recent(known)
         };
+        // Private addresses are not unique: one more thing has to agree.
+        let same_media = self.invites.iter().rfind(|known| {
+            let is_same_party = known.caller == invite.caller || known.callee == invite.callee;
+            media.is_some()
+                && known.media == media
+                && known.came_from != datagram.src.ip()
+                && (is_same_party || known.arrived_at == datagram.src.ip())
+                && is_recent(known)
+        });
         let candidates = || self.invites.iter().filter(may_join);
         let same_callee = candidates().rfind(|known| known.callee == invite.callee);
         let same_caller = || {
             let mut calling = candidates().filter(|known| known.caller == invite.caller);
             calling.next().filter(|_| calling.next().is_none())
         };
-        let found = same_callee.or_else(same_caller).map(|known| (known.slot, known.number));
+        let of = |known: &Invite, source| Near { slot: known.slot, number: known.number, source };
+        let by_number = same_callee.or_else(same_caller);
+        let found = same_media
+            .map(|known| of(known, LegSource::Media))
+            .or_else(|| by_number.map(|known| of(known, LegSource::NumberAndTime)));
         if self.invites.is_full() {
             self.invites.pop_front();
         }

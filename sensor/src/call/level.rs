@@ -81,6 +81,13 @@ impl Level {
         }
     }
 
+    /// Reads a part of it; see [`super::flows::Flows::touch`].
+    #[inline]
+    #[must_use]
+    pub const fn touch(&self) -> u32 {
+        self.packets
+    }
+
     /// Whether packets flowed and no one of them was louder than [`SILENCE_DBM0`]. `None` for
     /// fewer than [`SILENCE_MIN_PACKETS`].
     #[must_use]

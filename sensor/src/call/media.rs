@@ -13,7 +13,7 @@ use ringside_protocol::counters::Counter;
 
 use super::codec::{Codec, Kind};
 use super::dialog::Side;
-use super::flows::{Flow, Found};
+use super::flows::{Flow, Found, TOUCHED};
 use super::offer::Receiver;
 use super::places::{Claim, Claims};
 use super::slab::Slot;
@@ -21,7 +21,7 @@ use super::strays::STRAY_IDLE;
 use super::stream::{Arrival, MIN_SCORED_PACKETS};
 use super::table::CallTable;
 use crate::counters::Counters;
-use crate::decode::Datagram;
+use crate::decode::{self, Datagram};
 use crate::wire::rtcp;
 use crate::wire::rtp::{self, Packet, TelephoneEvent};
 
@@ -72,6 +72,16 @@ impl CallTable {
                 .begin_stream(&arrival, datagram, counters)
                 .map_or(Belongs::Nowhere, Belongs::Stream),
         }
+    }
+
+    /// Brings the streams of packets that come next into the processor's cache.
+    #[inline]
+    pub fn prepare(&self, flows: &[decode::media::Flow]) {
+        let mut hashes = [0; TOUCHED];
+        for (hash, flow) in hashes.iter_mut().zip(flows) {
+            *hash = self.keyed.flow_v4(flow.src, flow.dst, flow.ports, flow.ssrc);
+        }
+        self.flows.touch(&hashes[..flows.len().min(TOUCHED)]);
     }
 
     #[inline]
@@ -312,7 +322,7 @@ impl CallTable {
                     let flow = self.flows.get(slot);
                     flow.is_some_and(|flow| flow.calls.contains(&(claim.call, sender)))
                 });
-                let is_answered = call.dialog.answered.is_some();
+                let is_answered = call.dialog.has_answer();
                 (call.dialog.is_in_progress(), !has_stream, is_answered)
             })
         };

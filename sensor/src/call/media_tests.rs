@@ -316,6 +316,41 @@ fn a_side_that_reports_what_the_sensor_does_not_see_is_not_deaf() {
     assert_eq!(flags_after(Some((b, a, 1, 150))), flags::ONE_WAY, "of the stream that is seen");
 }
 
+/// The caller's messages alone, as a mirror port of one direction shows them.
+fn one_direction(lab: &mut Lab) -> &mut Lab {
+    let ack = message("ACK sip:b@example.net SIP/2.0", "c", "1 ACK", ";tag=b", "");
+    lab.invite("c", 4000).send(A, B, &ack.replace("z9hG4bK1ACK", "z9hG4bKother"))
+}
+
+#[test]
+fn a_mirror_that_shows_one_direction_is_told_from_one_way_audio_without_rtcp() {
+    let mut lab = Lab::new();
+    one_direction(&mut lab);
+    for number in 0..150 {
+        lab.media((A_MEDIA, B_MEDIA), 8, 1, number);
+    }
+    let record = lab.end("c");
+    assert_eq!(record.flags & (flags::ONE_WAY | flags::NO_MEDIA), 0);
+    assert!(record.has(flags::UNSEEN_MEDIA), "{:x}", record.flags);
+    assert_eq!(record.sip_dscp, [Some(0), None]);
+    assert!(record.answered.is_some() && record.status.is_none());
+    one_direction(lab.pass(40 * SECOND)).pass(3 * SECOND);
+    assert!(lab.end("c").has(flags::UNSEEN_MEDIA), "no media at all");
+    let body = sdp(2, 6000);
+    let answer = message("SIP/2.0 200 OK", "c", "1 INVITE", ";tag=b", &body);
+    let bye = message("BYE sip:a@example.net SIP/2.0", "c", "9 BYE", "", "")
+        .replace("From: \"Ann\" <sip:a@example.net>;tag=a", "From: <sip:b@example.net>;tag=b")
+        .replace("To: <sip:b@example.net>", "To: <sip:a@example.net>;tag=a");
+    let ringing = message("SIP/2.0 180 Ringing", "c", "1 INVITE", ";tag=b", "");
+    lab.pass(40 * SECOND).send(B, A, &ringing).send(B, A, &answer);
+    for number in 0..150 {
+        lab.media((B_MEDIA, A_MEDIA), 8, 2, number);
+    }
+    lab.send(B, A, &bye).pass(SECOND);
+    let record = lab.only_record();
+    assert!(record.has(flags::UNSEEN_MEDIA | flags::JOINED_LATE), "the other direction");
+}
+
 #[test]
 fn an_answered_call_of_which_only_rtcp_shows_is_not_without_media() {
     let mut lab = Lab::new();

@@ -3,7 +3,7 @@
 use embassy_time::{Duration, Instant};
 use ringside_protocol::cdr::{INTERVAL_SECONDS, Interval};
 
-use super::codec::Impairment;
+use super::impairment::Impairment;
 use super::interval::{Chain, IntervalPool};
 use super::playout::Buffer;
 use super::quality::{Heard, score};
@@ -90,6 +90,12 @@ impl Meter {
                 self.seconds *= 2;
             }
         }
+    }
+
+    /// Reads a part of it; see [`super::flows::Flows::touch`].
+    #[inline]
+    pub(super) const fn touch(&self) -> u32 {
+        self.packets
     }
 
     #[inline]

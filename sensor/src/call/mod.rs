@@ -12,12 +12,14 @@ pub mod dtmf;
 pub mod entry;
 pub mod flows;
 pub mod hash;
+pub mod impairment;
 pub mod interval;
 pub mod jitter;
 pub mod ladder;
 pub mod legs;
 pub mod level;
 mod live;
+mod marking;
 mod media;
 #[cfg(test)]
 mod media_tests;

@@ -235,6 +235,13 @@ impl Buffer {
         self.depth = target.max(self.depth - (self.depth - target) / CLOSING);
     }
 
+    /// Reads a part of it; see [`super::flows::Flows::touch`].
+    #[inline]
+    #[must_use]
+    pub const fn touch(&self) -> u32 {
+        self.played
+    }
+
     /// The stream's highest number moved up; the packet that did it was played or not.
     #[inline]
     pub fn advance(&mut self, step: u32, played: bool) {

@@ -1,17 +1,22 @@
 //! From a stream's figures to an opinion: the E-model.
 //!
 //! Narrowband: ITU-T G.107 (06/2015), all of its formulas over [`Parameters`]. Wideband: ITU-T
-//! G.107.1 (06/2019). Everything goes through `libm` and basic IEEE operations, so that the
-//! results are the same on every architecture.
+//! G.107.1 (06/2019). Fullband: ITU-T G.107.2 (03/2023). Everything goes through `libm` and basic
+//! IEEE operations, so that the results are the same on every architecture.
+//!
+//! A MOS of one scale is no MOS of another: 4.5 is the best line that each bandwidth allows.
 
 use libm::{exp, fabs, log2, log10, pow, round, sqrt};
 use ringside_protocol::cdr::Score;
 
-use super::codec::Impairment;
+use super::impairment::{Band, Impairment};
 use super::playout::Buffer;
 
 /// R of a wideband connection without impairments (G.107.1 §7.7).
 pub const R_WIDEBAND: f64 = 129.0;
+
+/// R of a fullband connection without impairments (G.107.2 §7.7).
+pub const R_FULLBAND: f64 = 148.0;
 
 /// Input of the E-model, with the symbols and units of G.107 table 2.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -168,25 +173,32 @@ const MAX_BURST_R: f64 = 8.0;
 /// The opinion of a listener; the delay is the buffer's and half a round trip, if one is known.
 #[must_use]
 pub fn score(impairment: Impairment, heard: &Heard, round_trip_us: Option<u32>) -> Score {
-    let Impairment { wideband, ie, bpl } = impairment;
+    let Impairment { band, ie, bpl, .. } = impairment;
     let ppl = 100.0 * heard.loss();
     let burst_r = burst_ratio(heard).unwrap_or(1.0).clamp(1.0, MAX_BURST_R);
     let ta = heard.mean_wait() + round_trip_us.map_or(0.0, |us| f64::from(us) / 2000.0);
-    let (r, mos) = if wideband {
-        let r = wideband_rating(ie, bpl, ppl, burst_r, ta);
-        (r, mos_cqe_wideband(r))
-    } else {
-        let r = transmission_rating(&Parameters {
-            ie,
-            bpl,
-            ppl,
-            burst_r,
-            ta,
-            t: ta,
-            tr: 2.0 * ta,
-            ..Parameters::default()
-        });
-        (r, mos_cqe(r))
+    let (r, mos) = match band {
+        Band::Narrow => {
+            let r = transmission_rating(&Parameters {
+                ie,
+                bpl,
+                ppl,
+                burst_r,
+                ta,
+                t: ta,
+                tr: 2.0 * ta,
+                ..Parameters::default()
+            });
+            (r, mos_cqe(r))
+        }
+        Band::Wide => {
+            let r = wideband_rating(ie, bpl, ppl, burst_r, ta);
+            (r, mos_cqe_wideband(r))
+        }
+        Band::Full => {
+            let r = fullband_rating(ie, bpl, ppl, burst_r, ta);
+            (r, mos_cqe_fullband(r))
+        }
     };
     Score { mos: rounded_u16(mos * 100.0), r: rounded_u16(r * 10.0), discarded: heard.discarded }
 }
@@ -221,17 +233,25 @@ pub fn transmission_rating(p: &Parameters) -> f64 {
     let no = noise(p);
     let ro = 15.0 - 1.5 * (p.slr + no);
     let ist = sidetone(p);
-    let ie_eff = effective_impairment(p.ie, p.bpl, p.ppl, p.burst_r);
+    let ie_eff = effective_impairment(WORST, p.ie, p.bpl, p.ppl, p.burst_r);
     ro - simultaneous(p, no, ro, ist) - delay_impairment(p, no, ro, ist) - ie_eff + p.a
 }
 
 /// R of a wideband connection (G.107.1 §7.1): the impairments of codec, loss and pure delay.
 ///
 /// G.107.1's echo terms (equations 7-5 to 7-12) are left out: they rest on the telephones' echo
-/// loss, which nobody on the wire can see, and cost about 1 on a scale of 129 for its default.
+/// loss, which nobody on the wire can see, and cost about 1 on a scale of 129 for its default. Its
+/// Ie,eff knows random loss only; BurstR enters as it does in G.107.
 #[must_use]
 pub fn wideband_rating(ie_wb: f64, bpl: f64, ppl: f64, burst_r: f64, ta: f64) -> f64 {
-    R_WIDEBAND - 1.29 * absolute_delay(ta) - effective_impairment(ie_wb, bpl, ppl, burst_r)
+    R_WIDEBAND - 1.29 * absolute_delay(ta) - effective_impairment(WORST, ie_wb, bpl, ppl, burst_r)
+}
+
+/// R of a fullband connection (G.107.2 §7.1): codec, loss and pure delay; BurstR as above.
+#[must_use]
+pub fn fullband_rating(ie_fb: f64, bpl: f64, ppl: f64, burst_r: f64, ta: f64) -> f64 {
+    let ie_eff = effective_impairment(WORST_FULLBAND, ie_fb, bpl, ppl, burst_r);
+    R_FULLBAND - 1.48 * absolute_delay(ta) - ie_eff
 }
 
 /// Mean opinion score (conversational quality, estimated) for a narrowband R (G.107 annex B).
@@ -251,6 +271,12 @@ pub fn mos_cqe(r: f64) -> f64 {
 #[must_use]
 pub fn mos_cqe_wideband(r: f64) -> f64 {
     mos_cqe(r / 1.29)
+}
+
+/// The same for a fullband R (G.107.2 annex A).
+#[must_use]
+pub fn mos_cqe_fullband(r: f64) -> f64 {
+    mos_cqe(r / 1.48)
 }
 
 /// No, the sum of all noise at the 0 dBr point, dBm0p (G.107 §7.2).
@@ -328,7 +354,7 @@ fn listener_echo(p: &Parameters, ro: f64) -> f64 {
 }
 
 /// Idd: too long a delay even without echo; the default delay sensitivity (sT 1, mT 100 ms).
-/// G.107.1 (7-13) has it too, times 1.29.
+/// G.107.1 (7-13) has it too, times 1.29, and G.107.2, times 1.48.
 fn absolute_delay(ta: f64) -> f64 {
     if ta <= 100.0 {
         return 0.0;
@@ -337,9 +363,15 @@ fn absolute_delay(ta: f64) -> f64 {
     25.0 * (soft_max(x, 6.0) - 3.0 * soft_max(x / 3.0, 6.0) + 2.0)
 }
 
-/// Ie,eff: codec and packet loss (G.107 §7.5, G.107.1 §7.5; 95 in both).
-fn effective_impairment(ie: f64, bpl: f64, ppl: f64, burst_r: f64) -> f64 {
-    ie + (95.0 - ie) * ppl / (ppl / burst_r + bpl)
+/// What remains of nothing but losses (G.107 §7.5, G.107.1 §7.5).
+const WORST: f64 = 95.0;
+
+/// The same (G.107.2 §7.5).
+const WORST_FULLBAND: f64 = 132.0;
+
+/// Ie,eff: codec and packet loss.
+fn effective_impairment(worst: f64, ie: f64, bpl: f64, ppl: f64, burst_r: f64) -> f64 {
+    ie + (worst - ie) * ppl / (ppl / burst_r + bpl)
 }
 
 #[cfg(test)]
@@ -416,6 +448,21 @@ mod tests {
         let r = wideband_rating(20.0, 4.3, 2.0, 1.0, 0.0);
         assert_near(r, 129.0 - 20.0 - 150.0 / 6.3, 1e-9);
         assert_near(mos_cqe_wideband(r), 3.406, 0.001);
+    }
+
+    /// The default that rtpengine and wire-avs take for Opus (Ie 10.2, Bpl 4.3), by their formula:
+    /// `(148 - 1.48 * Idd - (10.2 + 121.8 * Ppl / (Ppl + 4.3))) / 1.48`.
+    #[test]
+    fn fullband_starts_at_148() {
+        assert_near(mos_cqe_fullband(fullband_rating(0.0, 4.3, 0.0, 1.0, 0.0)), 4.5, 1e-9);
+        let r = fullband_rating(10.2, 4.3, 1.0, 1.0, 0.0);
+        assert_near(r, 148.0 - 10.2 - 121.8 / 5.3, 1e-9);
+        assert_near(mos_cqe_fullband(r), 3.9294, 0.0005);
+        let late = fullband_rating(10.2, 4.3, 1.0, 1.0, 400.0);
+        assert_near(r - late, 1.48 * absolute_delay(400.0), 1e-9);
+        // EVS 24.4 kbit/s (G.113 appendix V: 7.2, 11.4) with 3 % random loss.
+        let r = fullband_rating(7.2, 11.4, 3.0, 1.0, 0.0);
+        assert_near(r, 148.0 - 7.2 - 124.8 * 3.0 / 14.4, 1e-9);
     }
 
     /// The delay's whole cost by default telephones, against the straight lines that Cole and

@@ -13,6 +13,10 @@ use crate::limits::MAX_CALLS;
 /// A call with a packet within this time talks and stays, microseconds.
 pub const IDLE_FROM: u64 = 10_000_000;
 
+/// The same for one of which no media was ever seen, or that is on hold: where a mirror port shows
+/// SIP only, nobody hears from a call between its ACK and its BYE.
+pub const UNHEARD_IDLE_FROM: u64 = 300_000_000;
+
 /// Between two searches for an idle call, microseconds: under a flood of INVITEs each would look
 /// at every call.
 const SEARCH_EVERY: u64 = 100_000;
@@ -98,23 +102,27 @@ impl Room {
             return None;
         }
         self.search_at = now + SEARCH_EVERY;
-        let last_at = |call: &Call| {
-            let streams = call.streams.iter().filter_map(|&stream| flows.get(stream));
-            let last_media = streams.map(|flow| flow.stream.last_at().as_micros()).max();
-            call.dialog.last_at.max(last_media.unwrap_or(0))
-        };
         calls
             .iter()
             .filter(|(_, call)| call.dialog.is_in_progress())
-            .map(|(slot, call)| (last_at(call), call.number, slot))
+            .map(|(slot, call)| (idle_from(call, flows), call.number, slot))
             .min()
-            .filter(|&(last_at, ..)| last_at + IDLE_FROM <= now)
+            .filter(|&(idle_from, ..)| idle_from <= now)
             .map(|(.., slot)| (slot, Counter::EvictedIdle))
     }
 }
 
-fn is_unanswered(call: &Call) -> bool {
-    matches!(call.dialog.state(), State::Calling | State::Proceeding)
+/// From when on a call counts as idle unless something more comes.
+fn idle_from(call: &Call, flows: &Flows) -> u64 {
+    let streams = call.streams.iter().filter_map(|&stream| flows.get(stream));
+    let last_media = streams.map(|flow| flow.stream.last_at().as_micros()).max();
+    let is_unheard = last_media.is_none() || call.media.is_held();
+    let patience = if is_unheard { UNHEARD_IDLE_FROM } else { IDLE_FROM };
+    call.dialog.last_at.max(last_media.unwrap_or(0)) + patience
+}
+
+const fn is_unanswered(call: &Call) -> bool {
+    call.dialog.is_unanswered()
 }
 
 fn push(queue: &mut VecDeque<(Slot, u64)>, slot: Slot, number: u64) {

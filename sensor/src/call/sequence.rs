@@ -58,6 +58,13 @@ impl Sequence {
         sequence
     }
 
+    /// Reads a part of it; see [`super::flows::Flows::touch`].
+    #[inline]
+    #[must_use]
+    pub fn touch(&self) -> u32 {
+        self.highest ^ u32::from(self.came[0] == 0)
+    }
+
     /// Whether [`MAX_NUMBERS`] are used up.
     #[must_use]
     #[inline]

@@ -137,6 +137,13 @@ impl Index {
         }
     }
 
+    /// The slot in the very cell where a hash wants to be, whosever it is: most often the right one.
+    #[must_use]
+    #[inline]
+    pub fn guess(&self, hash: u64) -> Option<Slot> {
+        self.cells[self.position(cell(0, hash).home)].slot.checked_sub(1)
+    }
+
     /// Adds a slot; the caller has made sure that it is not there.
     pub fn insert(&mut self, hash: u64, slot: Slot) {
         let new = cell(slot + 1, hash);

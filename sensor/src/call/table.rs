@@ -12,7 +12,7 @@ use super::dialog::State;
 use super::entry::{Call, is_initial_invite, shows_a_call};
 use super::flows::Flows;
 use super::hash::Keyed;
-use super::legs::{self, Legs, RecentInvites, Said};
+use super::legs::{self, Legs, Near, RecentInvites, Said};
 use super::offer::{Receiver, Role};
 use super::places::{Claim, Claimed, Places};
 use super::room::Room;
@@ -175,11 +175,11 @@ impl CallTable {
             (false, false) if known.is_none() => self.room.note_ended(slot, call.number),
             _ => {}
         }
-        if is_new_message && message.is_request() {
-            self.join_legs(slot, known.is_none(), message, datagram);
-        }
         if is_new_message && let Some(sdp) = message.sdp() {
             self.describe(slot, sdp, message, counters);
+        }
+        if is_new_message && message.is_request() {
+            self.join_legs(slot, known.is_none(), message, datagram);
         }
         self.schedule(slot);
         Some(slot)
@@ -203,7 +203,11 @@ impl CallTable {
         let hash = self.keyed.parts(&[report.call_id]);
         let slot = self.find(hash, report.call_id);
         let Some(call) = slot.and_then(|slot| self.calls.get_mut(slot)) else {
-            return counters.add(Counter::QualityReportsUnclaimed);
+            let was_there = self.tombstones.invite_cseq(hash, now.as_micros()).is_some();
+            return counters.add(match was_there {
+                true => Counter::QualityReportsLate,
+                false => Counter::QualityReportsUnclaimed,
+            });
         };
         counters.add(Counter::QualityReports);
         call.keep_report(report, now.as_micros());
@@ -318,8 +322,10 @@ impl CallTable {
         if !is_first || !is_initial_invite(message) {
             return;
         }
-        let number = self.calls.get(slot).map_or(0, |call| call.number);
-        let near = self.recent.note((slot, number), message, datagram, &self.keyed);
+        let Some(call) = self.calls.get(slot) else { return };
+        let number = call.number;
+        let media = call.media_slots.first().copied();
+        let near = self.recent.note((slot, number), media, message, datagram, &self.keyed);
         match legs::said(message, self.leg_header.as_deref()) {
             Some(Said::Session(uuid)) => {
                 if let Some(call) = self.calls.get_mut(slot) {
@@ -329,12 +335,12 @@ impl CallTable {
             }
             Some(Said::CallId(call_id, source)) => self.join(slot, call_id, source),
             None => {
-                let other = near.and_then(|(other, number)| {
-                    self.calls.get(other).filter(|call| call.number == number)
+                let other = near.and_then(|Near { slot, number, source }| {
+                    let call = self.calls.get(slot).filter(|call| call.number == number)?;
+                    Some((call.texts.bytes(call.call_id).to_vec(), source))
                 });
-                let call_id = other.map(|call| call.texts.bytes(call.call_id).to_vec());
-                if let Some(call_id) = call_id {
-                    self.join(slot, &call_id, LegSource::NumberAndTime);
+                if let Some((call_id, source)) = other {
+                    self.join(slot, &call_id, source);
                 }
             }
         }
@@ -414,7 +420,7 @@ impl CallTable {
     /// gives up its own.
     fn claim(&mut self, address: SocketAddr, claim: Claim, counters: &mut Counters) {
         let is_answered =
-            |slot| self.calls.get(slot).is_some_and(|call: &Call| call.dialog.answered.is_some());
+            |slot| self.calls.get(slot).is_some_and(|call: &Call| call.dialog.has_answer());
         let mut claimed = self.places.claim(address, claim, is_answered, &self.keyed);
         if claimed.is_none() {
             counters.add(Counter::MediaTableFull);
@@ -455,7 +461,11 @@ impl CallTable {
         let media = call.streams.iter().filter_map(|&stream| self.flows.get(stream));
         let last_media = media.map(|flow| flow.stream.last_at().as_micros()).max();
         let last_at = call.dialog.last_at.max(last_media.unwrap_or(0));
-        let may_be_silent = last_media.is_none() || call.media.is_held();
+        // What only an ACK says was answered does not stay for an hour without media.
+        let may_be_silent = match last_media {
+            None => call.dialog.has_answer() || call.dialog.start.is_none(),
+            Some(_) => call.media.is_held(),
+        };
         let patience = if may_be_silent {
             self.settings.sip_without_rtp_timeout
         } else {

@@ -1,7 +1,7 @@
 //! Whole calls through the table: written messages and packets in, records out.
 
 use embassy_time::Instant;
-use ringside_protocol::cdr::{Cdr, Direction, EndedBy, flags};
+use ringside_protocol::cdr::{Cdr, Direction, EndedBy, LegSource, flags};
 use ringside_protocol::counters::Counter;
 
 use super::{CallSettings, CallTable};
@@ -222,6 +222,28 @@ fn both_legs_through_a_b2bua_that_leaves_media_alone_hold_the_streams() {
 }
 
 #[test]
+fn legs_that_offer_the_same_address_for_media_are_joined_whatever_their_addresses() {
+    let sources = |second_port, second_from: &str| {
+        let mut lab = Lab::new();
+        lab.invite("leg1", 4000);
+        let text = message(
+            "INVITE sip:b@example.net SIP/2.0",
+            "leg2",
+            "1 INVITE",
+            "",
+            &sdp(1, second_port),
+        );
+        lab.send(second_from, "192.0.2.9:5060", &text);
+        lab.table.finish(&mut lab.counters);
+        lab.records().into_iter().map(|it| it.legs.map(|legs| legs.source)).collect::<Vec<_>>()
+    };
+    assert_eq!(sources(4000, "192.0.2.7:5060"), [Some(LegSource::Media); 2]);
+    assert_eq!(sources(4002, "192.0.2.7:5060"), [None; 2], "other media, from elsewhere");
+    assert_eq!(sources(4002, B), [Some(LegSource::NumberAndTime); 2]);
+    assert_eq!(sources(4000, A), [None; 2], "who sends from the same address calls twice");
+}
+
+#[test]
 fn a_held_call_outlives_its_silence() {
     let mut lab = Lab::new();
     lab.invite("c1", 4000).answer("c1", 200, 6000).talk(4000, 6000, 2);
@@ -294,14 +316,26 @@ fn at_the_allowance_the_unanswered_leave_for_a_new_call_and_those_that_talk_stay
 }
 
 #[test]
-fn at_the_allowance_an_answered_call_without_media_leaves_when_it_is_idle() {
+fn at_the_allowance_an_answered_call_leaves_when_its_media_has_stopped() {
     let mut lab = Lab::new();
     lab.table.set_allowance(Some(1));
-    lab.invite("idle", 4000).answer("idle", 200, 6000).pass(9 * SECOND).invite("early", 4002);
+    lab.invite("idle", 4000).answer("idle", 200, 6000).talk(4000, 6000, 1);
+    lab.pass(9 * SECOND).invite("early", 4002);
     assert_eq!(lab.count(Counter::CallsOverAllowance), 1);
     lab.pass(SECOND).invite("new", 4004);
     assert_eq!(lab.only_record().call_id, "idle");
     assert_eq!((lab.table.in_progress(), lab.count(Counter::EvictedIdle)), (1, 1));
+}
+
+#[test]
+fn at_the_allowance_a_call_of_which_only_sip_is_seen_stays_for_five_minutes() {
+    let mut lab = Lab::new();
+    lab.table.set_allowance(Some(1));
+    lab.invite("sip", 4000).answer("sip", 200, 6000).pass(290 * SECOND).invite("early", 4002);
+    assert_eq!(lab.count(Counter::CallsOverAllowance), 1);
+    lab.pass(10 * SECOND).invite("new", 4004);
+    assert_eq!(lab.only_record().call_id, "sip");
+    assert_eq!(lab.count(Counter::EvictedIdle), 1);
 }
 
 #[test]
@@ -410,7 +444,8 @@ fn when_all_talk_a_new_call_is_turned_away_and_the_idle_longest_leaves() {
     assert_eq!(lab.count(Counter::CallsRefused), 1);
     lab.answer("new1", 180, 0);
     assert_eq!(lab.count(Counter::CallsRefused), 1);
-    // All but c7 say something more.
+    // c7 says something once, and all others say something more.
+    lab.rtp("192.0.2.1:10007", "192.0.2.2:20007", 7, 1);
     for call in (0..u16::try_from(MAX_CALLS).unwrap()).filter(|&call| call != 7) {
         let src = format!("192.0.2.1:{}", 10_000 + call);
         let dst = format!("192.0.2.2:{}", 20_000 + call);

@@ -9,6 +9,10 @@ use crate::limits::{FILE_BUFFER_BYTES, MAX_FILE_BLOCK, MAX_FRAME_BYTES};
 const _: () = assert!(FILE_BUFFER_BYTES >= MAX_FILE_BLOCK);
 const _: () = assert!(MAX_FILE_BLOCK > MAX_FRAME_BYTES);
 
+/// Bytes that are asked for at once. What was read is used while it, and the streams' state beside
+/// it, are still in the processor's cache; a larger piece drives both out.
+const READ_AT_ONCE: usize = 128 << 10;
+
 /// Bytes of an input that have been read and not yet been taken.
 pub(super) struct Buffer {
     input: Box<dyn Read + Send>,
@@ -47,13 +51,14 @@ impl Buffer {
     }
 
     fn read_to(&mut self, count: usize) -> Result<bool, FileError> {
-        if self.bytes.len() - self.start < count || self.start == self.end {
+        let left = self.end - self.start;
+        if self.bytes.len() - self.start < count || left < READ_AT_ONCE {
             self.bytes.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
+            (self.start, self.end) = (0, left);
         }
         while self.end - self.start < count && !self.has_ended {
-            match self.input.read(&mut self.bytes[self.end..]) {
+            let end = self.bytes.len().min(self.end + READ_AT_ONCE);
+            match self.input.read(&mut self.bytes[self.end..end]) {
                 Ok(0) => self.has_ended = true,
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -192,6 +192,16 @@ impl FileSource {
         }))
     }
 
+    /// Hands `look` up to `most` frames that come next, as far as they stand ready in memory, and
+    /// says how many those were: for whoever wants to be prepared for them.
+    #[inline]
+    pub fn look_ahead(&self, most: usize, mut look: impl FnMut(LinkType, &[u8])) -> usize {
+        match &self.format {
+            Format::Pcap(pcap) => pcap.look_ahead(&self.buffer, most, &mut look),
+            Format::Pcapng(_) => 0,
+        }
+    }
+
     /// What the file tells, up to here, of frames lost when it was made; pcap tells nothing.
     #[must_use]
     pub fn drops(&self) -> RecordedDrops {

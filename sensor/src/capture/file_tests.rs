@@ -183,6 +183,30 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
+fn what_comes_next_is_looked_at_and_not_taken() {
+    let look = |source: &FileSource, most| {
+        let mut seen = Vec::new();
+        let count = source.look_ahead(most, |_, bytes| seen.push(bytes.to_vec()));
+        assert_eq!(count, seen.len());
+        seen
+    };
+    let samples = samples();
+    let (_, pcap) = &samples[0];
+    let mut source = FileSource::from_reader(Cursor::new(pcap.clone())).unwrap();
+    source.next_frame().unwrap();
+    assert_eq!(look(&source, 1), [b"de"]);
+    assert_eq!(look(&source, 9), [&b"de"[..], b""], "no more than there are");
+    assert_eq!(source.next_frame().unwrap().unwrap().bytes, b"de");
+    let cut = pcap[..pcap.len() - 17].to_vec();
+    let mut source = FileSource::from_reader(Cursor::new(cut)).unwrap();
+    source.next_frame().unwrap();
+    assert!(look(&source, 9).is_empty(), "the next one is cut");
+    let (_, pcapng) = &samples[3];
+    let source = FileSource::from_reader(Cursor::new(pcapng.clone())).unwrap();
+    assert!(look(&source, 9).is_empty(), "only pcap is looked at");
+}
+
+#[test]
 fn pcap_reads_in_both_byte_orders_and_units() {
     for writer in [BIG, LITTLE] {
         for (magic, fraction) in [(0xa1b2_c3d4, 250_000), (0xa1b2_3c4d, 250_000_999)] {

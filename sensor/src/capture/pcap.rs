@@ -73,6 +73,27 @@ impl Pcap {
     }
 }
 
+impl Pcap {
+    /// See [`super::file::FileSource::look_ahead`].
+    #[inline]
+    pub(super) fn look_ahead(
+        &self,
+        buffer: &Buffer,
+        most: usize,
+        look: &mut impl FnMut(LinkType, &[u8]),
+    ) -> usize {
+        let mut left = buffer.ready();
+        for seen in 0..most {
+            let Some((_, _, captured, _)) = record_head(left, self.order) else { return seen };
+            let end = RECORD_HEAD.saturating_add(captured as usize);
+            let Some(frame) = left.get(RECORD_HEAD..end) else { return seen };
+            look(self.link_type, frame);
+            left = &left[end..];
+        }
+        most
+    }
+}
+
 /// Byte order and time unit of a file that begins so.
 fn magic(bytes: &[u8]) -> Option<(ByteOrder, u32)> {
     [ByteOrder::Big, ByteOrder::Little].into_iter().find_map(|order| {

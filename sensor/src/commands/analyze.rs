@@ -8,10 +8,11 @@ use embassy_time::Instant;
 use ringside_protocol::counters::Counter;
 
 use super::{DONE, Device, FAILED, Stop, analysis_settings, keeper_of, load, rules_of};
-use crate::analysis::Analysis;
+use crate::analysis::{Ahead, Analysis};
 use crate::capture::file::{FileError, FileSource};
 use crate::cli::{Format, Records};
 use crate::config::Config;
+use crate::decode::media;
 use crate::identity::Identity;
 use crate::keep::{Keeper, Origin};
 use crate::report::Report;
@@ -55,7 +56,12 @@ pub(super) fn analyze(
         };
         out.begin()?;
         let mut is_first = true;
+        let mut prepared = 0;
         loop {
+            if prepared == 0 {
+                prepared = prepare(&source, &analysis) + 1;
+            }
+            prepared -= 1;
             match source.next_frame() {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
@@ -92,6 +98,20 @@ pub(super) fn analyze(
         }
     }
     Ok(if is_whole { DONE } else { FAILED })
+}
+
+/// Looks at the frames that come next; says how many of them.
+#[inline]
+fn prepare(source: &FileSource, analysis: &Analysis) -> usize {
+    let mut flows = Ahead::new();
+    let seen = source.look_ahead(flows.capacity(), |link_type, bytes| {
+        if let Some(flow) = media::glance(link_type, bytes) {
+            // There is room: no more are looked at.
+            let _ = flows.push(flow);
+        }
+    });
+    analysis.prepare(&flows);
+    seen
 }
 
 /// Keeps what rules say in a store of its own; counts it only where none is named.

@@ -261,6 +261,7 @@ fn uplink_settings(config: &Config, directory: PathBuf) -> Settings {
     Settings {
         directory,
         servers,
+        ca: config.cloud_ca_sha256(),
         token: config.enrolment_token(),
         id_sensor: config.id_sensor,
         name: config.name_sensor.clone().unwrap_or_else(host_name),

@@ -43,6 +43,7 @@ use crate::rules::{RuleBook, pushed};
 use crate::status::{Sources, StatusPage};
 use crate::store::outbox::{Outbox, OutboxSettings};
 use crate::upgrade::launch::{self, Launch, Launcher};
+use crate::upgrade::pushed::Pushed;
 use crate::upgrade::report;
 use crate::upgrade::signs::{Signs, Teller};
 use crate::uplink::Uplink;
@@ -244,6 +245,9 @@ impl Sensor {
         let is_on = config.uplink_on() || has_joined;
         let uplink = if is_on || !is_file {
             serve_calls(&host, &directory)?;
+            if !is_file {
+                take_upgrades(&host, config)?;
+            }
             let mut settings = uplink_settings(config, directory);
             if !is_on {
                 // Servers of a file that switches the uplink off are not dialled; one that `enrol`
@@ -513,6 +517,18 @@ fn serve_calls(host: &Arc<SensorHost>, directory: &Path) -> Result<(), Stop> {
     let pressure = Arc::new(move || told.upgrade().is_some_and(|host| host.is_losing()));
     let retrieval = Retrieval::new(identity, directory.to_owned(), pressure);
     host.serve_calls(Arc::new(retrieval));
+    Ok(())
+}
+
+/// Lets the cloud order upgrades of this program.
+fn take_upgrades(host: &Arc<SensorHost>, config: &Config) -> Result<(), Stop> {
+    // Asked now: an upgrade puts another file under this name.
+    let executable = std::env::current_exe().map_err(Stop::failed)?;
+    let told = Arc::downgrade(host);
+    let pressure = Arc::new(move || told.upgrade().is_some_and(|host| host.is_losing()));
+    let (key, trial) = (config.upgrade_key.clone(), config.upgrade_trial);
+    let upgrades = Pushed::new(&config.data_dir, executable, key, trial, pressure);
+    host.take_upgrades(Arc::new(upgrades));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use log::LevelFilter;
 use ringside_protocol::DEFAULT_PORT;
 use ringside_protocol::token::Token;
@@ -61,6 +62,8 @@ pub struct Config {
     pub server_destination: Vec<Server>,
     /// `server_destination_port`, as written.
     pub server_destination_port: Option<u16>,
+    /// `cloud_ca`, as written; see [`Config::cloud_ca_sha256`].
+    pub cloud_ca: Option<String>,
     /// `cloud_token`, as written; see [`Config::enrolment_token`].
     pub cloud_token: Option<String>,
     /// `cloud_host`, as written.
@@ -163,6 +166,7 @@ impl Default for Config {
             packetbuffer_sender: false,
             server_destination: Vec::new(),
             server_destination_port: None,
+            cloud_ca: None,
             cloud_token: None,
             cloud_host: None,
             cloud_router_port: None,
@@ -196,10 +200,10 @@ impl Config {
     /// Holds the largest frame that a kernel with receive offload hands over.
     pub(super) const DEFAULT_SNAPLEN: u32 = 65_535;
 
-    /// Whether records are to be sent: `packetbuffer_sender = yes` or a `cloud_token`.
+    /// Whether records are to be sent: `packetbuffer_sender = yes`, a `cloud_token` or a `cloud_ca`.
     #[must_use]
     pub const fn uplink_on(&self) -> bool {
-        self.packetbuffer_sender || self.cloud_token.is_some()
+        self.packetbuffer_sender || self.cloud_token.is_some() || self.cloud_ca.is_some()
     }
 
     /// The cloud's servers with their ports, the first to be tried first: `server_destination`,
@@ -215,6 +219,12 @@ impl Config {
             return vec![(host.clone(), self.cloud_router_port.unwrap_or(DEFAULT_PORT))];
         }
         self.enrolment_token().map(|token| (token.host, token.port)).into_iter().collect()
+    }
+
+    /// `cloud_ca`, as the 32 bytes that it is.
+    #[must_use]
+    pub fn cloud_ca_sha256(&self) -> Option<[u8; 32]> {
+        HEXLOWER_PERMISSIVE.decode(self.cloud_ca.as_ref()?.as_bytes()).ok()?.try_into().ok()
     }
 
     /// `cloud_token`, where it is one of ours.

@@ -65,7 +65,7 @@ fn about(config: &Config) -> Vec<(&'static str, String)> {
     if !destination.is_empty() && !config.uplink_on() {
         note(
             "server_destination",
-            "this alone sends nothing: `ringside-sensor enrol`, a cloud_token or \
+            "this alone sends nothing: `ringside-sensor enrol`, a cloud_token, a cloud_ca or \
              packetbuffer_sender = yes switches the uplink on",
         );
     }

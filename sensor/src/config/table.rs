@@ -279,6 +279,18 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "cloud_ca",
+        area: Area::Cloud,
+        sentence: "The cloud's CA, where the cloud made its own: SHA-256 of its key, as the cloud \
+                   shows it beside a claim code. It switches the uplink on; a token carries it, too.",
+        kind: Kind::Text {
+            allowed: "64 hexadecimal digits",
+            absent: "what enrolment has pinned, else the public authorities",
+            read: value::sha256,
+            field: |config| &mut config.cloud_ca,
+        },
+    },
+    Setting {
         name: "cloud_host",
         area: Area::Cloud,
         sentence: "The cloud's server where `server_destination` is not set.",

@@ -149,6 +149,9 @@ fn more_interfaces_than_can_be_captured_on_are_refused() {
 
 #[test]
 fn the_uplink_is_on_with_packetbuffer_sender_or_a_token() {
+    let ca = format!("server_destination = a\ncloud_ca = {}", "aB".repeat(32));
+    assert!(config(&ca).uplink_on());
+    assert_eq!(config(&ca).cloud_ca_sha256(), Some([0xab; 32]));
     assert!(!config("server_destination = a").uplink_on());
     assert!(notes("server_destination = a").contains("switches the uplink on"));
     assert!(config("packetbuffer_sender = yes").uplink_on());

@@ -48,6 +48,13 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     if is_name || is_ipv6 { Ok(text.to_owned()) } else { Err(SERVER.to_owned()) }
 }
 
+/// SHA-256, as 64 hexadecimal digits.
+pub(super) fn sha256(text: &str) -> Result<String, String> {
+    let is_right = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let says = || "write the 64 hexadecimal digits that the cloud shows beside a claim code";
+    is_right.then(|| text.to_ascii_lowercase()).ok_or_else(|| says().to_owned())
+}
+
 const SERVER: &str = "write a server's name or address, or several with commas between, each \
                       with :PORT if it is not the common one; an IPv6 address with a port stands \
                       in []";

@@ -8,6 +8,7 @@ mod gtp;
 pub mod hep;
 mod ip;
 mod link;
+pub mod media;
 mod mirror;
 mod mpls;
 mod ports;

@@ -7,6 +7,7 @@ use ringside_protocol::counters::Counter;
 
 use super::snapshot::Snapshot;
 use super::ticks::{Tick, TickState, second};
+use crate::uplink::ClaimCode;
 use crate::version;
 
 /// Between two looks of an open page, seconds.
@@ -42,9 +43,13 @@ pub(super) fn status(snapshot: &Snapshot, has_pin: bool) -> String {
     losses(&mut body, snapshot);
     device(&mut body, snapshot);
     let join = if has_pin { "<a class=\"button\" href=\"/join\">Join a cloud</a>" } else { "" };
+    let claim = match snapshot.is_claiming {
+        true => "<a class=\"button\" href=\"/claim\">Show the claim code</a>",
+        false => "",
+    };
     let _ = write!(
         body,
-        "<nav><a class=\"button\" href=\"/support.tar.gz\">Download support bundle</a>{join}\
+        "<nav>{claim}<a class=\"button\" href=\"/support.tar.gz\">Download support bundle</a>{join}\
          <a class=\"quiet\" href=\"/status.json\">As JSON</a></nav>\
          <p class=\"note\">The bundle holds this status, the configuration without secrets, and the \
          newest log lines with telephone numbers masked. This page refreshes itself every \
@@ -82,6 +87,44 @@ pub(super) fn join(has_pin: bool, wrong: Option<&str>) -> String {
         wrong.unwrap_or_default()
     );
     document("Join a cloud", "", &body)
+}
+
+/// The form for the PIN that opens the claim code, with what was wrong with the last one.
+pub(super) fn claim(has_pin: bool, wrong: Option<&str>) -> String {
+    let wrong = wrong
+        .map(|says| format!("<p class=\"notice failed\" role=\"alert\">{}</p>", escaped(says)));
+    let form = if has_pin {
+        "<form method=\"post\" action=\"/claim\">\
+         <label for=\"pin\">PIN</label>\
+         <input id=\"pin\" name=\"pin\" type=\"password\" required inputmode=\"numeric\" autocomplete=\"off\" \
+         aria-describedby=\"label\"><p class=\"note\" id=\"label\">It is on the device's label. Whoever has \
+         the claim code can make this device theirs.</p>\
+         <button class=\"button\">Show it</button></form>"
+    } else {
+        "<p class=\"notice\">No PIN is set on this device, so the claim code is not shown here. Run \
+         <code>ringside-sensor doctor</code> as root, or set <code>status_pin_file</code>.</p>"
+    };
+    let body = format!(
+        "<header><p class=\"brand\">Ringside sensor</p><h1>Claim code</h1></header>{}{form}{BACK}",
+        wrong.unwrap_or_default()
+    );
+    document("Claim code", "", &body)
+}
+
+/// The claim code.
+pub(super) fn claim_code(shown: &ClaimCode, digits: &str) -> String {
+    let body = format!(
+        "<header><p class=\"brand\">Ringside sensor</p><h1>Claim code</h1></header>\
+         <section class=\"claim\"><p class=\"code\">{}</p>\
+         <p class=\"note\">Good until {}, and then followed by another one.</p></section>\
+         <section><h2>What to do with it</h2><p>Enter it in the cloud under Sensors, Add sensor, Claim \
+         code. The cloud then shows this device's fingerprint, which has to be:</p>\
+         <p class=\"finger\">{}</p></section>{BACK}",
+        shown.code,
+        second(shown.until),
+        fingerprint(digits)
+    );
+    document("Claim code", "", &body)
 }
 
 /// A page that says one thing.

@@ -54,6 +54,8 @@ pub(super) struct Snapshot {
     pub(super) ticks: [Tick; 5],
     pub(super) health: Health,
     pub(super) server: Option<String>,
+    /// Nobody has accepted this device yet.
+    pub(super) is_claiming: bool,
     pub(super) outbox: (u64, u64, u64),
     /// Each slot with what it holds and how it stands.
     pub(super) slots: Vec<(String, String)>,
@@ -74,6 +76,7 @@ impl Sources {
             fingerprint: self.fingerprint.clone(),
             uptime: self.started.elapsed(),
             ticks: self.ticks(at, &health, status.as_ref()),
+            is_claiming: status.as_ref().is_some_and(|status| status.is_claiming),
             server: status.and_then(|status| status.server).map(|server| server.to_string()),
             outbox: (figures.outstanding(), figures.bytes, figures.max_bytes),
             health: Health { memory_bytes: self.host.health().memory_bytes, ..health },
@@ -153,6 +156,7 @@ impl Snapshot {
             "channels": self.health.channels,
             "memory_bytes": self.health.memory_bytes,
             "server": self.server,
+            "waits_to_be_claimed": self.is_claiming,
             "outbox": { "cdrs": self.outbox.0, "bytes": self.outbox.1, "limit_bytes": self.outbox.2 },
             "interfaces": self.health.interfaces.iter().map(interface).collect::<Vec<_>>(),
             "counters": counters,

@@ -40,6 +40,7 @@ impl Page {
             settings: Settings {
                 directory: dir.path().to_owned(),
                 servers: Vec::new(),
+                ca: None,
                 token: None,
                 id_sensor: None,
                 name: "shop <12> & co".to_owned(),

@@ -122,6 +122,13 @@ fn cloud(facts: &Facts<'_>) -> Tick {
             format!("Sensor {number} of {customer}, connected since {}.", second(since)),
         );
     }
+    if status.is_claiming {
+        return Tick::waiting(
+            name,
+            "This device belongs to nobody yet: enter its claim code in the cloud under Sensors, Add, \
+             or join it with a token.",
+        );
+    }
     if status.server.is_none() && status.last_failure.is_none() {
         return Tick::failed(name, NO_SERVER);
     }

@@ -5,6 +5,7 @@
 //!  ringside-sensor.A, ringside-sensor.B        the slots
 //!  data_dir/upgrade/slots                      the variables (ringside_protocol::slot)
 //!  data_dir/upgrade/report.json                how the last upgrade ended
+//!  data_dir/upgrade/pushed                     what the cloud has ordered (pushed.rs)
 //!  data_dir/health.json                        what the running sensor has come to
 //! ```
 //!
@@ -25,6 +26,7 @@ pub mod install;
 pub mod launch;
 pub mod package;
 pub mod program;
+pub mod pushed;
 pub mod report;
 pub mod service;
 pub mod setup;

@@ -19,6 +19,19 @@ use crate::store::atomic;
 const UNIT_TEXT: &str = include_str!("../../../packaging/ringside-sensor.service");
 const UNIT_FOLDER: &str = "etc/systemd/system";
 
+/// What installs an upgrade that the cloud has pushed: the sensor itself runs without root.
+const UPGRADE_PATH: &str = "ringside-sensor-upgrade.path";
+const UPGRADE_UNITS: [(&str, &str); 2] = [
+    (UPGRADE_PATH, include_str!("../../../packaging/ringside-sensor-upgrade.path")),
+    (
+        "ringside-sensor-upgrade.service",
+        include_str!("../../../packaging/ringside-sensor-upgrade.service"),
+    ),
+];
+
+/// The data directory that these name.
+const USUAL_DATA_DIR: &str = "/var/lib/ringside";
+
 /// The user of the unit.
 pub const USER: &str = "ringside";
 
@@ -101,12 +114,14 @@ impl Setup<'_> {
     /// Every [`SetupError`]; VoIPmonitor then runs as before.
     pub fn carry_out(&self, wish: Wish) -> Result<(), SetupError> {
         self.make_user()?;
-        let unit = self.root.join(UNIT_FOLDER).join(UNIT);
-        let failed = |error| SetupError::Io { path: unit.clone(), error };
-        fs::create_dir_all(self.root.join(UNIT_FOLDER)).map_err(failed)?;
-        atomic::replace(&unit, UNIT_TEXT.as_bytes(), 0o644).map_err(failed)?;
+        self.write_unit(UNIT, UNIT_TEXT)?;
+        for (name, text) in UPGRADE_UNITS {
+            let data_dir = self.data_dir.display().to_string();
+            self.write_unit(name, &text.replace(USUAL_DATA_DIR, &data_dir))?;
+        }
         self.give_files()?;
         self.systemctl(&["daemon-reload"])?;
+        self.systemctl(&["enable", "--now", UPGRADE_PATH])?;
         match wish {
             Wish::Install => Ok(()),
             Wish::Start => {
@@ -114,6 +129,13 @@ impl Setup<'_> {
             }
             Wish::TakeOver => self.take_over(),
         }
+    }
+
+    fn write_unit(&self, name: &str, text: &str) -> Result<(), SetupError> {
+        let path = self.root.join(UNIT_FOLDER).join(name);
+        fs::create_dir_all(self.root.join(UNIT_FOLDER))
+            .and_then(|()| atomic::replace(&path, text.as_bytes(), 0o644))
+            .map_err(|error| SetupError::Io { path: path.clone(), error })
     }
 
     fn take_over(&self) -> Result<(), SetupError> {
@@ -256,6 +278,7 @@ mod tests {
             machine.services(),
             [
                 "daemon-reload",
+                "enable --now ringside-sensor-upgrade.path",
                 "stop voipmonitor.service",
                 "enable --now ringside-sensor.service",
                 "disable voipmonitor.service"
@@ -276,7 +299,7 @@ mod tests {
         let says = "the take-over failed: it did not reach the cloud; VoIPmonitor is running again";
         assert_eq!(error.to_string(), says);
         assert_eq!(
-            machine.services()[3..],
+            machine.services()[4..],
             ["disable --now ringside-sensor.service", "start voipmonitor.service"]
         );
     }
@@ -292,6 +315,15 @@ mod tests {
     fn without_start_nothing_is_started() {
         let machine = Machine::new();
         machine.set_up(Wish::Install, None).expect("installed");
-        assert_eq!(machine.services(), ["daemon-reload"]);
+        assert_eq!(
+            machine.services(),
+            ["daemon-reload", "enable --now ringside-sensor-upgrade.path"]
+        );
+        let units = machine.dir.path().join("etc/systemd/system");
+        for name in ["ringside-sensor-upgrade.path", "ringside-sensor-upgrade.service"] {
+            let text = fs::read_to_string(units.join(name)).expect("a unit");
+            let pushed = machine.dir.path().join("data/upgrade/pushed/");
+            assert!(text.contains(&pushed.display().to_string()), "{text}");
+        }
     }
 }

@@ -3,13 +3,15 @@
 
 use std::path::PathBuf;
 
+use ringside_protocol::claim::{self, CODE_SECONDS, Claim, MAX_CLAIM_SECONDS};
 use ringside_protocol::message::{Challenge, Enrol, Hello, Prove};
 use ringside_protocol::step::Failure;
-use ringside_protocol::time::UnixMicros;
+use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use ringside_protocol::token::Token;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
 use rustls::pki_types::CertificateDer;
 
+use super::ClaimCode;
 use super::client::Client;
 use super::connect::Network;
 use super::tls::{Roots, public_key_sha256};
@@ -24,6 +26,8 @@ pub struct Settings {
     pub directory: PathBuf,
     /// `server_destination`, in failover order; empty: the one that enrolment has named.
     pub servers: Vec<Server>,
+    /// `cloud_ca`: SHA-256 of the key of the CA that signs the cloud's certificate.
+    pub ca: Option<[u8; 32]>,
     /// A token to enrol with when the cloud does not know the device.
     pub token: Option<Token>,
     /// `id_sensor`.
@@ -65,13 +69,13 @@ impl Caller {
 
     /// A client of `server` that trusts whom it should.
     ///
-    /// A token whose CA is not the pinned one pins its own first.
+    /// A token, or a configuration, whose CA is not the pinned one pins its own first.
     pub(crate) fn call(&self, server: &Server, network: &Network) -> Result<Called, Failure> {
         let clock = &self.settings.clock;
         let trust = self.trust();
-        let (roots, pinned) = match (&self.settings.token, trust) {
-            (Some(token), trust) if !trust.as_ref().is_some_and(|trust| is_of(trust, token)) => {
-                let pin = token.pin();
+        let wanted = self.settings.token.as_ref().map(Token::pin);
+        let (roots, pinned) = match (wanted.or(self.settings.ca.map(Some)), trust) {
+            (Some(pin), trust) if !trust.as_ref().is_some_and(|trust| is_of(trust, pin)) => {
                 let ca = pin.map(|pin| network.pin_ca(server, &pin, clock)).transpose()?;
                 (roots_of(ca.clone()), Some(Trust { server: server.clone(), ca }))
             }
@@ -115,12 +119,22 @@ impl Caller {
         Prove { hello, nonce: challenge.nonce, signature }
     }
 
+    /// The claim of this device in the hour of the challenge, and the code that people enter.
+    pub(crate) fn claim(&self, hello: Hello, challenge: &Challenge) -> (Claim, ClaimCode) {
+        let hour = claim::hour(challenge.cloud_time);
+        let (code, code_signature) = self.identity.claim_code(hour);
+        let until = UnixMicros((hour + 1) * CODE_SECONDS * MICROS_PER_SECOND);
+        let prove = self.prove(hello, challenge);
+        let claim = Claim { prove, hour, code_signature, wait_seconds: MAX_CLAIM_SECONDS };
+        (claim, ClaimCode { code, until })
+    }
+
     pub(crate) fn enrol(&self, hello: Hello, challenge: &Challenge, token: &Token) -> Enrol {
         Enrol { prove: self.prove(hello, challenge), secret: token.secret }
     }
 
     /// What enrolment has left; a damaged file is told, and public roots will not do in its place.
-    fn trust(&self) -> Option<Trust> {
+    pub(crate) fn trust(&self) -> Option<Trust> {
         Trust::load(&self.settings.directory).unwrap_or_else(|error| {
             log::error!("{error}");
             None
@@ -132,7 +146,7 @@ fn roots_of(ca: Option<CertificateDer<'static>>) -> Roots {
     ca.map_or(Roots::Public, Roots::Pinned)
 }
 
-/// Whether the token would pin what is pinned.
-fn is_of(trust: &Trust, token: &Token) -> bool {
-    trust.ca.as_ref().map(public_key_sha256) == token.pin().map(Some)
+/// Whether what would be pinned is pinned; `None`: the public authorities.
+fn is_of(trust: &Trust, pin: Option<[u8; 32]>) -> bool {
+    trust.ca.as_ref().map(public_key_sha256) == pin.map(Some)
 }

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use data_encoding::HEXLOWER;
+use ringside_protocol::claim::{Claim, ClaimAnswer};
 use ringside_protocol::envelope::{EnvelopeError, MAX_WIRE_BYTES, Message, kind, open, seal};
 use ringside_protocol::message::{
     Accepted, Batch, BatchAck, Challenge, Commands, Enrol, Enrolled, Heartbeat, HeartbeatAnswer,
     Hello, Poll, Prove, Refused,
 };
+use ringside_protocol::push::{News, NewsNoted, Piece, PieceWanted};
 use ringside_protocol::retrieval::{Refuse, RefuseNoted};
 use ringside_protocol::step::Failure;
 use ringside_protocol::{OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION};
@@ -60,11 +62,14 @@ macro_rules! requests {
 requests! {
     Hello => "/uplink/hello" => Challenge,
     Enrol => "/uplink/enrol" => Enrolled,
+    Claim => "/uplink/claim" => ClaimAnswer,
     Prove => "/uplink/session" => Accepted,
     Batch => "/uplink/cdrs" => BatchAck,
     Heartbeat => "/uplink/heartbeat" => HeartbeatAnswer,
     Poll => "/uplink/poll" => Commands,
     Refuse => "/uplink/refuse" => RefuseNoted,
+    PieceWanted => "/uplink/piece" => Piece,
+    News => "/uplink/upgrade" => NewsNoted,
 }
 
 /// A client of one server, with at most one connection at a time.

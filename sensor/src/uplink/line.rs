@@ -1,5 +1,5 @@
-//! The way to the cloud for what is sent of a call: connections of its own, so that neither records
-//! nor the poll wait behind it.
+//! The way to the cloud for what is sent of a call, and for an upgrade that comes from there:
+//! connections of their own, so that neither records nor the poll wait behind them.
 
 use core::fmt;
 use core::time::Duration;
@@ -12,7 +12,7 @@ use ringside_protocol::retrieval::Refuse;
 use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 
-use super::client::Client;
+use super::client::{Client, Request};
 use super::connect::Network;
 use super::{OpenLink, Shared, lock};
 use crate::clock::WallClock;
@@ -78,9 +78,34 @@ impl Line {
         client.ask(refuse, Some(&self.link.session)).map(|_| ())
     }
 
+    /// A connection for one request after the other.
+    ///
+    /// # Errors
+    /// What is pinned is no certificate.
+    pub fn open(&self) -> Result<Talk, Failure> {
+        Ok(Talk { client: self.client()?, session: self.link.session })
+    }
+
     fn client(&self) -> Result<Client, Failure> {
         let OpenLink { server, roots, .. } = &self.link;
         Client::new(server.clone(), roots, self.network.clone(), &self.clock)
+    }
+}
+
+/// Requests within the session, over a connection of their own.
+#[derive(Debug)]
+pub struct Talk {
+    client: Client,
+    session: [u8; 32],
+}
+
+impl Talk {
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// What the cloud says when it refuses, or why it could not be asked.
+    pub fn ask<R: Request>(&self, request: &R) -> Result<R::Answer, Refused> {
+        self.client.ask(request, Some(&self.session))
     }
 }
 

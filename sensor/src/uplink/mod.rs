@@ -23,12 +23,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use ringside_protocol::claim::Code;
 use ringside_protocol::counters::Counter;
 use ringside_protocol::live::Live;
 use ringside_protocol::message::{
     Heartbeat, InterfaceHealth, Lease, Refused, RuleSet, UpgradeReport,
 };
 use ringside_protocol::plausible;
+use ringside_protocol::push::Order;
 use ringside_protocol::retrieval::Retrieve;
 use ringside_protocol::step::{Failure, Step};
 use ringside_protocol::time::UnixMicros;
@@ -89,6 +91,11 @@ pub trait Host: Send + Sync + 'static {
     /// The version of the capture rules that are applied (0: none), and those that are not, by id
     /// and reason.
     fn rules(&self) -> (u64, Vec<(u64, String)>);
+
+    /// The cloud wants another version here. Must not wait: the poll goes on afterwards.
+    fn upgrade(&self, order: Order, line: Line) {
+        log::debug!("an upgrade to {} is not for this sensor: {line:?}", order.version);
+    }
 
     /// Somebody wants something of a call. Must not wait: the poll goes on afterwards.
     fn retrieve(&self, order: Retrieve, line: Line) {
@@ -154,6 +161,15 @@ pub struct Uplink {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What somebody enters in the cloud to accept this device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimCode {
+    /// The code.
+    pub code: Code,
+    /// When it is followed by another one, by the cloud's clock.
+    pub until: UnixMicros,
+}
+
 /// A look at an uplink from another thread.
 #[derive(Clone)]
 pub struct Watch(Weak<Shared>);
@@ -163,6 +179,15 @@ impl Watch {
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         self.0.upgrade().map(|shared| lock(&shared.session).status().clone())
+    }
+
+    /// The claim code, as long as nobody has accepted it.
+    #[must_use]
+    pub fn claim_code(&self) -> Option<ClaimCode> {
+        let shared = self.0.upgrade()?;
+        let is_claiming = lock(&shared.session).status().is_claiming;
+        let shown = *lock(&shared.claim);
+        shown.filter(|_| is_claiming)
     }
 }
 
@@ -188,6 +213,8 @@ struct Shared {
     open: Mutex<Option<OpenLink>>,
     /// The newest lease that the host has applied.
     lease: Mutex<Lease>,
+    /// The claim code that this device shows, until somebody has accepted it.
+    claim: Mutex<Option<ClaimCode>>,
     /// The cloud's clock, as it was told at this moment.
     cloud_clock: Mutex<Option<(UnixMicros, Instant)>>,
     /// To be shut when the uplink stops.
@@ -251,6 +278,7 @@ impl Uplink {
         let config = session::Config {
             servers,
             has_token: caller.settings.token.is_some(),
+            can_claim: true,
             seed: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
         };
         let session = Session::new(config, caller.settings.clock.now().instant);
@@ -265,6 +293,7 @@ impl Uplink {
             progress_at: Mutex::new(Instant::now()),
             open: Mutex::new(None),
             lease: Mutex::new(Lease::default()),
+            claim: Mutex::new(None),
             cloud_clock: Mutex::new(None),
             clients: Mutex::new([None, None]),
             publisher: Mutex::new(Publisher::default()),
@@ -458,6 +487,10 @@ impl Shared {
     fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.shut(Role::Poller);
+        if lock(&self.session).open_session().is_none() {
+            // There is nobody to take leave of, and a claim would wait for its answer.
+            self.shut(Role::Sender);
+        }
         // Whoever looks at `stopping` and then waits holds this lock in between.
         drop(lock(&self.session));
         self.wake.notify_all();
@@ -487,5 +520,6 @@ fn is_alike(a: &Status, b: &Status) -> bool {
     };
     is_same
         && a.connected_since == b.connected_since
+        && a.is_claiming == b.is_claiming
         && a.acknowledged_at.is_some() == b.acknowledged_at.is_some()
 }

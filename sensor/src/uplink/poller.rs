@@ -78,6 +78,8 @@ fn poll_session(shared: &Shared, link: &OpenLink, client: &Client, backoff: &mut
                         shared.host.apply_rules(rules);
                     } else if let Command::Retrieve(order) = command {
                         shared.host.retrieve(*order, Line::of(shared, link));
+                    } else if let Command::Upgrade(order) = command {
+                        shared.host.upgrade(*order, Line::of(shared, link));
                     } else if serial > done {
                         carry_out(shared, command);
                         done = serial;
@@ -100,7 +102,7 @@ fn poll_session(shared: &Shared, link: &OpenLink, client: &Client, backoff: &mut
 fn carry_out(shared: &Shared, command: Command) {
     match command {
         Command::Lease(lease) => shared.apply(lease, false),
-        Command::HeartbeatNow | Command::Rules(_) | Command::Retrieve(_) => {}
+        Command::HeartbeatNow | Command::Rules(_) | Command::Retrieve(_) | Command::Upgrade(_) => {}
     }
     // Both are answered by a heartbeat: it acknowledges the lease.
     shared.handle(Event::HeartbeatWanted);

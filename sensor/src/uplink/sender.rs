@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use ringside_protocol::claim::MAX_CLAIM_SECONDS;
 use ringside_protocol::message::{Batch, BatchAck, Challenge, Hello, MAX_BATCH_RECORDS, Refused};
 use ringside_protocol::step::Failure;
 use ringside_protocol::words::plural;
@@ -75,6 +76,7 @@ impl Sender<'_> {
         match action {
             Action::Greet(server) => self.greet(server).map(Event::Challenged),
             Action::Enrol(challenge) => self.enrol(&challenge),
+            Action::Claim(challenge) => self.claim(&challenge),
             Action::Prove(challenge) => self.prove(&challenge),
             Action::Heartbeat(session) => self.heartbeat(&session),
             Action::SendBatch(session) => self.send_batch(&session),
@@ -110,6 +112,35 @@ impl Sender<'_> {
         link.client.ask(&caller.enrol(link.hello.clone(), challenge, token), None)?;
         // The next call finds the pin in its file.
         caller.keep(link.pinned.clone());
+        Ok(Event::Enrolled)
+    }
+
+    /// Waits until somebody has accepted the claim code, or the claim's time is up.
+    fn claim(&self, challenge: &Challenge) -> Result<Event, Refused> {
+        let (shared, caller) = (self.shared, &self.shared.caller);
+        let link = self.link.as_ref().ok_or_else(no_link)?;
+        let (claim, code) = caller.claim(link.hello.clone(), challenge);
+        if lock(&shared.claim).replace(code) != Some(code) {
+            log::warn!(
+                "this device belongs to nobody yet: `ringside-sensor doctor` and the status page show \
+                 the claim code to enter in the cloud under Sensors, Add"
+            );
+        }
+        let patience = caller.settings.network.timeouts.request
+            + Duration::from_secs(MAX_CLAIM_SECONDS.into());
+        let answer = link.client.ask_within(&claim, None, patience);
+        let answer = answer.map_err(|refused| match refused.failure {
+            // An older cloud has no such address.
+            Failure::NotRingside { .. } => Refused { failure: Failure::NotEnrolled, ..refused },
+            _ => refused,
+        })?;
+        let Some(customer) = answer.customer else { return Ok(Event::Unclaimed) };
+        log::info!("accepted by its claim code: this device belongs to {customer} now");
+        *lock(&shared.claim) = None;
+        // That it has joined is told by the file.
+        let named = || Trust { server: link.server.clone(), ca: None };
+        let is_first = link.pinned.is_some() || caller.trust().is_none();
+        caller.keep(is_first.then(|| link.pinned.clone().unwrap_or_else(named)));
         Ok(Event::Enrolled)
     }
 

@@ -9,6 +9,8 @@
 //!            |                |  |   \ not enrolled,   |
 //!            +--- failed -----+  |    v has a token    |
 //!            |                   +- Enrolling          |
+//!            |                   |                     |
+//!            |                   +- Claiming: has none, waits for somebody to accept its claim code
 //!            +------------------------- failed --------+
 //! ```
 //!
@@ -33,6 +35,9 @@ mod tests;
 /// The longest wait that a cloud's `retry_after_seconds` can ask for.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
+/// Between two claims: a cloud that answers at once is not asked without end.
+const CLAIM_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long until the next look for a server, as long as none is known.
 pub const SERVER_LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -43,8 +48,10 @@ pub enum Event {
     Passed(Step),
     /// Hello was answered.
     Challenged(Challenge),
-    /// The token was accepted.
+    /// The token was accepted, or somebody has accepted the claim code.
     Enrolled,
+    /// Nobody has accepted the claim code yet.
+    Unclaimed,
     /// The proof was accepted.
     Accepted(Accepted),
     /// A heartbeat was answered.
@@ -77,6 +84,8 @@ pub enum Action {
     Greet(Server),
     /// Show the token.
     Enrol(Challenge),
+    /// Wait for somebody to accept the claim code.
+    Claim(Challenge),
     /// Prove the key.
     Prove(Challenge),
     /// Send a heartbeat.
@@ -92,6 +101,8 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// Whether there is a token to enrol with.
     pub has_token: bool,
+    /// Whether a device without a token waits for somebody to accept its claim code.
+    pub can_claim: bool,
     /// For the jitter.
     pub seed: u64,
 }
@@ -101,6 +112,7 @@ enum State {
     Waiting { until: Instant },
     Greeting,
     Enrolling(Challenge),
+    Claiming(Challenge),
     Proving(Challenge),
     Open(Open),
 }
@@ -135,6 +147,8 @@ pub struct Session {
     /// The token was accepted in this round: if the cloud still does not know the device,
     /// showing it again would not help.
     has_enrolled: bool,
+    /// Where the claim code was shown last: it counts until that server fails.
+    claims_at: Option<usize>,
     /// Between rounds of all servers.
     backoff: Backoff,
     /// Between attempts at one request within a session.
@@ -161,6 +175,7 @@ impl Session {
             is_busy: false,
             lost: None,
             has_enrolled: false,
+            claims_at: None,
             not_before: now,
             status: Status::default(),
         }
@@ -212,6 +227,7 @@ impl Session {
             // Left at once when their request ends.
             State::Greeting => return None,
             State::Enrolling(challenge) => Action::Enrol(challenge.clone()),
+            State::Claiming(challenge) => Action::Claim(challenge.clone()),
             State::Proving(challenge) => Action::Prove(challenge.clone()),
             State::Open(open) => open.poll_action(now)?,
         };
@@ -228,7 +244,7 @@ impl Session {
         match &self.state {
             State::Waiting { until } => Some(*until),
             State::Greeting => None,
-            State::Enrolling(_) | State::Proving(_) => Some(Instant::MIN),
+            State::Enrolling(_) | State::Claiming(_) | State::Proving(_) => Some(Instant::MIN),
             State::Open(open) => {
                 Some(open.batch_at.map_or(open.heartbeat_at, |at| at.min(open.heartbeat_at)))
             }
@@ -272,10 +288,15 @@ impl Session {
         match (&mut self.state, event) {
             (_, Event::Failed(refused)) => self.fail(refused, now),
             (State::Greeting, Event::Challenged(challenge)) => self.challenged(challenge, now),
-            (State::Enrolling(_), Event::Enrolled) => {
+            (State::Enrolling(_) | State::Claiming(_), Event::Enrolled) => {
                 // A proof of its own, with a fresh challenge.
                 self.has_enrolled = true;
                 self.state = State::Waiting { until: now.instant };
+            }
+            (State::Claiming(_), Event::Unclaimed) => {
+                // Each server in turn: nobody knows at which of them the code is entered.
+                self.server = (self.server + 1) % self.config.servers.len().max(1);
+                self.state = State::Waiting { until: now.instant + CLAIM_PAUSE };
             }
             (State::Proving(_), Event::Accepted(accepted)) => self.accepted(&accepted, now),
             (State::Open(open), Event::HeartbeatAnswered(answer)) => {
@@ -324,6 +345,11 @@ impl Session {
         self.state = match challenge.enrolled {
             true => State::Proving(challenge),
             false if self.config.has_token && !self.has_enrolled => State::Enrolling(challenge),
+            false if self.config.can_claim && !self.config.has_token && !self.has_enrolled => {
+                self.claims_at = Some(self.server);
+                self.status.claim();
+                State::Claiming(challenge)
+            }
             false => return self.fail_with(Failure::NotEnrolled, now),
         };
     }
@@ -332,6 +358,7 @@ impl Session {
         for step in [Step::Enrolment, Step::SensorId, Step::Accepted] {
             self.status.pass(step);
         }
+        self.status.is_claiming = false;
         self.status.connected_since = Some(now.wall);
         self.status.acknowledged_at = None;
         self.status.customer = Some(accepted.customer.clone());
@@ -377,6 +404,9 @@ impl Session {
             self.status.pass(Step::Enrolment);
         }
         let had_session = matches!(self.state, State::Open(_));
+        if self.claims_at.is_none_or(|server| server == self.server) {
+            self.status.is_claiming = false;
+        }
         self.not_before = self.not_before.max(now.instant + asked);
         self.is_busy = false;
         self.status.fail(failure, now.wall);
@@ -450,6 +480,12 @@ impl Status {
 
     fn pass(&mut self, step: Step) {
         self.steps[step as usize] = StepState::Passed;
+    }
+
+    /// Nobody has accepted the device yet.
+    fn claim(&mut self) {
+        self.steps[Step::Enrolment as usize] = StepState::Failed(Failure::NotEnrolled);
+        self.is_claiming = true;
     }
 
     /// A step has failed: the session, if there was one, is over.

@@ -51,6 +51,9 @@ pub struct Status {
     pub acknowledged_at: Option<UnixMicros>,
     /// When the next attempt is due; `None` during one and while connected.
     pub next_attempt_at: Option<UnixMicros>,
+    /// Whether this device belongs to nobody, and waits for somebody to accept its claim code.
+    #[serde(default)]
+    pub is_claiming: bool,
     /// The customer's name, once known.
     pub customer: Option<String>,
     /// The sensor's number, once known.

@@ -31,6 +31,19 @@ fn ten_thousand_half_open_calls() {
 }
 
 #[test]
+fn ten_thousand_invites_with_an_ack_and_no_answer() {
+    let (mut tap, call) = beside_a_call(attack::invite_and_ack, 5_000);
+    call.assert_recorded(&tap);
+    assert_eq!(tap.count(Counter::CallsRefused), 0, "the ACK is no answer");
+    let left = usize::try_from(tap.count(Counter::EvictedUnanswered)).unwrap();
+    assert_eq!(left, 10_001 - MAX_CALLS);
+    let mut late = Call::new("late", 1);
+    late.begin(&mut tap);
+    late.talk(&mut tap);
+    assert_eq!(tap.count(Counter::CallsRefused), 0, "a real call finds room");
+}
+
+#[test]
 fn a_storm_of_invites_with_one_call_id_is_one_call() {
     let (mut tap, call) = beside_a_call(attack::invite_again, 2_000);
     call.assert_recorded(&tap);

@@ -36,6 +36,7 @@ impl Frames {
 /// All of them, by name, for the bench.
 pub(crate) const ALL: &[(&str, Attack)] = &[
     ("an INVITE that nobody answers", invite),
+    ("an INVITE that nobody answers, and its ACK", invite_and_ack),
     ("an INVITE again, CSeq rising", invite_again),
     ("one Call-ID from 100 addresses", one_call_id),
     ("BYE and CANCEL of no call", bye_and_cancel),
@@ -90,6 +91,14 @@ pub(crate) fn invite(to: &mut Frames, round: u32) {
     let body = sdp(address([172, 16, 0, 1], 20_000));
     let text = sip(INVITE, &format!("flood{round}"), "1 INVITE", "", &body);
     to.udp(attacker(round), server(), text.as_bytes());
+}
+
+/// An ACK with a branch of its own, as if there had been a 2xx.
+pub(crate) fn invite_and_ack(to: &mut Frames, round: u32) {
+    invite(to, round);
+    let id = format!("flood{round}");
+    let ack = sip("ACK sip:bob@example.net SIP/2.0", &id, "1 ACK", ";tag=b", "");
+    to.udp(attacker(round), server(), ack.replace("z9hG4bK", "z9hG4bKack").as_bytes());
 }
 
 /// Each INVITE reopens what the answer before it closed.

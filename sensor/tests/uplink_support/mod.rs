@@ -45,6 +45,7 @@ pub(crate) fn settings(dir: &TestDir, cloud: &TestCloud) -> Settings {
     Settings {
         directory: dir.path().to_owned(),
         servers: vec![Server { host: NAME.to_owned(), port: cloud.port() }],
+        ca: None,
         token: None,
         id_sensor: None,
         name: "test sensor".to_owned(),

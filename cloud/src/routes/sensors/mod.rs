@@ -10,6 +10,7 @@ use ringside_protocol::time::UnixMicros;
 use serde_json::{Map, Value, json};
 
 use super::reply::json_response;
+use super::upgrades::of_sensor;
 use super::{Answer, ApiError, Context};
 use crate::auth::{Admin, Scope};
 use crate::db::intake::Notice;
@@ -130,6 +131,7 @@ fn no_such_sensor() -> ApiError {
 fn object(context: &Context<'_>, sensor: &Sensor) -> Result<Value, DbError> {
     let now = context.now;
     let notices = context.app.db.notices(sensor.device, now)?;
+    let order = context.app.db.order_of(sensor.device)?;
     let state = State::of(sensor, now);
     let time = |at: Option<UnixMicros>| at.map(UnixMicros::to_rfc3339);
     let text = |text: &str| if text.is_empty() { None } else { Some(text.to_owned()) };
@@ -154,6 +156,7 @@ fn object(context: &Context<'_>, sensor: &Sensor) -> Result<Value, DbError> {
         },
         "failure": failure.map(failure_object),
         "reported": sensor.reported.as_ref().map(failure_object),
+        "push": order.as_ref().map(|it| of_sensor(it, state == State::Online)),
         "notices": notices.iter().map(notice_object).collect::<Vec<_>>(),
         "steps": steps::steps(sensor, state, failure)
             .into_iter().map(Line::object).collect::<Vec<_>>(),

@@ -435,7 +435,7 @@ fn the_audit_log_is_paged_and_for_administrators() {
     let logged = bench.audit();
     let ours = logged.iter().rev().filter(|entry| entry.0 == Some(bench.ours.customer.0));
     assert_eq!(actions, ours.map(|entry| entry.2.clone()).collect::<Vec<_>>());
-    for bad in ["limit=0", "limit=201", "cursor=x", "who=me"] {
+    for bad in ["limit=0", "limit=201", "cursor=x", "from=x", "what=me"] {
         assert_eq!(bench.get(&us, &format!("/api/v1/audit?{bad}")).status, 400, "{bad}");
     }
     let limit = format!("/api/v1/audit?limit={MAX_ENTRIES}");

@@ -85,11 +85,17 @@ fn answers_are_as_described() {
         ("/api/v1/rules", "/api/v1/rules".to_owned()),
         ("/api/v1/searches", "/api/v1/searches".to_owned()),
         ("/api/v1/calls/{id}/shares", format!("/api/v1/calls/{}/shares", bench.ours.id(1))),
+        ("/api/v1/claims", "/api/v1/claims".to_owned()),
+        ("/api/v1/users", "/api/v1/users".to_owned()),
+        ("/api/v1/terms", "/api/v1/terms".to_owned()),
+        ("/api/v1/packages", "/api/v1/packages".to_owned()),
+        ("/api/v1/upgrades", "/api/v1/upgrades".to_owned()),
     ];
     let search = serde_json::json!({ "name": "Busy", "query": "status=486" });
     assert_eq!(bench.post_json(&us, "/api/v1/searches", &search).status, 201);
     let shares = format!("/api/v1/calls/{}/shares", bench.ours.id(1));
     assert_eq!(bench.post_json(&us, &shares, &serde_json::json!({})).status, 201);
+    super::upgrades::begun(&bench, &us, &bench.ours);
     assert_eq!(bench.post(&us, "/api/v1/tokens").status, 201);
     let rule = serde_json::json!({ "text": "keep sip when caller = 1*" });
     assert_eq!(bench.post_json(&us, "/api/v1/rules", &rule).status, 201);

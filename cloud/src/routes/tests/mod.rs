@@ -4,6 +4,7 @@ mod auth;
 mod calls;
 mod captures;
 mod changes;
+mod claims;
 mod description;
 mod fuzz;
 mod masked;
@@ -19,6 +20,8 @@ mod stats;
 pub(crate) mod synthetic;
 mod tenants;
 mod turns;
+mod upgrades;
+mod users;
 mod views;
 
 use std::io::Read;
@@ -270,6 +273,12 @@ pub(crate) fn text(response: Response) -> String {
             bytes
         }
     };
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut inflated = String::new();
+        let mut gzip = flate2::read::GzDecoder::new(bytes.as_slice());
+        gzip.read_to_string(&mut inflated).expect("text");
+        return inflated;
+    }
     String::from_utf8(bytes).expect("text")
 }
 

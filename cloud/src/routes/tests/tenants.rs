@@ -26,10 +26,18 @@ fn no_route_shows_or_changes_another_customers_things() {
     let wanted = serde_json::json!({ "name": "their-token" });
     let token = body(bench.post_json(&them, "/api/v1/api_tokens", &wanted));
     let token_id = token["id"].as_str().expect("an id").to_owned();
+    bench.post(&them, "/api/v1/tokens");
+    let made = bench.json(&them, "/api/v1/tokens");
+    let enrolment = made["tokens"][0]["id"].as_str().expect("an id").to_owned();
+    let (package, upgrade) = super::upgrades::begun(&bench, &them, &bench.theirs);
     let before = things(&bench, &them);
     for route in ROUTES {
         let item = match route.path {
             path if path.contains("/rules/{id}") => rule_id.clone(),
+            path if path.contains("/users/") => bench.theirs.viewer.replace('@', "%40"),
+            path if path.starts_with("/api/v1/tokens/") => enrolment.clone(),
+            path if path.contains("/packages/") => package.clone(),
+            path if path.contains("/upgrades/") => upgrade.clone(),
             path if path.contains("/api_tokens/") => token_id.clone(),
             path if path.contains("/calls/") || path.contains("/captures/") => bench.theirs.id(2),
             path if path.contains("/registrations/") => bench.theirs.id(3),
@@ -39,6 +47,7 @@ fn no_route_shows_or_changes_another_customers_things() {
         let has_item = route.path.contains('{');
         let target =
             route.path.replace("{device}", &item).replace("{id}", &item).replace("{call}", &item);
+        let target = target.replace("{login}", &item);
         let target = target.replace("{transfer}", &"ab".repeat(16)).replace("{share}", "ab");
         // The description is nobody's, and compressed.
         let passed_over = ["/login", "/logout", "/openapi.json"];
@@ -62,7 +71,7 @@ fn no_route_shows_or_changes_another_customers_things() {
             continue;
         }
         let text = text(response);
-        for theirs in ["Theirs", "their-caller", "their-token", &device, &token_id] {
+        for theirs in ["Theirs", "their-caller", "their-token", "9.9.9", &device, &token_id] {
             assert!(!text.contains(theirs), "{} {target}: {text}", route.method);
         }
     }
@@ -86,7 +95,19 @@ fn no_route_shows_or_changes_another_customers_things() {
 
 /// What an administrator has, as lists show it.
 fn things(bench: &Bench, who: &Browser) -> Vec<Value> {
-    let lists = ["sensors", "rules", "api_tokens", "calls", "registrations", "peers", "tokens"];
+    let lists = [
+        "sensors",
+        "rules",
+        "api_tokens",
+        "calls",
+        "registrations",
+        "peers",
+        "tokens",
+        "packages",
+        "upgrades",
+        "users",
+        "terms",
+    ];
     lists.iter().map(|list| bench.json(who, &format!("/api/v1/{list}"))).collect()
 }
 

@@ -38,7 +38,9 @@ impl Sensor {
         for (serial, command) in &commands {
             match command {
                 Command::Lease(lease) => self.apply(*lease),
-                Command::Rules(_) | Command::Retrieve(_) => panic!("nobody has asked for that"),
+                Command::Rules(_) | Command::Retrieve(_) | Command::Upgrade(_) => {
+                    panic!("nobody has asked for that")
+                }
                 Command::HeartbeatNow => self.beat(cloud, channels),
             }
             self.done = *serial;

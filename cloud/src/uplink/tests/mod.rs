@@ -20,6 +20,7 @@ use crate::events::tests::Notebook;
 use crate::events::{Events, Waker};
 use crate::server::Woken;
 
+mod claim;
 mod handshake;
 mod hostile;
 mod ingest;

@@ -5,7 +5,14 @@ import { onOneLine } from "../format.js";
 import { announce } from "../store.js";
 import { Icon } from "./Icon.js";
 
-export function Copy({ text, label }: { text: string; label: string }) {
+interface Props {
+  text: string;
+  label: string;
+  /** The text has lines, which stay. */
+  lines?: boolean;
+}
+
+export function Copy({ text, label, lines = false }: Props) {
   const [done, setDone] = useState(false);
   useEffect(() => {
     if (!done) return;
@@ -13,7 +20,7 @@ export function Copy({ text, label }: { text: string; label: string }) {
     return () => clearTimeout(timer);
   }, [done]);
   const copy = async () => {
-    await copyText(onOneLine(text));
+    await copyText(lines ? text : onOneLine(text));
     setDone(true);
     announce("Copied");
   };

@@ -14,6 +14,7 @@ const SOURCE: Record<string, string> = {
   header: "by a header that names the other Call-ID",
   replaces: "by a transfer (Replaces)",
   number_and_time: "by number, time and address",
+  media: "by the address that both offer for media",
 };
 
 export function Legs({ call }: { call: Call }) {

@@ -9,7 +9,13 @@ import { BandShape } from "./Icon.js";
 export function CallMos({ call }: { call: Omit<CallSummary, "verdict"> }) {
   if (call.band !== "no_audio") {
     return (
-      <Mos mos={call.mos} scale={call.mos_scale} reason={call.mos_reason} unreliable={call.mos_unreliable} />
+      <Mos
+        mos={call.mos}
+        scale={call.mos_scale}
+        estimated={call.mos_estimated}
+        reason={call.mos_reason}
+        unreliable={call.mos_unreliable}
+      />
     );
   }
   const heard = call.mos === null ? "" : `: MOS ${call.mos.toFixed(2)} of what was heard`;
@@ -24,13 +30,14 @@ export function CallMos({ call }: { call: Omit<CallSummary, "verdict"> }) {
 interface Props {
   mos: number | null;
   scale: MosScale | null;
+  estimated?: boolean;
   reason?: string | null | undefined;
   buffer?: string;
   /** The sensor itself missed packets. */
   unreliable?: boolean;
 }
 
-export function Mos({ mos, scale, reason, buffer, unreliable = false }: Props) {
+export function Mos({ mos, scale, estimated = false, reason, buffer, unreliable = false }: Props) {
   const of = band(mos);
   if (mos === null) {
     const why = reason ? `No MOS: ${reason}` : "No MOS";
@@ -50,7 +57,7 @@ export function Mos({ mos, scale, reason, buffer, unreliable = false }: Props) {
     );
   }
   return (
-    <span class={`mos band-${of}`} title={`${bandWord(of)}: ${mosBasis(scale, buffer)}`}>
+    <span class={`mos band-${of}`} title={`${bandWord(of)}: ${mosBasis(scale, estimated, buffer)}`}>
       <BandShape band={of} />
       <span class="mos-figure">{mos.toFixed(2)}</span>
       <span class="mos-word">{bandWord(of)}</span>

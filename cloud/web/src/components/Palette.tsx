@@ -57,6 +57,12 @@ function everything(): Item[] {
     { icon: "sensor", text: "Sensors", note: "page", run: () => navigate("/sensors") },
     { icon: "filter", text: "Rules", note: "page", run: () => navigate("/rules") },
     ...(isAdmin()
+      ? ([
+          { icon: "user", text: "Admin", note: "page", run: () => navigate("/admin") },
+          { icon: "filter", text: "Audit", note: "page", run: () => navigate("/audit") },
+        ] as const)
+      : []),
+    ...(isAdmin()
       ? [{ icon: "plus" as const, text: "Add a sensor", run: () => navigate("/sensors?add=1") }]
       : []),
     ...sensors.value.map(({ id, name, state }) => ({

@@ -45,7 +45,7 @@ export function ShareCall({ call, close }: { call: Call; close: () => void }) {
       if (made?.id === id) setMade(null);
       announce("The link opens nothing more");
     });
-  const masked = session.value?.rights?.includes("masked");
+  const masked = session.value?.user.rights?.includes("masked");
   return (
     <Dialog title="Share this call" close={close} class="share">
       <p class="muted">

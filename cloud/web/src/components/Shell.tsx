@@ -4,15 +4,18 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { useKeys } from "../keys.js";
 import { live } from "../live.js";
 import { page, place } from "../router.js";
-import { announcement, logout, session, theme } from "../store.js";
+import { announcement, isAdmin, logout, session, theme } from "../store.js";
 import type { Theme } from "../theme.js";
 import { Help } from "./Help.js";
 import { Icon } from "./Icon.js";
+import { later } from "./Later.js";
 import { Wordmark } from "./Logo.js";
 import { Menu } from "./Menu.js";
 import { Palette } from "./Palette.js";
 
-type Overlay = "help" | "palette" | null;
+const OwnPassword = later(() => import("./OwnPassword.js").then((module) => module.OwnPassword));
+
+type Overlay = "help" | "palette" | "password" | null;
 
 export function Shell({ children }: { children: preact.ComponentChildren }) {
   const [overlay, setOverlay] = useState<Overlay>(null);
@@ -59,6 +62,16 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
           <Tab name="rules" to="/rules">
             Rules
           </Tab>
+          {isAdmin() && (
+            <Tab name="admin" to="/admin">
+              Admin
+            </Tab>
+          )}
+          {isAdmin() && (
+            <Tab name="audit" to="/audit">
+              Audit
+            </Tab>
+          )}
         </Tabs>
         <div class="bar-end">
           <LiveMark />
@@ -79,7 +92,7 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
           >
             <kbd>?</kbd>
           </button>
-          <UserMenu />
+          <UserMenu changePassword={() => setOverlay("password")} />
         </div>
       </header>
       <main id="main" tabIndex={-1}>
@@ -90,6 +103,7 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
       </div>
       {overlay === "help" && <Help close={close} />}
       {overlay === "palette" && <Palette close={close} />}
+      {overlay === "password" && <OwnPassword close={close} />}
     </>
   );
 }
@@ -125,7 +139,7 @@ function Tab({
   to,
   children,
 }: {
-  name: "overview" | "calls" | "live" | "registrations" | "peers" | "sensors" | "rules";
+  name: "overview" | "calls" | "live" | "registrations" | "peers" | "sensors" | "rules" | "admin" | "audit";
   to: string;
   children: string;
 }) {
@@ -156,7 +170,7 @@ const THEMES: { value: Theme; text: string; icon: "sun" | "moon" | "system" }[] 
   { value: "system", text: "System", icon: "system" },
 ];
 
-function UserMenu() {
+function UserMenu({ changePassword }: { changePassword: () => void }) {
   const me = session.value;
   return (
     <Menu name="Account" bare align="end" class="user" label={<Icon name="user" />}>
@@ -183,6 +197,17 @@ function UserMenu() {
             ))}
           </div>
           <ul class="choices">
+            <li>
+              <button
+                type="button"
+                onClick={() => {
+                  close();
+                  changePassword();
+                }}
+              >
+                Change password…
+              </button>
+            </li>
             <li>
               <button
                 type="button"

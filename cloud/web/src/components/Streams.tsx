@@ -1,6 +1,7 @@
 // Each RTP stream's figures: streams as columns, so that the two directions stand side by side.
 
 import { NONE, bytes, count, figure, hostPort, millis, percent, share, ssrc } from "../format.js";
+import { SCALES } from "../quality.js";
 import type { Stream } from "../types.js";
 import { Clip } from "./Clip.js";
 import { To } from "./Icon.js";
@@ -28,14 +29,18 @@ export const directionWord = (stream: Stream): string => DIRECTION[stream.direct
 
 const lossOf = ({ lost, expected }: Stream) => share(lost, expected);
 const mos = (stream: Stream, value: number | null, buffer: string) => (
-  <Mos mos={value} scale={stream.mos_scale} reason={stream.mos_reason} buffer={buffer} />
+  <Mos mos={value} scale={stream.mos_scale} estimated={stream.mos_estimated} reason={stream.mos_reason} buffer={buffer} />
 );
-const scaleWord = (stream: Stream) =>
-  stream.mos_scale === "wb"
-    ? "wideband (G.107.1)"
-    : stream.mos_scale === "nb"
-      ? "narrowband (G.107)"
-      : (stream.mos_reason ?? NONE);
+const scaleWord = (stream: Stream) => {
+  if (!stream.mos_scale) return stream.mos_reason ?? NONE;
+  return stream.mos_estimated ? `${SCALES[stream.mos_scale]}, estimated` : SCALES[stream.mos_scale];
+};
+
+const marking = (dscp: number) => (dscp === 46 ? "46 (EF)" : String(dscp));
+const dscpWord = ({ dscp, dscp_change: change }: Stream) =>
+  change
+    ? `${marking(change.from)}, after ${millis(change.after_ms)} ${marking(change.to)}`
+    : marking(dscp);
 
 const GROUPS: GroupSpec[] = [
   {
@@ -166,7 +171,7 @@ const GROUPS: GroupSpec[] = [
       {
         name: "DSCP",
         title: "The mark of most packets; 46 is expedited forwarding",
-        value: (s) => `${s.dscp}${s.dscp === 46 ? " (EF)" : ""}`,
+        value: dscpWord,
       },
     ],
   },

@@ -266,7 +266,7 @@ function mosNote(call: CallData): string | null {
   if (call.band === "no_audio") {
     return call.mos === null ? null : `MOS ${call.mos.toFixed(2)} of what was heard`;
   }
-  return call.mos === null ? call.mos_reason : mosBasis(call.mos_scale);
+  return call.mos === null ? call.mos_reason : mosBasis(call.mos_scale, call.mos_estimated);
 }
 
 const BANDS_OF_MOS = `excellent above ${MOS_GOOD.toFixed(1)}, fair from ${MOS_FAIR.toFixed(1)} down, degraded at ${MOS_DEGRADED.toFixed(1)} and below`;

@@ -8,15 +8,17 @@ import { Copy } from "../components/Copy.js";
 import { Counters } from "../components/Counters.js";
 import { Dialog } from "../components/Dialog.js";
 import { DROPS } from "../components/Drops.js";
-import { Icon, StateMark } from "../components/Icon.js";
+import { Icon, StateMark, StepIcon } from "../components/Icon.js";
+import { later } from "../components/Later.js";
 import { Failed, Notice, StaleMark, Waiting } from "../components/Notice.js";
 import { StepList, TickList, StepName } from "../components/Steps.js";
 import { Ago, Time } from "../components/Time.js";
+import { pushMark } from "../components/Upgrades.js";
 import { NONE, bytes, count, localTimes, longDuration, plural } from "../format.js";
 import { useKeys } from "../keys.js";
 import { useLoad } from "../load.js";
 import { navigate } from "../router.js";
-import { isAdmin, now } from "../store.js";
+import { canUpgrade, isAdmin, now } from "../store.js";
 import { useTitle } from "../title.js";
 import type { Sensor as SensorData } from "../types.js";
 
@@ -67,10 +69,12 @@ function Shown({ sensor, reload }: { sensor: SensorData; reload: () => void }) {
         <a class="button page-action" href={`/calls?sensor=${encodeURIComponent(sensor.id)}`}>
           Its calls
         </a>
+        {canUpgrade() && sensor.state !== "revoked" && <Upgrade sensor={sensor} reload={reload} />}
         {isAdmin() && sensor.state !== "revoked" && <Revoke sensor={sensor} reload={reload} />}
       </header>
       <Failure sensor={sensor} />
       <Held sensor={sensor} />
+      <Pushed sensor={sensor} />
       <FailedUpgrade sensor={sensor} />
       <Notices sensor={sensor} />
       <div class="two-columns">
@@ -163,8 +167,57 @@ function Held({ sensor }: { sensor: SensorData }) {
   );
 }
 
-function FailedUpgrade({ sensor: { upgrade } }: { sensor: SensorData }) {
+const UpgradeDialog = later(() =>
+  import("../components/UpgradeDialog.js").then((module) => module.UpgradeDialog),
+);
+
+function Upgrade({ sensor, reload }: { sensor: SensorData; reload: () => void }) {
+  const [open, setOpen] = useState(false);
+  const close = () => setOpen(false);
+  const done = () => {
+    close();
+    reload();
+  };
+  return (
+    <>
+      <button type="button" onClick={() => setOpen(true)}>
+        Upgrade…
+      </button>
+      {open && <UpgradeDialog only={sensor.id} close={close} done={done} />}
+    </>
+  );
+}
+
+/** A pushed upgrade that is done is told for so long, milliseconds. */
+const TOLD_FOR = 3_600_000;
+
+/** How far an upgrade that was pushed from here is. */
+function Pushed({ sensor: { push } }: { sensor: SensorData }) {
+  if (!push) return null;
+  const isOver = ["done", "cancelled"].includes(push.state);
+  if (isOver && now.value.getTime() - Date.parse(push.changed_at) > TOLD_FOR) return null;
+  const mark = pushMark(push.state);
+  return (
+    <div class={`arrival arrival-${mark} pushed`} role="status">
+      <StepIcon state={mark} />
+      <div>
+        <strong>Upgrade to {push.version}</strong>{" "}
+        <span class="muted">
+          <Ago at={push.changed_at} />
+        </span>
+        <span class="failure-sentence" dir="auto">
+          {push.sentence}
+        </span>
+        {push.percent !== null && <progress max={100} value={push.percent} aria-label="Fetched" />}
+      </div>
+    </div>
+  );
+}
+
+function FailedUpgrade({ sensor: { upgrade, push } }: { sensor: SensorData }) {
   if (!upgrade || upgrade.ok) return null;
+  // Told above already.
+  if (push?.state === "rolled_back" && push.changed_at >= upgrade.at) return null;
   return (
     <p class="failure past">
       <strong>Upgrade</strong>{" "}

@@ -2,20 +2,26 @@
 
 import { useState } from "preact/hooks";
 import { api } from "../api.js";
-import { AddSensor } from "../components/AddSensor.js";
 import { heldAway } from "../components/Away.js";
 import { Clip } from "../components/Clip.js";
 import { Drops } from "../components/Drops.js";
 import { Icon, StateMark } from "../components/Icon.js";
+import { later } from "../components/Later.js";
 import { Failed, StaleMark, Waiting } from "../components/Notice.js";
+import { Upgrades } from "../components/Upgrades.js";
 import { TickRow, StepName } from "../components/Steps.js";
 import { Ago } from "../components/Time.js";
 import { NONE, count, localTimes } from "../format.js";
 import { useLoad } from "../load.js";
 import { navigate, query, sensorPath } from "../router.js";
-import { isAdmin, sensors as known, now, session } from "../store.js";
+import { canUpgrade, isAdmin, sensors as known, now, session } from "../store.js";
 import { useTitle } from "../title.js";
 import type { Sensor, SensorState, Stranger } from "../types.js";
+
+const UpgradeDialog = later(() =>
+  import("../components/UpgradeDialog.js").then((module) => module.UpgradeDialog),
+);
+const AddSensor = later(() => import("../components/AddSensor.js").then((module) => module.AddSensor));
 
 const ORDER: SensorState[] = ["refused", "offline", "stopped", "never", "online", "revoked"];
 
@@ -34,6 +40,7 @@ export function Sensors() {
     return all;
   });
   const [adding, setAdding] = useState(isAdmin() && query.value.get("add") === "1");
+  const [upgrading, setUpgrading] = useState(false);
   const close = () => {
     setAdding(false);
     if (query.value.has("add")) navigate("/sensors", { replace: true });
@@ -44,13 +51,21 @@ export function Sensors() {
         <h1>Sensors</h1>
         {data && data.length > 0 && <span class="muted">{summary(data)}</span>}
         {isAdmin() && data?.length !== 0 && (
-          <button type="button" class="primary page-action" onClick={() => setAdding(true)}>
-            <Icon name="plus" /> Add sensor
-          </button>
+          <span class="page-action page-actions">
+            {canUpgrade() && (
+              <button type="button" onClick={() => setUpgrading(true)}>
+                Upgrade…
+              </button>
+            )}
+            <button type="button" class="primary" onClick={() => setAdding(true)}>
+              <Icon name="plus" /> Add sensor
+            </button>
+          </span>
         )}
       </header>
       <StaleMark error={data ? error : null} />
       {data && <Held sensors={data} />}
+      {isAdmin() && data && data.length > 0 && <Upgrades />}
       {data ? (
         data.length > 0 ? (
           <ul class="sensor-cards">
@@ -68,6 +83,7 @@ export function Sensors() {
       )}
       {isAdmin() && <Strangers />}
       {adding && <AddSensor close={close} />}
+      {upgrading && <UpgradeDialog close={() => setUpgrading(false)} done={() => setUpgrading(false)} />}
     </>
   );
 }
@@ -155,7 +171,8 @@ function Empty({ add }: { add: () => void }) {
           interface.
         </li>
         <li>
-          <strong>Run one command</strong> there; it carries a token that joins the sensor to you.
+          <strong>Run one command</strong> there; it carries a token that joins the sensor to you. An appliance
+          takes a file instead, or shows a claim code.
         </li>
         <li>
           <strong>Watch it appear</strong> here, with a tick for each thing that works.

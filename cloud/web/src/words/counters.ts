@@ -199,8 +199,7 @@ export const COUNTERS: Record<string, Counter> = {
   },
   quality_reports_unclaimed: {
     group: "SIP",
-    means:
-      "Voice quality reports that are unreadable, or of a call that is not, or no longer, followed.",
+    means: "Voice quality reports that are unreadable, or of a call that is not followed.",
   },
   peer_messages: {
     group: "SIP",
@@ -220,6 +219,10 @@ export const COUNTERS: Record<string, Counter> = {
     group: "SIP",
     means: "Requests outside calls whose answer was not waited for because too many were open.",
     loss: true,
+  },
+  quality_reports_late: {
+    group: "SIP",
+    means: "Voice quality reports of a call whose record had just been made: the phone sends them more than half a second after BYE.",
   },
 };
 

@@ -56,7 +56,7 @@ const FLAGS: Record<string, Flag> = {
   },
   unseen_media: {
     label: "mirror incomplete",
-    means: "RTCP says that media flows which the mirror port does not show.",
+    means: "The mirror port shows one direction, or none: RTCP speaks of media, or a call was answered, that it does not show.",
     weight: "warn",
   },
 };

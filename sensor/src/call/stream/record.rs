@@ -2,7 +2,8 @@
 
 use core::num::NonZeroU32;
 
-use super::super::codec::{Codec, Impairment, Kind};
+use super::super::codec::{Codec, Kind};
+use super::super::impairment::{Band, Impairment, Packets, impairment};
 use super::super::interval::IntervalPool;
 use super::super::playout::Buffer;
 use super::super::quality::{Heard, burst_ratio, rounded_u16, rounded_u32, score};
@@ -14,6 +15,10 @@ pub const MIN_SCORED_PACKETS: u32 = 10;
 
 /// A longer step of the timestamps is no packet's length, microseconds.
 const MAX_PTIME: u64 = 1_000_000;
+
+/// Bytes of the authentication tag behind an encrypted payload (RFC 3711 §5.2), unless something
+/// else was agreed.
+const SRTP_TAG: u32 = 10;
 
 impl Stream {
     /// Whether packets flow and nobody speaks. `None` for encodings that are not read, and for
@@ -47,18 +52,16 @@ impl Stream {
         self.timeline.map(|_| rounded_u32(self.jitter.max()))
     }
 
-    /// The figures so far. `first`, `src`, `dst` and `direction` are the caller's to fill in.
+    /// The figures so far. `ssrc`, `first`, `src`, `dst` and `direction` are the caller's to fill in.
     #[must_use]
     pub fn record(&self, intervals: &IntervalPool) -> cdr::Stream {
         let impairment = self.impairment();
         let (scale, scored) = match self.scale() {
-            Ok(impairment) if impairment.wideband => (Scale::Wideband, Some(impairment)),
-            Ok(impairment) => (Scale::Narrowband, Some(impairment)),
+            Ok(impairment) => (scale_of(impairment), Some(impairment)),
             Err(reason) => (reason, None),
         };
         let score = |buffer| scored.and_then(|impairment| self.score(buffer, impairment));
         cdr::Stream {
-            ssrc: self.ssrc,
             payload_type: self.payload_type.winner(),
             encoding_name: self.codec.encoding_name().to_owned(),
             clock_rate: self.codec.clock_rate().map(NonZeroU32::get),
@@ -80,7 +83,8 @@ impl Stream {
             scale,
             rtcp: self.rtcp(),
             intervals: self.meter.intervals(&self.adaptive, impairment, intervals),
-            dscp: self.dscp.winner(),
+            dscp: self.marking.winner(),
+            dscp_change: self.marking.change(),
             ptime: self.ptime(),
             observed: if self.silence() == Some(true) { observed::SILENT } else { 0 },
             level: self.level.record(),
@@ -116,7 +120,15 @@ impl Stream {
     }
 
     pub(super) fn impairment(&self) -> Option<Impairment> {
-        self.codec.impairment(self.payload_len.winner(), self.ptime())
+        let packets = u64::from(self.packets.max(1));
+        let mean_len = u32::try_from(self.bytes / packets).unwrap_or(u32::MAX);
+        let tag = if self.codec.is_encrypted() { SRTP_TAG } else { 0 };
+        let packets = Packets {
+            usual_len: self.payload_len.winner(),
+            mean_len: mean_len.saturating_sub(tag),
+            ptime: self.ptime(),
+        };
+        impairment(&self.codec, &packets)
     }
 
     /// Milliseconds of audio a packet: the usual step of the timestamps, else what the bytes say.
@@ -144,11 +156,22 @@ impl Stream {
         let Report { reports, fraction_lost, cumulative_lost, interarrival_jitter, .. } =
             self.report;
         (reports > 0).then(|| cdr::Rtcp {
-            reports,
+            reports: reports.into(),
             fraction_lost,
             cumulative_lost,
             interarrival_jitter,
             round_trip: self.round_trip(),
         })
+    }
+}
+
+const fn scale_of(impairment: Impairment) -> Scale {
+    match (impairment.band, impairment.is_estimate) {
+        (Band::Narrow, false) => Scale::Narrowband,
+        (Band::Narrow, true) => Scale::NarrowbandEstimate,
+        (Band::Wide, false) => Scale::Wideband,
+        (Band::Wide, true) => Scale::WidebandEstimate,
+        (Band::Full, false) => Scale::Fullband,
+        (Band::Full, true) => Scale::FullbandEstimate,
     }
 }

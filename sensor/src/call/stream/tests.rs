@@ -51,6 +51,7 @@ fn codec(payload_type: u8) -> Codec {
     match payload_type {
         96 => Codec::from_name("opus"),
         97 => Codec::from_name("AMR-WB"),
+        98 => Codec::from_name("iLBC"),
         101 => Codec::from_name("telephone-event"),
         other => Codec::from_payload_type(other),
     }
@@ -121,8 +122,8 @@ fn mos(score: Option<cdr::Score>) -> u16 {
 fn a_clean_stream_has_clean_figures() {
     let record = record_of((0..1500).map(pcma));
     assert_eq!(
-        (record.ssrc, record.payload_type, record.encoding_name.as_str(), record.clock_rate),
-        (SSRC, 8, "PCMA", Some(8000))
+        (record.payload_type, record.encoding_name.as_str(), record.clock_rate),
+        (8, "PCMA", Some(8000))
     );
     assert_eq!((record.packets, record.bytes, record.expected), (1500, 240_000, 1500));
     assert_eq!((record.lost, record.duplicates, record.reordered), (0, 0, 0));
@@ -364,9 +365,24 @@ fn a_score_is_refused_with_a_reason() {
     };
     assert_eq!(of(MIN_SCORED_PACKETS - 1, 8), (Scale::TooShort, false));
     assert_eq!(of(MIN_SCORED_PACKETS, 8), (Scale::Narrowband, true));
-    assert_eq!(of(100, 96), (Scale::NoImpairmentValues, false));
+    assert_eq!(of(100, 98), (Scale::NoImpairmentValues, false));
     assert_eq!(of(100, 34), (Scale::NotSpeech, false));
     assert_eq!(of(100, 101), (Scale::NotSpeech, false));
+}
+
+#[test]
+fn a_score_that_rests_on_other_codecs_values_says_so() {
+    let of = |payload_type, step: u32| {
+        let record = record_of((0..500).map(pcma).map(|sent| Sent {
+            payload_type,
+            timestamp: sent.timestamp.wrapping_mul(step),
+            ..sent
+        }));
+        (record.scale, record.adaptive.unwrap().r)
+    };
+    assert_eq!(of(9, 1), (Scale::WidebandEstimate, 1160), "129 - 13");
+    assert_eq!(of(96, 6), (Scale::FullbandEstimate, 1373), "148 - 10.7: 64 kbit/s");
+    assert_eq!(of(8, 1).0, Scale::Narrowband);
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn server(name: &str) -> Server {
 
 fn session(servers: &[&str], has_token: bool) -> Session {
     let servers = servers.iter().map(|name| server(name)).collect();
-    Session::new(Config { servers, has_token, seed: 1 }, at(0).instant)
+    Session::new(Config { servers, has_token, can_claim: false, seed: 1 }, at(0).instant)
 }
 
 fn challenge(enrolled: bool) -> Challenge {
@@ -186,6 +186,53 @@ fn a_device_with_a_token_enrols_and_greets_again() {
     session.handle(Event::Challenged(challenge(false)), at(0));
     assert_eq!(session.status().failed(), Some(&Failure::NotEnrolled));
     assert_eq!(session.poll_action(at(0).instant), None);
+}
+
+/// Without a token, and allowed to wait for somebody to accept it.
+fn claiming(servers: &[&str]) -> Session {
+    let servers = servers.iter().map(|name| server(name)).collect();
+    let config = Config { servers, has_token: false, can_claim: true, seed: 1 };
+    Session::new(config, at(0).instant)
+}
+
+#[test]
+fn a_device_without_a_token_waits_until_somebody_accepts_it() {
+    let mut session = claiming(&["a"]);
+    session.poll_action(at(0).instant);
+    session.handle(Event::Challenged(challenge(false)), at(0));
+    assert_eq!(session.poll_action(at(0).instant), Some(Action::Claim(challenge(false))));
+    assert_eq!(step_states(session.status()), "+++++!..");
+    assert!(session.status().is_claiming);
+    assert_eq!(session.status().last_failure, None, "nothing has gone wrong");
+    session.handle(Event::Unclaimed, at(45));
+    assert_eq!(session.poll_action(at(45).instant), None, "a cloud that answers at once");
+    assert_eq!(session.poll_action(at(46).instant), Some(Action::Greet(server("a"))));
+    assert!(session.status().is_claiming);
+    session.handle(Event::Challenged(challenge(false)), at(46));
+    session.poll_action(at(46).instant);
+    session.handle(Event::Enrolled, at(47));
+    assert_eq!(session.poll_action(at(47).instant), Some(Action::Greet(server("a"))));
+    session.handle(Event::Challenged(challenge(true)), at(47));
+    assert_eq!(session.poll_action(at(47).instant), Some(Action::Prove(challenge(true))));
+    session.handle(Event::Accepted(accepted()), at(47));
+    assert!(!session.status().is_claiming);
+    assert_eq!(step_states(session.status()), "++++++++");
+}
+
+#[test]
+fn a_claim_waits_at_each_server_in_turn_and_counts_until_its_own_fails() {
+    let mut session = claiming(&["a", "b"]);
+    session.poll_action(at(0).instant);
+    session.handle(Event::Challenged(challenge(false)), at(0));
+    session.poll_action(at(0).instant);
+    session.handle(Event::Unclaimed, at(45));
+    assert_eq!(session.poll_action(at(46).instant), Some(Action::Greet(server("b"))));
+    session.handle(refused(closed(), 0), at(46));
+    assert!(session.status().is_claiming, "the code is still good at a");
+    let again = session.poll_timeout().expect("another round");
+    assert_eq!(session.poll_action(again), Some(Action::Greet(server("a"))));
+    session.handle(refused(closed(), 0), at(60));
+    assert!(!session.status().is_claiming);
 }
 
 #[test]
