@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(rights(&db, &scope).expect("an answer"), Rights::default(), "nobody");
         db.create_user(customer, "test", "x", Role::Admin, NOW).expect("a user");
         let admin = rights(&db, &scope).expect("an answer");
-        assert_eq!(admin.names(), ["packets", "audio", "upgrades"]);
+        assert_eq!(admin.names(), ["packets", "audio", "upgrades", "share"]);
         assert_eq!(admin.names_of_calls(), ["packets", "audio"]);
         let wanted = Rights::named("live,packets,upgrades").expect("names");
         assert!(db.set_rights("test", wanted, "somebody", NOW).expect("set"));
