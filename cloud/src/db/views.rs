@@ -133,10 +133,8 @@ fn of_table(
     // The number of places is one of a few, so that as few statements are kept.
     let places = page.len().next_power_of_two();
     let keys = page.iter().map(|(key, _)| column(key)).cycle().take(places);
-    let values: Vec<_> = [Value::Integer(scope.customer().0)]
-        .into_iter()
-        .chain(keys.map(|key| Value::Text(key)))
-        .collect();
+    let values: Vec<_> =
+        [Value::Integer(scope.customer().0)].into_iter().chain(keys.map(Value::Text)).collect();
     let list: Vec<_> = (2..places + 2).map(|place| format!("?{place}")).collect();
     let mut statement = reader.prepare_cached(&format!(
         "SELECT ended_at, device, boot, number, {}, legs, start_at FROM {table} WHERE customer = ?1 \

@@ -145,10 +145,7 @@ fn runs(text: &str) -> String {
 fn is_time(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_digit_or = |c: &u8| c.is_ascii_digit() || b"-:.TZ".contains(c);
-    bytes.len() >= 20
-        && bytes[4] == b'-'
-        && bytes[10] == b'T'
-        && bytes.iter().all(|c| is_digit_or(c))
+    bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T' && bytes.iter().all(is_digit_or)
 }
 
 fn is_address(text: &str) -> bool {

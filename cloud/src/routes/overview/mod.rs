@@ -238,7 +238,10 @@ fn sensors_object(sensors: &[SensorFacts]) -> Value {
 }
 
 /// The numbers and addresses with the most bad calls.
-struct Troubles(Vec<(Kind, Measure, Vec<(String, u64)>)>);
+struct Troubles(Vec<(Kind, Measure, Names)>);
+
+/// Each with how many bad calls it has, the worst first.
+type Names = Vec<(String, u64)>;
 
 impl Troubles {
     fn read(context: &Context<'_>, scope: &Scope, hours: Span) -> Result<Self, ApiError> {
