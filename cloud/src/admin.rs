@@ -69,6 +69,14 @@ pub fn run(
             let customer = find_customer(&db, &customer)?;
             make_token(&db, data, customer, server, now)?
         }
+        Admin::NumberErase { customer, number } => {
+            let customer = find_customer(&db, &customer)?;
+            let erased = db.erase_number(customer, &number, WHO, now).map_err(words)?;
+            format!(
+                "{} calls and {} records of registrations are erased\n",
+                erased.calls, erased.registrations
+            )
+        }
         Admin::PackageAdd { file, key } => packages::add(&db, &file, key.as_deref(), now)?,
         Admin::PackageList => packages::list(&db)?,
         Admin::PackageRemove(id) => packages::remove(&db, id, now)?,

@@ -17,6 +17,10 @@ pub enum Command {
     Serve(Settings),
     /// Something to do in the database there or in this folder, whether or not the service runs.
     Admin(Place, PathBuf, Admin),
+    /// A copy of the database in the folder, to this file.
+    Backup(PathBuf, PathBuf),
+    /// A copy of a database, from this file into the folder.
+    Restore(PathBuf, PathBuf),
     /// The version line.
     Version,
     /// [`usage`].
@@ -76,6 +80,13 @@ pub enum Admin {
         /// `--relay`.
         relay: Option<bool>,
     },
+    /// `number erase NUMBER`.
+    NumberErase {
+        /// `--customer`.
+        customer: String,
+        /// Whole.
+        number: String,
+    },
     /// `package add FILE`: a release for all customers.
     PackageAdd {
         /// The archive; its signature stands beside it.
@@ -120,10 +131,15 @@ usage:
   ringside-cloud admin package remove NUMBER
   ringside-cloud admin sensor list [--customer NAME]
   ringside-cloud admin sensor revoke|remove ID
+  ringside-cloud admin number erase --customer NAME NUMBER
+  ringside-cloud backup FILE
+  ringside-cloud restore FILE
   ringside-cloud version
 
 settings of serve, with their defaults:
 {}
+backup copies SQLite's database while the service runs; restore puts a copy into a folder without
+one. For PostgreSQL use its own pg_dump or pg_basebackup.
 admin works on the folder that --data names ({DEFAULT_DATA}), or on the server of --database, while
 the service runs too.
 An ID is a device's fingerprint, or its first digits.
@@ -242,16 +258,27 @@ impl Words {
                 self.only(&names)?;
                 self.given.check().map(Command::Serve)
             }
+            ["backup", file] => {
+                self.only(&["data"])?;
+                Ok(Command::Backup(self.data(), file.into()))
+            }
+            ["restore", file] => {
+                self.only(&["data"])?;
+                Ok(Command::Restore(self.data(), file.into()))
+            }
             ["admin", ref words @ ..] => {
                 let admin = self.admin(words)?;
                 let place = config::place(self.given.database.as_deref())?;
-                let data = self.given.data.unwrap_or_else(|| DEFAULT_DATA.into());
-                Ok(Command::Admin(place, data, admin))
+                Ok(Command::Admin(place, self.data(), admin))
             }
             [other, ..] => Err(format!(
                 "{other:?} is no command, or has too many words: see ringside-cloud --help"
             )),
         }
+    }
+
+    fn data(&mut self) -> PathBuf {
+        self.given.data.take().unwrap_or_else(|| DEFAULT_DATA.into())
     }
 
     fn admin(&mut self, words: &[&str]) -> Result<Admin, String> {
@@ -286,6 +313,13 @@ impl Words {
             ["token", "new"] => (
                 &["customer", "server"],
                 Admin::TokenNew { customer: self.needed_customer()?, server: self.server.take() },
+            ),
+            ["number", "erase", number] => (
+                &["customer"],
+                Admin::NumberErase {
+                    customer: self.needed_customer()?,
+                    number: label("number", number)?,
+                },
             ),
             ["package", "add", file] => (
                 &["upgrade-key"],
@@ -418,6 +452,11 @@ mod tests {
         assert_eq!(admin("admin package list --data d"), Admin::PackageList);
         assert_eq!(admin("admin package remove 7 --data d"), Admin::PackageRemove(7));
         assert_eq!(admin("admin sensor list --data d"), Admin::SensorList { customer: None });
+        let erase = Admin::NumberErase { customer: "A".into(), number: "+4930".into() };
+        assert_eq!(admin("admin number erase +4930 --customer A --data d"), erase);
+        let backup = Command::Backup("d".into(), "f".into());
+        assert_eq!(read("backup f --data d"), Ok(backup));
+        assert_eq!(read("restore f --data d"), Ok(Command::Restore("d".into(), "f".into())));
         assert_eq!(admin("admin sensor revoke ab --data d"), Admin::SensorRevoke("ab".into()));
         assert_eq!(admin("admin sensor remove ab --data d"), Admin::SensorRemove("ab".into()));
     }

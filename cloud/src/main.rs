@@ -7,6 +7,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use ringside_cloud::cli::{self, Command};
 use ringside_cloud::config::{Settings, dial};
+use ringside_cloud::db::backup;
 use ringside_cloud::service::Service;
 use ringside_cloud::{admin, logger, version};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -28,6 +29,17 @@ fn main() -> ExitCode {
             let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout().lock());
             admin::run((&place, &data), admin, logger::now(), &mut input, &mut out)
         }
+        Command::Backup(data, to) => backup::backup(&data, &to).and_then(|bytes| {
+            say(&format!("{} has the database: {} KiB\n", to.display(), bytes >> 10))
+        }),
+        Command::Restore(data, from) => backup::restore(&data, &from).and_then(|schema| {
+            say(&format!(
+                "{} is in {} (schema {schema}); its certificates are in the folder tls, which is no \
+                 part of a backup\n",
+                from.display(),
+                data.display()
+            ))
+        }),
         Command::Serve(settings) => serve(&settings),
     };
     match done {

@@ -1,6 +1,6 @@
 //! Addresses: networks that somebody wrote down, and whom an address counts for.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address, or a network in CIDR notation (RFC 4632, RFC 4291 §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,23 @@ impl Network {
             None => longest,
         };
         Some(Self { address, prefix })
+    }
+
+    /// Its first and its last address.
+    #[must_use]
+    pub fn bounds(&self) -> (IpAddr, IpAddr) {
+        match self.address {
+            IpAddr::V4(v4) => {
+                let hosts = u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                let first = v4.to_bits() & !hosts;
+                (Ipv4Addr::from_bits(first).into(), Ipv4Addr::from_bits(first | hosts).into())
+            }
+            IpAddr::V6(v6) => {
+                let hosts = u128::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                let first = v6.to_bits() & !hosts;
+                (Ipv6Addr::from_bits(first).into(), Ipv6Addr::from_bits(first | hosts).into())
+            }
+        }
     }
 
     /// Whether the address written in `text` is within.
@@ -93,6 +110,19 @@ mod tests {
         }
         for nonsense in ["", "192.0.2", "192.0.2.0/33", "::/129", "192.0.2.0/+8", "a/8", "::/"] {
             assert_eq!(Network::parse(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_network_begins_and_ends_with_addresses() {
+        for (network, first, last) in [
+            ("192.0.2.9/24", "192.0.2.0", "192.0.2.255"),
+            ("192.0.2.9", "192.0.2.9", "192.0.2.9"),
+            ("0.0.0.0/0", "0.0.0.0", "255.255.255.255"),
+            ("2001:db8::5/127", "2001:db8::4", "2001:db8::5"),
+        ] {
+            let bounds = Network::parse(network).unwrap().bounds();
+            assert_eq!(bounds, (first.parse().unwrap(), last.parse().unwrap()), "{network}");
         }
     }
 

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
+use ringside_protocol::words::plural;
 
 use crate::db::{Db, Result, Series, day_table};
 
@@ -51,6 +52,13 @@ pub fn expire(db: &Db, now: UnixMicros, stop: &AtomicBool) -> Result<Expired> {
     db.forget_sums(until)?;
     db.thin_troubles(now)?;
     db.truncate_log()?;
+    let run = db.prove(now, until, expired)?;
+    if run.late_days > 0 {
+        log::error!(
+            "{} are still there that should be gone",
+            plural(run.late_days as usize, "day")
+        );
+    }
     Ok(expired)
 }
 
@@ -73,7 +81,9 @@ fn expire_series(
             }
             let deleted = db.expire_some(&table, until, SLICE)?;
             expired.records += deleted;
-            if deleted == 0 {
+            let is_call = series == Series::Calls;
+            let terms = if is_call { db.forget_terms(&table, until, 10 * SLICE)? } else { 0 };
+            if deleted + terms == 0 {
                 break;
             }
         }

@@ -69,9 +69,9 @@ impl Service {
         let counters = ["sensors", "people"].map(|port| (port, FrontCounters::default()));
         let (sensor_wakes, page_wakes) = (Wakes::new(), Wakes::new());
         let pipes = Pipes::default();
-        let (pages, page_news) = Everywhere::new(&page_wakes, "pages");
+        let (pages, page_news) = Everywhere::waker(&page_wakes, "pages");
         let events = Arc::new(Events::new(now().0 / 1000, Arc::clone(&pages)));
-        let (waker, sensor_news) = Everywhere::new(&sensor_wakes, "sensors");
+        let (waker, sensor_news) = Everywhere::waker(&sensor_wakes, "sensors");
         let hear = hears(Arc::clone(&events), page_wakes.clone(), sensor_wakes.clone());
         let neighbours = Neighbours::start(&db, hear).map_err(words)?;
         for news in [page_news, sensor_news] {
@@ -153,7 +153,7 @@ struct Everywhere {
 
 impl Everywhere {
     /// The waker, and where to put who tells the others, once there is one.
-    fn new(here: &Wakes, port: &'static str) -> (Arc<dyn Waker>, Arc<OnceLock<Teller>>) {
+    fn waker(here: &Wakes, port: &'static str) -> (Arc<dyn Waker>, Arc<OnceLock<Teller>>) {
         let others = Arc::default();
         let waker = Self { here: here.clone(), port, others: Arc::clone(&others) };
         (Arc::new(waker), others)

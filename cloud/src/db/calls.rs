@@ -161,7 +161,7 @@ impl Kind for Calls {
              WHERE customer = ?1 AND device = ?2 AND boot = ?3 AND number = ?4"
         ))?;
         let key = params![scope.customer().0, id.device.0, id.boot.0, id.number.cast_signed()];
-        Ok(statement
+        statement
             .query_row(key, |row| {
                 Ok(Stored {
                     id,
@@ -179,6 +179,6 @@ impl Kind for Calls {
                     record: row.get(11)?,
                 })
             })
-            .optional()?)
+            .optional()
     }
 }

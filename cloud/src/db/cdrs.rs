@@ -1,7 +1,7 @@
 //! Records: written once, by day, and gone after the retention.
 
 use core::fmt::Write;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ringside_protocol::PROTOCOL_VERSION;
 use ringside_protocol::cdr::{Boot, Cdr, EndedBy, Fingerprint};
@@ -12,10 +12,12 @@ use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 use super::customers::count;
 use super::intake::Intake;
 use super::search::column;
+use super::stats::{Counts, HOUR};
 use super::sums::{Seen, Tally};
+use super::terms::{self, Term};
 use super::{
     Connection, Customer, Db, DbError, OptionalExtension, Result, Series, Statement, calls,
-    day_table, day_tables, make_day, params, peers, registrations, stored_time,
+    day_table, day_tables, hours, make_day, params, peers, registrations, stored_time,
 };
 use crate::retention;
 
@@ -84,6 +86,12 @@ struct Writer<'a> {
     tally: Tally,
     misdated: u32,
     newest: Option<UnixMicros>,
+    /// Terms of new calls, by the table of their day: bucket, term, rowid.
+    terms: BTreeMap<String, Vec<(i64, Term, i64)>>,
+    /// What new calls add to their hours.
+    hours: BTreeMap<UnixMicros, Counts>,
+    /// Whether the days' calls are counted and have terms.
+    counted: BTreeMap<String, bool>,
 }
 
 impl<'a> Writer<'a> {
@@ -100,7 +108,21 @@ impl<'a> Writer<'a> {
         let intake = Intake::open(tx, origin.customer, now)?;
         let tally = Tally::open(tx, origin.customer)?;
         let (open, misdated, newest) = (None, 0, None);
-        Ok(Self { tx, origin, now, has_misdated, open, ack, intake, tally, misdated, newest })
+        Ok(Self {
+            tx,
+            origin,
+            now,
+            has_misdated,
+            open,
+            ack,
+            intake,
+            tally,
+            misdated,
+            newest,
+            terms: BTreeMap::new(),
+            hours: BTreeMap::new(),
+            counted: BTreeMap::new(),
+        })
     }
 
     fn take(&mut self, record: &Record) -> Result<()> {
@@ -177,13 +199,34 @@ impl<'a> Writer<'a> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != table) {
             self.open = None;
             make_day(self.tx, Series::Calls, ended_at)?;
+            if !self.counted.contains_key(&table) {
+                let is_counted = hours::is_counted(self.tx, &table)?;
+                self.counted.insert(table.clone(), is_counted);
+            }
             let insertion = self.tx.prepare_cached(&insertion(&table))?;
             self.open = Some((table, insertion));
         }
-        let Some((_, insertion)) = &mut self.open else { return Ok(None) };
+        let Some((table, insertion)) = &mut self.open else { return Ok(None) };
         let record =
             postcard::to_stdvec(cdr).map_err(|_| DbError::Damaged("a record's encoding"))?;
         let Origin { customer, device, boot } = self.origin;
+        let addresses = addresses(cdr);
+        let mos = cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos);
+        let duration = cdr.duration().map(|duration| i64::try_from(duration).unwrap_or(i64::MAX));
+        let row = calls::Row {
+            ended_at,
+            device,
+            caller: column(&cdr.caller.user),
+            callee: column(&cdr.callee.user),
+            call_id: column(&cdr.call_id),
+            addresses: &addresses,
+            status_code: cdr.status.as_ref().map(|status| status.code.into()),
+            ended_by: ended_by(cdr.ended_by).into(),
+            answered: cdr.answered.is_some(),
+            duration_us: duration,
+            mos: mos.map(i64::from),
+            flags: cdr.flags,
+        };
         let inserted = insertion.execute(params![
             customer.0,
             device.0,
@@ -192,21 +235,35 @@ impl<'a> Writer<'a> {
             stored_time(ended_at),
             stored_time(start_at(cdr, ended_at)),
             stored_time(self.now),
-            column(&cdr.call_id),
-            column(&cdr.caller.user),
-            column(&cdr.callee.user),
-            addresses(cdr),
-            cdr.status.as_ref().map(|status| status.code),
-            ended_by(cdr.ended_by),
-            cdr.answered.is_some(),
-            cdr.duration().map(|duration| i64::try_from(duration).unwrap_or(i64::MAX)),
-            cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos),
-            cdr.flags,
+            row.call_id,
+            row.caller,
+            row.callee,
+            row.addresses,
+            row.status_code,
+            row.ended_by,
+            row.answered,
+            row.duration_us,
+            row.mos,
+            row.flags,
             column(legs_key(cdr)),
             PROTOCOL_VERSION,
             record
         ])?;
-        Ok((inserted == 1).then_some(record.len()))
+        if inserted == 0 {
+            return Ok(None);
+        }
+        if self.counted.get(table) == Some(&true) {
+            let hour = UnixMicros(ended_at.0 - ended_at.0 % HOUR);
+            let hours = self.hours.entry(hour).or_default();
+            *hours = hours.plus(Counts::of(&row));
+            if let Some(sqlite) = self.tx.as_sqlite() {
+                let (bucket, call) = (terms::bucket(ended_at), sqlite.last_insert_rowid());
+                let terms = terms::of_call(cdr, device, mos).into_iter();
+                let of_day = self.terms.entry(table.clone()).or_default();
+                of_day.extend(terms.map(|term| (bucket, term, call)));
+            }
+        }
+        Ok(Some(record.len()))
     }
 
     /// Adds a call that was not there to the sums.
@@ -237,6 +294,12 @@ impl<'a> Writer<'a> {
         if self.ack.stored > 0 {
             self.intake.close(self.tx)?;
             self.tally.close(self.tx)?;
+        }
+        for (table, terms) in self.terms {
+            terms::keep(self.tx, customer, &table, terms)?;
+        }
+        for (hour, counts) in &self.hours {
+            hours::add(self.tx, customer, *hour, counts, 1)?;
         }
         self.tx
             .prepare_cached(
@@ -341,6 +404,11 @@ impl Db {
             let count = format!("SELECT count(*) FROM {table}");
             let records = tx.query_row(&count, [], |row| row.get(0))?;
             tx.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+            if tx.as_sqlite().is_some() && table.starts_with(Series::Calls.prefix()) {
+                let terms = terms::table(table);
+                tx.execute_batch(&format!("DROP TABLE IF EXISTS {terms}"))?;
+            }
+            tx.execute("DELETE FROM counted_day WHERE name = ?1", [table])?;
             Ok(records)
         })
     }
@@ -353,6 +421,28 @@ impl Db {
         self.write(|tx| {
             tx.execute("DELETE FROM misdated WHERE filed_at <= ?1", [stored_time(until)])?;
             Ok(())
+        })
+    }
+
+    /// Forgets what hours added up to that ended at `until` or before, and the terms of calls of
+    /// `table` whose bucket did, up to `limit`; answers how many terms it found.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn forget_terms(&self, table: &str, until: UnixMicros, limit: u32) -> Result<usize> {
+        self.write(|tx| {
+            hours::forget(tx, until)?;
+            if tx.as_sqlite().is_none() || !hours::is_counted(tx, table)? {
+                return Ok(0);
+            }
+            let terms = terms::table(table);
+            tx.execute(
+                &format!(
+                    "DELETE FROM {terms} WHERE (customer, bucket, term, call) IN (SELECT customer, \
+                     bucket, term, call FROM {terms} WHERE bucket < ?1 LIMIT ?2)"
+                ),
+                params![terms::bucket(until), limit],
+            )
         })
     }
 

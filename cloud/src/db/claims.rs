@@ -19,7 +19,7 @@ impl Db {
         let mut statement = reader.prepare_cached(
             "SELECT customer.name FROM sensor JOIN customer USING (customer) WHERE device = ?1",
         )?;
-        Ok(statement.query_row([device.0], |row| row.get(0)).optional()?)
+        statement.query_row([device.0], |row| row.get(0)).optional()
     }
 }
 

@@ -98,7 +98,7 @@ impl Db {
                 created_at: loaded_time(row.get(3)?),
             })
         })?;
-        Ok(rows.collect::<Result<_>>()?)
+        rows.collect::<Result<_>>()
     }
 
     /// The customer of that name.
@@ -157,7 +157,7 @@ impl Db {
                 created_at: loaded_time(row.get(3)?),
             })
         })?;
-        Ok(rows.collect::<Result<_>>()?)
+        rows.collect::<Result<_>>()
     }
 
     /// Gives a person a new password (a hash) and ends their logins; `false` when there is no such
@@ -240,7 +240,7 @@ impl Db {
 fn find_secret(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>> {
     let value =
         connection.query_row("SELECT value FROM secret WHERE name = ?1", [name], |row| row.get(0));
-    Ok(value.optional()?)
+    value.optional()
 }
 
 /// Adds to one of a customer's counters.

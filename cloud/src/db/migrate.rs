@@ -17,6 +17,8 @@ const STEPS: &[(i64, &str)] = &[
     (7, include_str!("upgrades.sql")),
     (7, include_str!("users.sql")),
     (9, include_str!("logins.sql")),
+    (9, include_str!("hours.sql")),
+    (9, include_str!("retention.sql")),
     (10, include_str!("sums.sql")),
     (10, include_str!("shares.sql")),
 ];

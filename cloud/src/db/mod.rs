@@ -40,17 +40,20 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use ringside_protocol::time::UnixMicros;
+use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
 use self::engine::Purpose;
 
+pub mod backup;
 pub mod calls;
 pub mod cdrs;
 pub mod claims;
 pub mod customers;
 mod dialect;
 mod engine;
+pub mod erase;
 pub mod fleet;
+mod hours;
 pub mod intake;
 pub mod leases;
 mod migrate;
@@ -59,6 +62,7 @@ pub mod packages;
 pub mod peers;
 pub mod people;
 mod postgres;
+pub mod proof;
 pub mod registrations;
 pub mod rights;
 pub mod rules;
@@ -70,6 +74,7 @@ pub mod shares;
 mod sqlite;
 pub mod stats;
 pub mod sums;
+pub mod terms;
 pub mod tokens;
 pub mod upgrades;
 pub mod users;
@@ -397,13 +402,30 @@ pub fn day_tables(connection: &Connection, series: Series) -> Result<Vec<String>
     }
 }
 
+/// The moments from and until which a day's table has records.
+fn bounds_of_day(table: &str) -> Option<(UnixMicros, UnixMicros)> {
+    let digits = table.rsplit('_').next()?;
+    let (year, rest) = digits.split_at_checked(4)?;
+    let (month, day) = rest.split_at_checked(2)?;
+    let from = UnixMicros::from_date(&format!("{year}-{month}-{day}"))?;
+    Some((from, from.plus(86_400 * MICROS_PER_SECOND)))
+}
+
 /// Makes the table of the day of `at`, if it is not there; answers its name.
 pub(crate) fn make_day(tx: &Connection, series: Series, at: UnixMicros) -> Result<String> {
     let table = day_table(series, at);
     match tx.as_postgres() {
         None => {
+            if sqlite::has_table(tx, &table)? {
+                return Ok(table);
+            }
             let day = format!("{}DAY", series.prefix());
             tx.execute_batch(&series.schema().replace(&day, &table))?;
+            if series == Series::Calls {
+                let terms = include_str!("term_day.sql").replace("term_DAY", &terms::table(&table));
+                tx.execute_batch(&terms)?;
+                note_counted(tx, &table)?;
+            }
         }
         Some(session) => {
             let known: bool = tx
@@ -411,10 +433,18 @@ pub(crate) fn make_day(tx: &Connection, series: Series, at: UnixMicros) -> Resul
                 .query_row([&table], |row| row.get(0))?;
             if !known {
                 session.run(&dialect::postgres_day(series, &table, at.day()))?;
+                if series == Series::Calls {
+                    note_counted(tx, &table)?;
+                }
             }
         }
     }
     Ok(table)
+}
+
+fn note_counted(tx: &Connection, table: &str) -> Result<()> {
+    tx.execute("INSERT INTO counted_day (name) VALUES (?1) ON CONFLICT DO NOTHING", [table])?;
+    Ok(())
 }
 
 /// A time as it is stored. Times that SQLite cannot hold lie beyond the year 292,000.

@@ -337,7 +337,8 @@ mod tests {
         let folder = Folder::new();
         let db = folder.open();
         let length = PIECE_BYTES + 10;
-        let whole: Vec<u8> = (0..length).map(|place| (place % 251) as u8).collect();
+        let whole: Vec<u8> =
+            (0..length).map(|place| u8::try_from(place % 251).expect("a byte")).collect();
         let id = announce(&db, None, "op", &announced(1, length as u64), NOW).expect("made");
         let id = id.expect("there is room");
         let (first, last) = whole.split_at(PIECE_BYTES);

@@ -156,7 +156,7 @@ pub fn api_tokens(db: &Db, admin: &Admin<'_>) -> Result<Vec<ListedApiToken>> {
             expires_at: row.get::<_, Option<i64>>(4)?.map(loaded_time),
         })
     })?;
-    Ok(tokens.collect::<Result<_>>()?)
+    tokens.collect::<Result<_>>()
 }
 
 /// Takes an API token away.
@@ -185,7 +185,7 @@ pub(crate) fn user(db: &Db, login: &str) -> Result<Option<User>> {
         "SELECT user, customer, login, password, role, is_disabled FROM user WHERE lower(login) = \
          lower(?1)",
     )?;
-    Ok(statement
+    statement
         .query_row([login], |row| {
             Ok(User {
                 user: row.get(0)?,
@@ -196,7 +196,7 @@ pub(crate) fn user(db: &Db, login: &str) -> Result<Option<User>> {
                 is_disabled: row.get(5)?,
             })
         })
-        .optional()?)
+        .optional()
 }
 
 /// Opens a session for `user`, who keeps at most `at_most`: the one unused for longest leaves.
@@ -237,7 +237,7 @@ pub(crate) fn session(db: &Db, session: &Sha256) -> Result<Option<Session>> {
         "SELECT customer, login, role, csrf, seen_at, expires_at \
          FROM login_session JOIN user USING (user) WHERE session_sha256 = ?1 AND is_disabled = 0",
     )?;
-    Ok(statement
+    statement
         .query_row([session], |row| {
             Ok(Session {
                 customer: Customer(row.get(0)?),
@@ -248,7 +248,7 @@ pub(crate) fn session(db: &Db, session: &Sha256) -> Result<Option<Session>> {
                 expires_at: loaded_time(row.get(5)?),
             })
         })
-        .optional()?)
+        .optional()
 }
 
 /// Notes that a session is in use.
@@ -272,7 +272,7 @@ pub(crate) fn api_token(db: &Db, token: &Sha256) -> Result<Option<ApiToken>> {
     let mut statement = reader.prepare_cached(
         "SELECT customer, name, expires_at FROM api_token WHERE token_sha256 = ?1",
     )?;
-    Ok(statement
+    statement
         .query_row([token], |row| {
             Ok(ApiToken {
                 customer: Customer(row.get(0)?),
@@ -280,7 +280,7 @@ pub(crate) fn api_token(db: &Db, token: &Sha256) -> Result<Option<ApiToken>> {
                 expires_at: row.get::<_, Option<i64>>(2)?.map(loaded_time),
             })
         })
-        .optional()?)
+        .optional()
 }
 
 /// The customer that `scope` is about.
@@ -291,9 +291,9 @@ pub fn customer(db: &Db, scope: &Scope) -> Result<CustomerFacts> {
     let reader = db.reader();
     let mut statement =
         reader.prepare_cached("SELECT name, channels FROM customer WHERE customer = ?1")?;
-    Ok(statement.query_row([scope.customer().0], |row| {
+    statement.query_row([scope.customer().0], |row| {
         Ok(CustomerFacts { name: row.get(0)?, channels: row.get(1)? })
-    })?)
+    })
 }
 
 /// Keeps an enrolment token and answers when it expires; `None` where `at_most` are outstanding.
@@ -335,7 +335,7 @@ pub fn outstanding_tokens(
             expires_at: loaded_time(row.get(3)?),
         })
     })?;
-    Ok(tokens.collect::<Result<_>>()?)
+    tokens.collect::<Result<_>>()
 }
 
 /// Takes an enrolment token back that nobody has used.
@@ -407,7 +407,7 @@ pub fn audit_log(
             detail: row.get(4)?,
         })
     })?;
-    Ok(entries.collect::<Result<_>>()?)
+    entries.collect::<Result<_>>()
 }
 
 /// Writes an entry of the audit log; no customer where nobody's is known.

@@ -129,7 +129,7 @@ impl Kind for Registrations {
              FROM {table} WHERE customer = ?1 AND device = ?2 AND boot = ?3 AND number = ?4"
         ))?;
         let key = params![scope.customer().0, id.device.0, id.boot.0, id.number.cast_signed()];
-        Ok(statement
+        statement
             .query_row(key, |row| {
                 Ok(Stored {
                     id,
@@ -144,7 +144,7 @@ impl Kind for Registrations {
                     record: row.get(8)?,
                 })
             })
-            .optional()?)
+            .optional()
     }
 }
 

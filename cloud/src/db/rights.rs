@@ -134,11 +134,11 @@ pub fn terms(db: &Db, customer: Customer) -> Result<Terms> {
     let reader = db.reader();
     let mut statement =
         reader.prepare_cached("SELECT asks_reason, ways FROM customer WHERE customer = ?1")?;
-    Ok(statement.query_row([customer.0], |row| {
+    statement.query_row([customer.0], |row| {
         let ways: String = row.get(1)?;
         let relay = ways.split(' ').any(|word| word == "relay");
         Ok(Terms { asks_reason: row.get(0)?, relay })
-    })?)
+    })
 }
 
 impl Db {

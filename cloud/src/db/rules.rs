@@ -232,7 +232,7 @@ fn of_customer(connection: &Connection, customer: Customer) -> Result<Vec<Stored
          FROM rule WHERE customer = ?1 ORDER BY rule",
     )?;
     let rules = statement.query_map([customer.0], stored)?;
-    Ok(rules.collect::<Result<_>>()?)
+    rules.collect::<Result<_>>()
 }
 
 fn stored(row: &Row<'_>) -> Result<StoredRule> {

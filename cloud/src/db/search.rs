@@ -7,9 +7,10 @@
 use ringside_protocol::cdr::{Boot, CallId, Fingerprint};
 use ringside_protocol::time::UnixMicros;
 
+use super::terms::Range;
 use super::{
-    Connection, Db, OptionalExtension, Result, Series, Statement, Value, day_table, day_tables,
-    loaded_time, params, stored_time,
+    Connection, Db, OptionalExtension, Result, Row, Series, Statement, Value, day_table,
+    day_tables, loaded_time, params, stored_time, terms,
 };
 use crate::auth::Scope;
 use crate::retention;
@@ -17,6 +18,13 @@ use crate::retention;
 /// Rows that one search looks at, at most: a third of a second of a processor (0.7 µs a row, see
 /// `benches/calls.rs`).
 pub const MAX_ROWS_SCANNED: usize = 500_000;
+
+/// Rows that a search for terms looks at as they come, before it asks for terms; few in tests, so
+/// that they do both.
+const MAX_NEAR: usize = if cfg!(test) { 16 } else { 8192 };
+
+/// What a call that is found by a term costs, in rows that are looked at as they come.
+const ROWS_A_TERM: usize = 4;
 
 /// Rows that a search asks for at once: four times as many each time, up to [`MAX_PART`]. PostgreSQL
 /// sends all that it was asked for.
@@ -83,7 +91,7 @@ pub trait Kind: 'static {
     ///
     /// # Errors
     /// The database's.
-    fn row<'a>(position: &Position, row: &'a super::Row<'_>) -> Result<Self::Row<'a>>;
+    fn row<'a>(position: &Position, row: &'a Row<'_>) -> Result<Self::Row<'a>>;
 
     /// The record with this id in a table.
     ///
@@ -115,13 +123,42 @@ pub fn search<K: Kind>(
     bounds: Bounds,
     matches: &dyn Fn(&K::Row<'_>) -> bool,
 ) -> Result<Page<K::Stored>> {
+    search_terms::<K>(db, scope, span, after, bounds, &[], matches)
+}
+
+/// As [`search`], where every record that `matches` accepts has one of these terms. It looks at the
+/// newest records as they come, and then only at those that have one: many matches are near, and
+/// few have few terms.
+///
+/// # Errors
+/// The database's.
+pub fn search_terms<K: Kind>(
+    db: &Db,
+    scope: &Scope,
+    span: Span,
+    after: Option<Position>,
+    bounds: Bounds,
+    terms: &[Range],
+    matches: &dyn Fn(&K::Row<'_>) -> bool,
+) -> Result<Page<K::Stored>> {
     let connection = db.reader();
     // One snapshot: a day's table may be dropped at any time.
     let reader = connection.snapshot()?;
-    let mut walk = Walk { position: after, found: Vec::new(), left: bounds.rows, bounds };
+    let with_terms = if terms.is_empty() { Vec::new() } else { terms::days(&reader)? };
+    let mut walk =
+        Walk { position: after, found: Vec::new(), left: bounds.rows, bounds, near: MAX_NEAR };
     let newest_end = after.map_or(span.until, |after| after.ended_at.plus(1).min(span.until));
     for table in tables_of(&reader, K::SERIES, Span { until: newest_end, ..span })? {
-        if !walk.table::<K>(&reader, scope, &table, span, matches)? {
+        let has_terms = with_terms.contains(&table);
+        let goes_on = if has_terms && walk.near == 0 {
+            walk.buckets::<K>(&reader, scope, &table, span, terms, matches)?
+        } else if has_terms {
+            walk.near::<K>(&reader, scope, &table, span, matches)?
+                && walk.buckets::<K>(&reader, scope, &table, span, terms, matches)?
+        } else {
+            walk.table::<K>(&reader, scope, &table, span, matches)?
+        };
+        if !goes_on {
             break;
         }
     }
@@ -218,9 +255,69 @@ struct Walk {
     found: Vec<(String, Position)>,
     left: usize,
     bounds: Bounds,
+    /// Rows that are still looked at as they come before terms are asked.
+    near: usize,
 }
 
 impl Walk {
+    /// Looks at the newest rows as they come; false when the search is over. Otherwise it stands
+    /// behind them, which may be the end of the table.
+    fn near<K: Kind>(
+        &mut self,
+        reader: &Connection,
+        scope: &Scope,
+        table: &str,
+        span: Span,
+        matches: &dyn Fn(&K::Row<'_>) -> bool,
+    ) -> Result<bool> {
+        let mut statement = reader.prepare_cached(&walking::<K>(table))?;
+        let asked = self.near.min(self.left);
+        let seen = self.part::<K>(&mut statement, scope, table, span, asked, matches)?;
+        self.near = self.near.saturating_sub(seen);
+        Ok(self.left > 0 && self.found.len() <= self.bounds.matches)
+    }
+
+    /// Looks at the calls of a day that have one of the terms; whether to go on with the day before.
+    fn buckets<K: Kind>(
+        &mut self,
+        reader: &Connection,
+        scope: &Scope,
+        table: &str,
+        span: Span,
+        ranges: &[Range],
+        matches: &dyn Fn(&K::Row<'_>) -> bool,
+    ) -> Result<bool> {
+        let customer = scope.customer();
+        let until = self.position.map_or(span.until, |at| at.ended_at.plus(1).min(span.until));
+        let mut statement = reader.prepare_cached(&format!(
+            "SELECT ended_at, device, boot, number, {} FROM {table} \
+             WHERE rowid = ?1 AND customer = ?2",
+            K::COLUMNS
+        ))?;
+        for bucket in terms::buckets(reader, customer, table, Span { until, ..span })? {
+            let mut here = Vec::new();
+            for call in terms::find(reader, customer, table, bucket, ranges)? {
+                self.left = self.left.saturating_sub(ROWS_A_TERM);
+                let mut rows = statement.query([call, customer.0])?;
+                let Some(row) = rows.next()? else { continue };
+                let Some(position) = position(&row)? else { continue };
+                let is_within = span.from <= position.ended_at
+                    && position.ended_at < span.until
+                    && self.position.is_none_or(|before| position < before);
+                if is_within && matches(&K::row(&position, &row)?) {
+                    here.push(position);
+                }
+            }
+            here.sort_unstable_by(|one, other| other.cmp(one));
+            self.found.extend(here.into_iter().map(|position| (table.to_owned(), position)));
+            self.position = Some(terms::begin_of(bucket).max(first_of(span)));
+            if self.left == 0 || self.found.len() > self.bounds.matches {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Walks one day; whether to go on with the day before.
     fn table<K: Kind>(
         &mut self,
@@ -271,16 +368,7 @@ impl Walk {
             let Some(row) = rows.next()? else { break };
             seen += 1;
             self.left -= 1;
-            // A row with a damaged key, which nobody writes, is no record.
-            let (Some(device), Some(boot)) = (key(&row, 1)?, key(&row, 2)?) else {
-                continue;
-            };
-            let position = Position {
-                ended_at: loaded_time(row.get(0)?),
-                device: Fingerprint(device),
-                boot: Boot(boot),
-                number: row.get::<_, i64>(3)?.cast_unsigned(),
-            };
+            let Some(position) = position(&row)? else { continue };
             self.position = Some(position);
             if matches(&K::row(&position, &row)?) {
                 self.found.push((table.to_owned(), position));
@@ -303,8 +391,24 @@ fn walking<K: Kind>(table: &str) -> String {
     )
 }
 
+/// The place before which there is nothing of a span.
+const fn first_of(span: Span) -> Position {
+    Position { ended_at: span.from, device: Fingerprint([0; 16]), boot: Boot([0; 16]), number: 0 }
+}
+
+/// The first four columns. A row with a damaged key, which nobody writes, is no record.
+pub(super) fn position(row: &Row<'_>) -> Result<Option<Position>> {
+    let (Some(device), Some(boot)) = (key(row, 1)?, key(row, 2)?) else { return Ok(None) };
+    Ok(Some(Position {
+        ended_at: loaded_time(row.get(0)?),
+        device: Fingerprint(device),
+        boot: Boot(boot),
+        number: row.get::<_, i64>(3)?.cast_unsigned(),
+    }))
+}
+
 /// A device or boot; `None` for bytes that are neither, which nobody writes.
-pub(super) fn key(row: &super::Row<'_>, column: usize) -> Result<Option<[u8; 16]>> {
+pub(super) fn key(row: &Row<'_>, column: usize) -> Result<Option<[u8; 16]>> {
     let column = row.get_ref(column)?;
     Ok(column.as_blob().ok().and_then(|bytes| bytes.try_into().ok()))
 }
@@ -332,6 +436,7 @@ mod tests {
     fn plan<K: Kind>() {
         let connection = rusqlite::Connection::open_in_memory().expect("a database");
         let connection = Connection::sqlite(connection);
+        super::super::migrate::migrate(&connection).expect("tables");
         let table = super::super::make_day(&connection, K::SERIES, UnixMicros(0)).expect("a day");
         let plan: Vec<String> = connection
             .prepare_cached(&format!("EXPLAIN QUERY PLAN {}", walking::<K>(&table)))

@@ -15,6 +15,13 @@ pub const DATABASE_FILE: &str = "ringside.db";
 /// questions.
 const STATEMENTS: usize = 64;
 
+/// Pages that the writer keeps: what the calls of some ten minutes write of indexes, so that few pages
+/// are written twice.
+const WRITER_CACHE_KIB: i64 = 32 << 10;
+
+/// Pages that a reader keeps, besides those that the system does.
+const READER_CACHE_KIB: i64 = 8 << 10;
+
 /// How long a statement waits for a lock that another process holds (a backup), milliseconds.
 const BUSY_TIMEOUT_MS: u64 = 5000;
 
@@ -28,6 +35,7 @@ pub(super) fn writer(folder: &Path) -> Result<Connection> {
     writer.pragma_update(None, "synchronous", "FULL")?;
     // What retention deletes is overwritten, not merely forgotten.
     writer.pragma_update(None, "secure_delete", true)?;
+    writer.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     let writer = Connection::sqlite(writer);
     migrate::migrate(&writer)?;
     Ok(writer)
@@ -38,6 +46,7 @@ pub(super) fn reader(folder: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let reader = rusqlite::Connection::open_with_flags(folder.join(DATABASE_FILE), flags)?;
     configure(&reader)?;
+    reader.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     Ok(Connection::sqlite(reader))
 }
 
@@ -51,7 +60,6 @@ fn make_private(path: &Path) -> Result<()> {
 fn configure(connection: &rusqlite::Connection) -> Result<()> {
     connection.busy_timeout(core::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", -4096)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
@@ -62,6 +70,12 @@ pub(super) fn day_tables(connection: &Connection, series: Series) -> Result<Vec<
          ?1 || '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]' ORDER BY name DESC",
     )?;
     statement.query_map([series.prefix()], |row| row.get(0))?.collect()
+}
+
+pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool> {
+    let mut statement = connection
+        .prepare_cached("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1")?;
+    statement.query_row([name], |row| row.get(0))
 }
 
 #[cfg(test)]

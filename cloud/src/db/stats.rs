@@ -9,7 +9,7 @@ use ringside_protocol::time::{MICROS_PER_SECOND, UnixMicros};
 
 use super::calls::{self, Calls};
 use super::search::{Bounds, MAX_ROWS_SCANNED, Span, search, tables_of};
-use super::{Connection, Customer, Db, Result, Row, Series, params, stored_time};
+use super::{Connection, Customer, Db, Result, Series, hours, params, stored_time};
 use crate::auth::Scope;
 
 /// Microseconds in an hour.
@@ -161,13 +161,29 @@ pub fn by_hour(
 ) -> Result<(Vec<(UnixMicros, Counts)>, bool)> {
     let connection = db.reader();
     let reader = connection.snapshot()?;
-    let mut hours = Vec::new();
+    let mut found = Vec::new();
     let mut rows = 0;
     for table in tables_of(&reader, Series::Calls, span)? {
+        if hours::is_counted(&reader, &table)? {
+            for (hour, counts) in hours::counts(&reader, scope.customer(), &table)? {
+                let end = hour.plus(HOUR);
+                let part = Span { from: hour.max(span.from), until: end.min(span.until) };
+                if part.from >= part.until {
+                    continue;
+                }
+                let is_whole = part == Span { from: hour, until: end };
+                let counts =
+                    if is_whole { counts } else { self::counts(&reader, scope, &table, part)? };
+                if counts.calls > 0 {
+                    found.push((hour, counts));
+                }
+            }
+            continue;
+        }
         let mut until = span.until;
         while let Some(newest) = newest(&reader, scope, &table, Span { until, ..span })? {
             if rows >= effort.max_rows {
-                return Ok((hours, false));
+                return Ok((found, false));
             }
             let hour = UnixMicros(newest.0 - newest.0 % HOUR);
             let end = hour.plus(HOUR);
@@ -185,11 +201,11 @@ pub fn by_hour(
                     cache.keep(key, effort.now, counts);
                 }
             }
-            hours.push((hour, counts));
+            found.push((hour, counts));
             until = hour;
         }
     }
-    Ok((hours, true))
+    Ok((found, true))
 }
 
 /// As [`by_hour`], of those calls only that `matches` accepts. Looks at every call, at most
@@ -273,29 +289,7 @@ fn counts(reader: &Connection, scope: &Scope, table: &str, span: Span) -> Result
         columns.join(", ")
     ))?;
     let bounds = params![scope.customer().0, stored_time(span.from), stored_time(span.until)];
-    Ok(statement.query_row(bounds, |row| {
-        Ok(Counts {
-            calls: count(row, 0)?,
-            answered: count(row, 1)?,
-            duration_us: count(row, 2)?,
-            excellent: count(row, 3)?,
-            good: count(row, 4)?,
-            fair: count(row, 5)?,
-            degraded: count(row, 6)?,
-            no_audio: count(row, 7)?,
-            unrated: count(row, 8)?,
-            mos_sum: count(row, 9)?,
-            mos_calls: count(row, 10)?,
-            redirected: count(row, 11)?,
-            callee_refused: count(row, 12)?,
-            ineffective: count(row, 13)?,
-            cancelled: count(row, 14)?,
-        })
-    })?)
-}
-
-fn count(row: &Row<'_>, column: usize) -> Result<u64> {
-    Ok(row.get::<_, Option<i64>>(column)?.map_or(0, |sum| u64::try_from(sum).unwrap_or(0)))
+    statement.query_row(bounds, |row| hours::read(row, 0))
 }
 
 #[cfg(test)]

@@ -326,7 +326,7 @@ impl Db {
         let order = newest_of(&self.reader(), device)?;
         let order = order.filter(|it| it.number == number && it.state.is_told());
         let Some(order) = order else { return Ok((Vec::new(), false)) };
-        if offset % PIECE_BYTES as u64 != 0 {
+        if !offset.is_multiple_of(PIECE_BYTES as u64) {
             return Ok((Vec::new(), false));
         }
         let piece = packages::piece(self, order.package, offset)?;
@@ -503,7 +503,7 @@ fn rollout_of(connection: &Connection, customer: Customer, id: i64) -> Result<Op
             orders,
         })
     });
-    Ok(found.optional()?)
+    found.optional()
 }
 
 fn load(row: &Row<'_>) -> Result<OrderRow> {

@@ -73,7 +73,7 @@ pub fn list(db: &Db, admin: &Admin<'_>) -> Result<Vec<Person>> {
             logged_in_at: row.get::<_, Option<i64>>(5)?.map(loaded_time),
         })
     })?;
-    Ok(people.collect::<Result<_>>()?)
+    people.collect::<Result<_>>()
 }
 
 /// Somebody of the customer.
@@ -196,7 +196,7 @@ pub fn own_password(db: &Db, scope: &Scope) -> Result<Option<String>> {
         "SELECT password FROM user WHERE customer = ?1 AND lower(login) = lower(?2)",
     )?;
     let found = statement.query_row(params![scope.customer().0, scope.who()], |row| row.get(0));
-    Ok(found.optional()?)
+    found.optional()
 }
 
 fn log_out(tx: &Connection, customer: Customer, login: &str) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use ringside_protocol::cdr::Fingerprint;
 
+use crate::db::terms::Range;
+
 use super::parse::{MAX_CONDITIONS, MAX_VALUE_LEN, Result, invalid};
 
 /// Finds the sensor with a number.
@@ -25,7 +27,16 @@ pub trait Test: Sized {
 
     /// Whether it holds.
     fn matches(&self, row: &Self::Row<'_>) -> bool;
+
+    /// The terms of which a record has one where this holds, the fewer records they find the lower
+    /// the rank; `None` where there are no such terms.
+    fn terms(&self) -> Option<(Rank, Vec<Range>)> {
+        None
+    }
 }
+
+/// How few records a condition's terms find, for choosing among conditions.
+pub type Rank = u8;
 
 /// A condition of records of which the newest of each thing is what holds now.
 pub trait NewestTest: Test {
@@ -87,6 +98,15 @@ impl<T: Test> Conditions<T> {
         }
         self.conditions.push((is_negated, test));
         Ok(())
+    }
+
+    /// The terms of which every record that is looked for has one; none where all records have to be
+    /// looked at.
+    #[must_use]
+    pub fn terms(&self) -> Vec<Range> {
+        let plain = self.conditions.iter().filter(|(is_negated, _)| !is_negated);
+        let ranked = plain.filter_map(|(_, test)| test.terms());
+        ranked.min_by_key(|(rank, _)| *rank).map_or_else(Vec::new, |(_, terms)| terms)
     }
 
     /// Whether the record is one of those looked for.

@@ -14,7 +14,7 @@ mod time;
 use ringside_protocol::band::Band;
 use ringside_protocol::cdr::Fingerprint;
 
-pub use self::conditions::{Conditions, Devices, NewestOnly, NewestTest, Test};
+pub use self::conditions::{Conditions, Devices, NewestOnly, NewestTest, Rank, Test};
 pub(crate) use self::parse::{ENDED_BY, fingerprint};
 pub use self::parse::{Invalid, MAX_ALTERNATIVES, MAX_CONDITIONS, MAX_VALUE_LEN, NAMES};
 pub use self::pattern::Pattern;
@@ -22,6 +22,7 @@ pub use self::peers::{PEER_NAMES, PeerTest};
 pub use self::registrations::{REGISTRATION_NAMES, RegistrationTest};
 pub use self::time::parse_time;
 use crate::db::calls::Row;
+use crate::db::terms::Range;
 use crate::network::Network;
 
 /// Which calls.
@@ -97,6 +98,32 @@ impl Test for CallTest {
     fn only_plain(&self) -> Option<&'static str> {
         let is_bound = matches!(self, Self::MosBelow(_) | Self::MosAbove(_) | Self::MinDuration(_));
         is_bound.then_some("a number, without a !")
+    }
+
+    fn terms(&self) -> Option<(Rank, Vec<Range>)> {
+        Some(match self {
+            Self::Number(patterns) | Self::Caller(patterns) | Self::Callee(patterns) => {
+                (0, patterns.iter().map(Pattern::range).collect::<Option<_>>()?)
+            }
+            Self::Address(networks) => {
+                let range = |network: &Network| {
+                    let (first, last) = network.bounds();
+                    Range::addresses(first, last)
+                };
+                (1, networks.iter().map(range).collect())
+            }
+            Self::Sensor(devices) => (2, devices.iter().copied().map(Range::sensor).collect()),
+            Self::Status(ranges) => {
+                let range = |range: &StatusRange| match range {
+                    StatusRange::Codes(first, last) => Some(Range::statuses(*first, *last)),
+                    StatusRange::None => None,
+                };
+                (3, ranges.iter().map(range).collect::<Option<_>>()?)
+            }
+            Self::MosBelow(bound) => (4, vec![Range::mos(0, *bound)]),
+            Self::MosAbove(bound) => (5, vec![Range::mos(*bound, i64::MAX)]),
+            _ => return None,
+        })
     }
 
     fn matches(&self, row: &Row<'_>) -> bool {

@@ -1,5 +1,7 @@
 //! Texts with `*` in them.
 
+use crate::db::terms::Range;
+
 /// A text to match whole, in any case of ASCII letters; `*` stands for any characters, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
@@ -12,6 +14,17 @@ impl Pattern {
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self { parts: text.split('*').map(str::to_owned).collect() }
+    }
+
+    /// The numbers that it can match; `None` where those lie everywhere.
+    #[must_use]
+    pub fn range(&self) -> Option<Range> {
+        match self.parts.as_slice() {
+            [whole] => Some(Range::number(whole)),
+            [first, ..] if !first.is_empty() => Some(Range::number_prefix(first)),
+            [.., last] if !last.is_empty() => Some(Range::number_suffix(last)),
+            _ => None,
+        }
     }
 
     /// Whether `text` is one of those meant.

@@ -29,7 +29,12 @@ pub(super) fn healthz(context: &Context<'_>, _: Option<&Scope>) -> Answer {
     db.reader().query_row("SELECT 1", [], |_| Ok(()))?;
     if db.trouble().is_some() {
         // Whether it has passed shows when something is written.
-        db.remember("health", &context.now.0.to_be_bytes())?;
+        // Its error is the trouble that is told below.
+        let _ = db.remember("health", &context.now.0.to_be_bytes());
+    }
+    let trouble = db.trouble().map(|trouble| trouble.sentence);
+    if let Some(sentence) = trouble {
+        return Ok(json_response(503, &json!({ "status": "failing", "database": sentence })));
     }
     Ok(json_response(200, &json!({ "status": "ok" })))
 }

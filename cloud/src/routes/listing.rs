@@ -16,6 +16,7 @@ use crate::auth::Scope;
 use crate::db::Db;
 use crate::db::fleet;
 use crate::db::search::{self, Bounds, Kind, MAX_ROWS_SCANNED, Position, Span, visible};
+use crate::db::terms::Range;
 use crate::filter::{Devices, Invalid, parse_time};
 
 /// Records on a page, at most.
@@ -47,6 +48,11 @@ pub(super) trait Listed: Kind {
 
     /// Whether a record is one of those looked for.
     fn matches(filter: &Self::Filter, row: &Self::Row<'_>) -> bool;
+
+    /// Terms of which every record that is looked for has one; none where all have to be looked at.
+    fn terms(_: &Self::Filter) -> Vec<Range> {
+        Vec::new()
+    }
 
     /// A record as lists show it.
     fn summary(stored: &Self::Stored, names: &Names) -> Value;
@@ -96,7 +102,8 @@ pub(super) fn list<K: Listed>(context: &Context<'_>, scope: &Scope) -> Answer {
     let Part { span, after, limit } = part;
     let bounds = Bounds { matches: limit, rows: MAX_ROWS_SCANNED };
     let matches = |row: &K::Row<'_>| K::matches(&filter, row);
-    let page = search::search::<K>(db, scope, span, after, bounds, &matches)?;
+    let page =
+        search::search_terms::<K>(db, scope, span, after, bounds, &K::terms(&filter), &matches)?;
     let newest = search::newest(db, scope, K::SERIES, context.now)?;
     let folding =
         Folding { db, scope, records: &page.records, span, filter: &filter, names: &names };

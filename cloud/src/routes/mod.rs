@@ -26,6 +26,7 @@ mod peers;
 mod query;
 mod registrations;
 mod reply;
+mod retention;
 mod rules;
 mod searches;
 mod sensors;
@@ -153,6 +154,8 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/peers/{id}", Handler::Scope(peers::one)),
     route("GET", "/api/v1/overview", Handler::Scope(overview::overview)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
+    route("GET", "/api/v1/retention", Handler::Scope(retention::proof)),
+    route("POST", "/api/v1/erasures", Handler::Admin(retention::erase)),
     route("GET", "/api/v1/changes", Handler::Caller(changes::changes)),
     route("GET", "/api/v1/openapi.json", Handler::Open(openapi::openapi)),
     route("GET", "/healthz", Handler::Local(health::healthz)),

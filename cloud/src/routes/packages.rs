@@ -145,7 +145,6 @@ pub(super) fn may(context: &Context<'_>, admin: &Admin<'_>) -> Result<(), ApiErr
     Err(ApiError::new(403, "forbidden", message))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn bad(error: release::ReleaseError) -> ApiError {
     ApiError::new(422, "bad_release", error.to_string())
 }

@@ -54,6 +54,10 @@ impl ApiError {
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         log::error!("a request was not answered: {error}");
+        if let Some(remedy) = error.remedy() {
+            let message = format!("The service's database cannot be used: {remedy}.");
+            return Self::new(503, "database_unusable", message);
+        }
         Self::new(
             500,
             "database",

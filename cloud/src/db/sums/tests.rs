@@ -166,6 +166,8 @@ fn those_that_fail_or_sound_bad_are_named_by_number_and_address() {
     assert_eq!(bench.worst(Kind::Number, Measure::BadAudio), [("4711".to_owned(), 4)]);
     let trunk = ("198.51.100.1".to_owned(), 5);
     assert_eq!(bench.worst(Kind::Address, Measure::Failed)[0], trunk);
+    bench.db.erase_number(bench.customer, "Desk", "test", UnixMicros(NOON)).expect("erased");
+    assert_eq!(bench.worst(Kind::Number, Measure::Failed), []);
 }
 
 #[test]

@@ -116,6 +116,15 @@ pub(super) fn add(tx: &Connection, customer: Customer, troubles: &Troubles) -> R
     Ok(())
 }
 
+/// Forgets a number.
+pub(in crate::db) fn forget(tx: &Connection, customer: Customer, number: &str) -> Result<()> {
+    tx.execute(
+        "DELETE FROM trouble WHERE customer = ?1 AND kind = ?2 AND name = ?3",
+        params![customer.0, Kind::Number.number(), number.to_ascii_lowercase()],
+    )?;
+    Ok(())
+}
+
 /// The names with the most of such calls in the hours of `span`, the worst first, with how many;
 /// at most `most`, and none with less than [`LEAST_CALLS`].
 ///

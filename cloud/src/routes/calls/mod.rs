@@ -13,6 +13,7 @@ use super::{Answer, ApiError, Context};
 use crate::auth::Scope;
 use crate::db::calls::{self, Calls, Row, Stored};
 use crate::db::fleet;
+use crate::db::terms::Range;
 use crate::db::views::{self, Place, View};
 use crate::filter::{Devices, Filter, Invalid, NAMES};
 
@@ -63,6 +64,10 @@ impl Listed for Calls {
 
     fn matches(filter: &Filter, row: &Row<'_>) -> bool {
         filter.matches(row)
+    }
+
+    fn terms(filter: &Filter) -> Vec<Range> {
+        filter.terms()
     }
 
     fn summary(stored: &Stored, names: &Names) -> Value {

@@ -11,6 +11,7 @@ mod masked;
 mod overview;
 mod peers;
 mod registrations;
+mod retention;
 mod rules;
 mod searches;
 mod sensors;

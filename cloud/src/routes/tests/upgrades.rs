@@ -13,7 +13,7 @@ use crate::uplink::poll;
 
 /// A release of a little more than one piece.
 fn release() -> Vec<u8> {
-    (0..PIECE_BYTES + 100).map(|place| (place % 251) as u8).collect()
+    (0..PIECE_BYTES + 100).map(|place| u8::try_from(place % 251).expect("a byte")).collect()
 }
 
 fn announcement(bytes: &[u8], signature: &str) -> Value {
