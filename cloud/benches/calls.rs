@@ -3,7 +3,8 @@
 //!
 //! Cases: the newest page; a page in the middle; a filter that finds the newest calls; one that
 //! finds nothing in the whole day (a search of several requests); a number; one call; the figures
-//! of the day; the whole day as CSV. Each with the processor's time and, in brackets, the clock's,
+//! of the day; the overview, of the day and of 25 days of a million calls each at 13 and at 500
+//! sensors (their sums alone); the whole day as CSV. Each with the processor's time and, in brackets, the clock's,
 //! which other programs on the machine lengthen.
 
 use std::io::Read;
@@ -56,12 +57,22 @@ fn main() {
         ("from=noon, page", "calls?to=2026-11-24T12:00:00Z"),
         ("stats of the day", "stats?from=2026-11-24"),
         ("sensors", "sensors"),
+        ("overview of the day", "overview?from=2026-11-24"),
     ] {
         search(&app, case, query);
     }
     let page = get(&app, "calls?to=2026-11-24T06:00:00Z&limit=1");
     let id = page["calls"][0]["id"].as_str().expect("an id").to_owned();
     search(&app, "one call", &format!("calls/{id}"));
+    for sensors in [13, 500] {
+        sums(&db, sensors);
+        for (span, from) in
+            [("day", "2026-11-24"), ("week", "2026-11-17"), ("25 days", "2026-10-31")]
+        {
+            let case = format!("overview, {sensors} sensors, {span}");
+            search(&app, &case, &format!("overview?from={from}"));
+        }
+    }
     let began = Watch::start();
     let Body::Stream(mut stream) = ask(&app, "calls?format=csv") else { panic!("no stream") };
     let mut csv = Vec::new();
@@ -96,6 +107,41 @@ fn fill(db: &Db) {
     }
     let seconds = kept.as_secs_f64();
     println!("{:>9.0} calls a second kept, in batches of 500", CALLS as f64 / seconds);
+}
+
+/// Sums of 25 days as a million calls a day leave them.
+fn sums(db: &Db, sensors: u32) {
+    let (first, slot) = (NOW - NOW % (86_400 * SECOND) - 24 * 86_400 * SECOND, 300 * SECOND);
+    let columns = "calls, answered, duration_us, excellent, good, fair, degraded, no_audio, unrated, \
+                   mos_sum, mos_calls, redirected, callee_refused, ineffective, cancelled, failed, \
+                   delay_us, delay_calls";
+    let counts = "3333, 2000, 360000000000, 1500, 200, 100, 80, 20, 100, 800000, 1900, 3, 600, 90, \
+                  500, 120, 4000000000, 3000";
+    let to = |most: u32| {
+        format!(
+            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {most} - 1)"
+        )
+    };
+    let hours = 25 * 24 * sensors;
+    db.write(|tx| {
+        tx.execute_batch(&format!(
+            "DELETE FROM call_sums; DELETE FROM channel_use; DELETE FROM trouble;
+             INSERT INTO call_sums (customer, width, at, device, {columns}) {slots}
+             SELECT 1, 300, {first} + i * {slot}, x'', {counts} FROM n;
+             INSERT INTO channel_use (customer, at, record_us, beat_us, beats) {slots}
+             SELECT 1, {first} + i * {slot}, 400000000000, 390000000000, 130 FROM n;
+             INSERT INTO call_sums (customer, width, at, device, {columns}) {hours}
+             SELECT 1, 3600, {first} + i / {sensors} * 12 * {slot},
+             CAST(printf('%016d', i % {sensors}) AS BLOB), {counts} FROM n;
+             INSERT INTO trouble (customer, kind, at, name, failed, bad_audio) {names}
+             SELECT 1, i % 2, {first} + i / 120 * 12 * {slot}, i * 7919 % 20000, i % 5, i % 3 FROM n;",
+            slots = to(25 * 288),
+            hours = to(hours),
+            names = to(25 * 24 * 120),
+        ))?;
+        Ok(())
+    })
+    .expect("filled");
 }
 
 /// All requests that a search takes until it has a page, or nothing more to look at.

@@ -142,7 +142,7 @@ fn set_rights(db: &Db, login: &str, rights: Rights, now: UnixMicros) -> Result<S
     }
     let names = rights.names();
     let names = if names.is_empty() { "nothing".to_owned() } else { names.join(" and ") };
-    Ok(format!("{login} may have of a kept call, and do to sensors: {names}\n"))
+    Ok(format!("{login} has: {names}\n"))
 }
 
 fn set_terms(

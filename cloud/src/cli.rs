@@ -122,7 +122,7 @@ usage:
       [--direct on|off] [--live on|off] [--recent MINUTES|off]
   ringside-cloud admin user add --customer NAME LOGIN [--role admin|viewer] [--password-stdin]
   ringside-cloud admin user list [--customer NAME]
-  ringside-cloud admin user rights LOGIN packets,audio,live,upgrades|none
+  ringside-cloud admin user rights LOGIN packets,audio,live,upgrades,share,masked|none
   ringside-cloud admin user passwd LOGIN [--password-stdin]
   ringside-cloud admin token new --customer NAME [--server HOST[:PORT]]
   ringside-cloud admin package add FILE [--upgrade-key KEY]
@@ -382,7 +382,9 @@ impl Words {
 /// What a person may have and do; `none` for nothing.
 fn rights_named(names: &str) -> Result<Rights, String> {
     let rights = if names == "none" { Some(Rights::default()) } else { Rights::named(names) };
-    rights.ok_or_else(|| format!("{names:?}: write packets, audio, live, upgrades, or none"))
+    rights.ok_or_else(|| {
+        format!("{names:?}: write packets, audio, live, upgrades, share, masked, or none")
+    })
 }
 
 /// A name that fits on one line.

@@ -49,6 +49,8 @@ pub fn expire(db: &Db, now: UnixMicros, stop: &AtomicBool) -> Result<Expired> {
         }
     }
     db.forget_misdated(until)?;
+    db.forget_sums(until)?;
+    db.thin_troubles(now)?;
     db.truncate_log()?;
     let run = db.prove(now, until, expired)?;
     if run.late_days > 0 {

@@ -308,6 +308,7 @@ impl Retention {
         let (wake, woken) = channel::<()>();
         let stopping = Arc::clone(&stop);
         let run = move || {
+            add_up(&db, &stopping);
             loop {
                 expire(&db, &stopping);
                 let pause = Duration::from_secs(EXPIRE_EVERY_SECONDS);
@@ -329,6 +330,15 @@ impl Retention {
         if self.thread.join().is_err() {
             log::error!("the retention's thread had panicked");
         }
+    }
+}
+
+/// Sums of days that were kept by a build without them.
+fn add_up(db: &Db, stop: &AtomicBool) {
+    match db.rebuild_sums(stop) {
+        Ok(0) => {}
+        Ok(hours) => log::info!("calls of {} added up", plural(hours, "hour")),
+        Err(error) => log::error!("calls could not be added up: {error}"),
     }
 }
 

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { buildWeb } from "./build.mjs";
 import { answerAlerts, makeAlerts } from "./dev/alerts.mjs";
 import { makeCall } from "./dev/calls.mjs";
+import { overview } from "./dev/overview.mjs";
 import { fitsPeer, makePeers } from "./dev/peers.mjs";
 import { random as seeded } from "./dev/random.mjs";
 import { fitsRegistration, makeRegistrations } from "./dev/registrations.mjs";
@@ -102,6 +103,14 @@ export async function startDevServer({
   const legsOf = (call) => {
     const index = calls.indexOf(call);
     return index % 3 === 0 && calls[index + 1] ? [summary(calls[index + 1])] : [];
+  };
+
+  /** Every eighth call was seen by another sensor, too. */
+  const viewsOf = (call) => {
+    const other = sensors.find(({ id, state }) => state === "online" && id !== call.sensor?.id);
+    if (calls.indexOf(call) % 8 !== 3 || !other) return [];
+    const { id, name, id_sensor } = other;
+    return [{ id: call.id.replace(/-\d+$/, "-999999"), sensor: { id, name, id_sensor }, is_other_leg: false }];
   };
 
   const routes = {
@@ -234,6 +243,8 @@ export async function startDevServer({
       const after = query.get("cursor");
       const start = after ? found.findIndex((call) => call.id === after) + 1 : 0;
       const page = found.slice(start, start + limit);
+      if (query.get("format") === "ndjson")
+        return { text: found.map((call) => JSON.stringify(summary(call))).join("\n") };
       if (query.get("format") === "csv")
         return {
           text: [
@@ -242,11 +253,29 @@ export async function startDevServer({
           ].join("\n"),
         };
       const next = start + limit < found.length ? page.at(-1).id : null;
-      return { body: { calls: page.map(summary), next, newest: page[0]?.id ?? null } };
+      const folds = query.get("views") === "one";
+      const listed = page.map((call) => (folds ? { ...summary(call), views: viewsOf(call) } : summary(call)));
+      const records = listed.reduce((sum, { views = [] }) => sum + 1 + views.length, 0);
+      return { body: { calls: listed, next, records, newest: page[0]?.id ?? null } };
+    },
+    "GET /searches": () => ({ body: { searches } }),
+    "POST /searches": (_, { name, query, is_common = false }) => {
+      const at = searches.findIndex((one) => one.name === name && one.is_common === is_common);
+      const kept = {
+        id: at >= 0 ? searches[at].id : random.hex(16),
+        is_common,
+        name,
+        query,
+        created_by: "anna@example.net",
+        created_at: new Date().toISOString(),
+      };
+      searches.splice(at >= 0 ? at : searches.length, at >= 0 ? 1 : 0, kept);
+      return { body: kept };
     },
     "GET /live": () => ({ body: inProgress(calls, sensors) }),
     "GET /registrations": (query) => recordPage("registrations", registrations, fitsRegistration, query),
     "GET /peers": (query) => recordPage("peers", peers, fitsPeer, query),
+    "GET /overview": (query) => ({ body: overview(calls, sensors, CHANNELS, query) }),
     "GET /stats": (query) => {
       const found = calls.filter((call) => fits(call, query));
       return { body: stats(found, sensors, query) };
@@ -272,6 +301,20 @@ export async function startDevServer({
     sensor: { device: sensor.id, name: sensor.name, state: "online", last_seen_at: new Date().toISOString() },
     transfers: [],
   });
+  const searches = empty
+    ? []
+    : [
+        ["Bad audio on trunks", "band=no_audio,degraded&address=10.20.0.0/16&range=7d", true],
+        ["Busy or declined", "status=486,603", false],
+      ].map(([name, query, is_common]) => ({
+        id: random.hex(16),
+        is_common,
+        name,
+        query,
+        created_by: "anna@example.net",
+        created_at: new Date(now - 86_400_000).toISOString(),
+      }));
+  const shares = [];
 
   const asRule = (id, { text, sensors = null, is_enabled = true }) => ({
     id,
@@ -342,6 +385,16 @@ export async function startDevServer({
         return error(401, "wrong_login", "This login and password do not fit together.");
       return { ...me(), cookie: "session=1; HttpOnly; SameSite=Strict; Path=/" };
     }
+    if (path === "/shared") {
+      const share = shares.find((one) => one.secret === request.headers["x-share"]);
+      const call = share && calls.find((one) => one.id === share.call);
+      if (!call) return error(404, "not_found", "This link does not open anything: ask whoever sent it for a new one.");
+      share.opened += 1;
+      share.opened_at = new Date().toISOString();
+      return {
+        body: { call: { ...call, other_legs: [] }, shared_by: share.created_by, expires_at: share.expires_at, is_masked: false },
+      };
+    }
     if (!loggedIn) return error(401, "not_logged_in", "Log in first.");
     if (request.method !== "GET" && request.headers["x-csrf-token"] !== "made-up-csrf")
       return error(403, "csrf", "The CSRF token is missing.");
@@ -372,6 +425,34 @@ export async function startDevServer({
       const call = calls.find((one) => one.id === id);
       if (action === "keep") kept.add(id);
       return action === "keep" ? { body: { state: "kept", packets: 4100, bytes: 812_000 } } : { body: captures(call) };
+    }
+    if (kind === "searches" && action === "delete") {
+      searches.splice(searches.findIndex((one) => one.id === id), 1);
+      return { body: {} };
+    }
+    if (kind === "calls" && action === "shares") {
+      const of = () => shares.filter((one) => one.call === id);
+      const shown = ({ secret, call, ...share }) => share;
+      if (path.endsWith("/revoke")) {
+        shares.splice(shares.findIndex((one) => one.id === path.split("/")[4]), 1);
+        return { body: {} };
+      }
+      if (request.method === "GET") return { body: { may_share: role === "admin", shares: of().map(shown) } };
+      const { hours = 24 } = JSON.parse(await text(request));
+      const secret = random.hex(32);
+      const share = {
+        id: random.hex(16),
+        created_by: "anna@example.net",
+        created_at: new Date().toISOString(),
+        expires_at: new Date(Date.now() + hours * 3_600_000).toISOString(),
+        is_masked: false,
+        opened: 0,
+        opened_at: null,
+        secret,
+        call: id,
+      };
+      shares.push(share);
+      return { body: { ...shown(share), secret, page: `/shared#${secret}` } };
     }
     const person = kind === "users" && users.find(({ login }) => login === decodeURIComponent(id));
     if (person && action === "password") return { body: { password: "k3v9ad7qm2xw8rtn5pye" } };

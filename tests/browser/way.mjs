@@ -86,8 +86,8 @@ async function way() {
     await page.getByLabel("Login").fill("anna");
     await page.getByLabel("Password").fill(cloud.password);
     await page.keyboard.press("Enter");
-    await page.getByText("No calls yet").waitFor();
-    await picture("calls-none");
+    await page.getByText("No sensor has joined yet").waitFor();
+    await picture("overview-none");
   });
 
   const config = sensorConfig("Branch office");

@@ -29,6 +29,11 @@ impl Scope {
         Self { customer, who: String::new(), role: Role::Viewer }
     }
 
+    /// Of whoever has a link to one call of a customer: nothing else is asked with it.
+    pub(crate) fn of_share(customer: Customer, created_by: &str) -> Self {
+        Self::new(customer, format!("link of {created_by}"), Role::Viewer)
+    }
+
     /// The customer that all answers are about.
     #[must_use]
     pub const fn customer(&self) -> Customer {

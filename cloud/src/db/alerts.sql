@@ -1,4 +1,4 @@
--- Schema 11: alerts.
+-- Alerts.
 
 CREATE TABLE alert_rule (
   rule       INTEGER PRIMARY KEY AUTOINCREMENT,

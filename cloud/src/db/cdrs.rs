@@ -14,6 +14,7 @@ use super::customers::count;
 use super::intake::Intake;
 use super::search::column;
 use super::stats::{Counts, HOUR};
+use super::sums::{Seen, Tally};
 use super::terms::{self, Term};
 use super::{
     Connection, Customer, Db, DbError, OptionalExtension, Result, Series, Statement, calls,
@@ -83,6 +84,7 @@ struct Writer<'a> {
     open: Option<(String, Statement<'a>)>,
     ack: BatchAck,
     intake: Intake,
+    tally: Tally,
     misdated: u32,
     newest: Option<UnixMicros>,
     /// Terms of new calls, by the table of their day: bucket, term, rowid.
@@ -111,6 +113,7 @@ impl<'a> Writer<'a> {
         let intake = Intake::open(tx, origin.customer, now)?;
         let hooks = call_channels(tx, origin.customer)?;
         let (open, misdated, newest, untold) = (None, 0, None, 0);
+        let tally = Tally::open(tx, origin.customer)?;
         Ok(Self {
             tx,
             origin,
@@ -119,6 +122,7 @@ impl<'a> Writer<'a> {
             open,
             ack,
             intake,
+            tally,
             misdated,
             newest,
             terms: BTreeMap::new(),
@@ -158,9 +162,10 @@ impl<'a> Writer<'a> {
         };
         self.ack.stored += 1;
         self.intake.add(bytes);
-        if matches!(record, Record::Call(_)) {
+        if let Record::Call(cdr) = record {
             self.newest = self.newest.max(Some(ended_at));
             self.tell_of(record.number())?;
+            self.sum_up(cdr, ended_at);
         }
         Ok(())
     }
@@ -278,6 +283,27 @@ impl<'a> Writer<'a> {
         Ok(Some(record.len()))
     }
 
+    /// Adds a call that was not there to the sums.
+    fn sum_up(&mut self, cdr: &Cdr, ended_at: UnixMicros) {
+        let mos = cdr.worst(|stream| stream.adaptive).map(|(score, _)| score.mos);
+        let row = calls::Row {
+            ended_at,
+            device: self.origin.device,
+            caller: column(&cdr.caller.user),
+            callee: column(&cdr.callee.user),
+            call_id: column(&cdr.call_id),
+            addresses: &addresses(cdr),
+            status_code: cdr.status.as_ref().map(|status| status.code.into()),
+            ended_by: ended_by(cdr.ended_by).into(),
+            answered: cdr.answered.is_some(),
+            duration_us: cdr.duration().map(|us| i64::try_from(us).unwrap_or(i64::MAX)),
+            mos: mos.map(i64::from),
+            flags: cdr.flags,
+        };
+        let start_at = start_at(cdr, ended_at);
+        self.tally.add(&Seen { row, start_at, delay: cdr.session_request_delay });
+    }
+
     fn finish(self) -> Result<BatchAck> {
         let Origin { customer, device, .. } = self.origin;
         count(self.tx, customer, "cdrs_expired", self.ack.expired)?;
@@ -285,6 +311,7 @@ impl<'a> Writer<'a> {
         count(self.tx, customer, "call_notifications_dropped", self.untold)?;
         if self.ack.stored > 0 {
             self.intake.close(self.tx)?;
+            self.tally.close(self.tx)?;
         }
         for (table, terms) in self.terms {
             terms::keep(self.tx, customer, &table, terms)?;

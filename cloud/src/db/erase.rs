@@ -7,7 +7,7 @@ use ringside_protocol::time::UnixMicros;
 use super::customers::audit;
 use super::search::{self, Kind};
 use super::stats::{Counts, HOUR};
-use super::{Customer, Db, Result, Series, calls::Calls, day_tables, hours, params, terms};
+use super::{Customer, Db, Result, Series, calls::Calls, day_tables, hours, params, sums, terms};
 
 /// Records that one transaction erases, so that arriving batches wait for milliseconds only.
 const SLICE: usize = 500;
@@ -54,6 +54,7 @@ impl Db {
                  lower(substr(key, 1, length(?2))) = ?2",
                 params![customer.0, key],
             )?;
+            sums::trouble::forget(tx, customer, number)?;
             let end: String = {
                 let chars: Vec<_> = number.chars().collect();
                 chars[chars.len().saturating_sub(2)..].iter().collect()

@@ -1,4 +1,4 @@
--- Schema 9: what each hour's calls add up to, so that figures need not look at calls.
+-- What each hour's calls add up to, so that figures need not look at calls.
 CREATE TABLE cdr_hour (
   customer       INTEGER NOT NULL,
   hour           INTEGER NOT NULL,        -- its beginning

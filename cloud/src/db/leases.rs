@@ -6,7 +6,7 @@ use ringside_protocol::step::Failure;
 use ringside_protocol::time::UnixMicros;
 
 use super::{
-    Connection, Customer, Db, OptionalExtension, Result, bytes, loaded_time, params, sensors,
+    Connection, Customer, Db, OptionalExtension, Result, bytes, loaded_time, params, sensors, sums,
 };
 use crate::uplink::lease::{Share, reallocate};
 
@@ -95,6 +95,7 @@ impl Db {
         now: UnixMicros,
     ) -> Result<Beaten> {
         self.write(|tx| {
+            sums::sample(tx, customer, device, heartbeat.channels, now)?;
             sensors::beat(tx, device, heartbeat, now)?;
             if heartbeat.is_leaving {
                 give_back(tx, device)?;

@@ -1,10 +1,10 @@
 //! The schema, from every earlier one forward.
 
 use super::engine::Purpose;
-use super::{Connection, DbError, Result, Series, day_tables, dialect};
+use super::{Connection, DbError, Result, Series, day_tables, dialect, sums};
 
 /// The schema that this build reads and writes.
-pub const SCHEMA_VERSION: i64 = 11;
+pub const SCHEMA_VERSION: i64 = 15;
 
 /// What each schema adds, in order. Both engines run all of them.
 const STEPS: &[(i64, &str)] = &[
@@ -15,16 +15,21 @@ const STEPS: &[(i64, &str)] = &[
     (5, include_str!("rights.sql")),
     (6, include_str!("peers.sql")),
     (7, include_str!("upgrades.sql")),
-    (7, include_str!("users.sql")),
+    (8, include_str!("users.sql")),
     (9, include_str!("logins.sql")),
-    (9, include_str!("hours.sql")),
-    (9, include_str!("retention.sql")),
-    (10, include_str!("retrieval.sql")),
-    (11, include_str!("alerts.sql")),
+    (10, include_str!("hours.sql")),
+    (11, include_str!("retention.sql")),
+    (12, include_str!("retrieval.sql")),
+    (13, include_str!("alerts.sql")),
+    (14, include_str!("sums.sql")),
+    (15, include_str!("shares.sql")),
 ];
 
 /// The schema since which there is PostgreSQL: it has the tables of all days from the start.
 const DAYS_SINCE: i64 = 9;
+
+/// The schema since which calls are summed up: those of earlier days are later.
+const SUMS_SINCE: i64 = 14;
 
 /// Brings the schema up to date. Two processes may come here at once (the service and `admin`): the
 /// version is read inside the transaction that changes it.
@@ -64,6 +69,9 @@ fn after(tx: &Connection, schema: i64) -> Result<()> {
             }
         }
         _ => {}
+    }
+    if schema == SUMS_SINCE {
+        sums::note_unsummed(tx)?;
     }
     Ok(())
 }

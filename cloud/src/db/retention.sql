@@ -1,4 +1,4 @@
--- Schema 9: what each run of the retention deleted and left.
+-- What each run of the retention deleted and left.
 CREATE TABLE retention_run (
   at        INTEGER NOT NULL PRIMARY KEY,
   until     INTEGER NOT NULL,             -- what ended then or before is not shown

@@ -1,4 +1,4 @@
--- Schema 10: the direct way, recent calls without a rule, calls in progress.
+-- The direct way, recent calls without a rule, calls in progress.
 
 -- Whether a customer's people may be sent to the sensors' own pages, where sensors have one.
 ALTER TABLE customer ADD COLUMN direct INTEGER NOT NULL DEFAULT 1;

@@ -17,6 +17,10 @@ pub struct Rights {
     pub audio: bool,
     /// Sound while the call lasts.
     pub live: bool,
+    /// Links that show a call to whoever has them.
+    pub share: bool,
+    /// A restriction: the last digits of numbers are masked. Packets show them, so there are none.
+    pub masked: bool,
     /// Have sensors install a release.
     pub upgrades: bool,
 }
@@ -26,7 +30,14 @@ impl Rights {
     #[must_use]
     pub const fn of_role(role: Role) -> Self {
         let is_admin = matches!(role, Role::Admin);
-        Self { packets: is_admin, audio: is_admin, live: false, upgrades: is_admin }
+        Self {
+            packets: is_admin,
+            audio: is_admin,
+            live: false,
+            share: is_admin,
+            masked: false,
+            upgrades: is_admin,
+        }
     }
 
     /// Reads their names, separated by spaces or commas; `None` where one is none.
@@ -37,6 +48,8 @@ impl Rights {
             match Action::named(name) {
                 Some(action) => *rights.of_mut(action) = true,
                 None if name == UPGRADES => rights.upgrades = true,
+                None if name == SHARE => rights.share = true,
+                None if name == MASKED => rights.masked = true,
                 None => return None,
             }
         }
@@ -47,7 +60,7 @@ impl Rights {
     #[must_use]
     pub const fn allow(self, action: Action) -> bool {
         match action {
-            Action::Packets => self.packets,
+            Action::Packets => self.packets && !self.masked,
             Action::Audio => self.audio,
             Action::Live => self.live,
         }
@@ -65,6 +78,8 @@ impl Rights {
     pub fn names(self) -> Vec<&'static str> {
         let mut names = self.names_of_calls();
         names.extend(self.upgrades.then_some(UPGRADES));
+        names.extend(self.share.then_some(SHARE));
+        names.extend(self.masked.then_some(MASKED));
         names
     }
 
@@ -79,6 +94,12 @@ impl Rights {
 
 /// The name of [`Rights::upgrades`].
 const UPGRADES: &str = "upgrades";
+
+/// The right to make links that show a call.
+const SHARE: &str = "share";
+
+/// The restriction that masks numbers.
+const MASKED: &str = "masked";
 
 /// A customer's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,7 +287,7 @@ mod tests {
         assert_eq!(rights(&db, &scope).expect("an answer"), Rights::default(), "nobody");
         db.create_user(customer, "test", "x", Role::Admin, NOW).expect("a user");
         let admin = rights(&db, &scope).expect("an answer");
-        assert_eq!(admin.names(), ["packets", "audio", "upgrades"]);
+        assert_eq!(admin.names(), ["packets", "audio", "upgrades", "share"]);
         assert_eq!(admin.names_of_calls(), ["packets", "audio"]);
         let wanted = Rights::named("live,packets,upgrades").expect("names");
         assert!(db.set_rights("test", wanted, "somebody", NOW).expect("set"));

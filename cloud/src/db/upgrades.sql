@@ -1,4 +1,4 @@
--- Schema 7: releases of the sensor, and which sensor is to install which.
+-- Releases of the sensor, and which sensor is to install which.
 
 UPDATE user SET rights = rights || ' upgrades' WHERE role = 'admin';
 

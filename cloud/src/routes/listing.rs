@@ -1,4 +1,4 @@
-//! Lists of records: span, filter, page, cursor, and all of it as CSV.
+//! Lists of records: span, filter, page, cursor, and all of it as CSV or NDJSON.
 
 use std::sync::Arc;
 
@@ -6,12 +6,14 @@ use ringside_protocol::cdr::CallId;
 use ringside_protocol::time::UnixMicros;
 use serde_json::{Value, json};
 
-use super::csv::{self, Column};
+use super::csv::Column;
+use super::export::{self, Format};
 use super::names::Names;
 use super::reply::json_response;
 use super::turns::{MAX_EXPORTS, too_many_exports};
-use super::{Answer, ApiError, Context, cursor, query};
+use super::{Answer, ApiError, Context, cursor, mask, query};
 use crate::auth::Scope;
+use crate::db::Db;
 use crate::db::fleet;
 use crate::db::search::{self, Bounds, Kind, MAX_ROWS_SCANNED, Position, Span, visible};
 use crate::db::terms::Range;
@@ -31,6 +33,8 @@ pub(super) trait Listed: Kind {
     const CONDITIONS: &'static [&'static str];
     /// What an export has of it.
     const COLUMNS_OF_CSV: &'static [Column];
+    /// Whether several records may be about one thing.
+    const FOLDS: bool = false;
     /// What chooses among its records.
     type Filter: Default + Send + 'static;
 
@@ -52,25 +56,48 @@ pub(super) trait Listed: Kind {
 
     /// A record as lists show it.
     fn summary(stored: &Self::Stored, names: &Names) -> Value;
+
+    /// The records of a page with one row for each thing that several of them are about. Asked for
+    /// where [`Self::FOLDS`] only.
+    fn folded(page: &Folding<'_, Self>) -> Result<Vec<Value>, ApiError>
+    where
+        Self: Sized,
+    {
+        Ok(page.records.iter().map(|it| Self::summary(it, page.names)).collect())
+    }
+}
+
+/// A page whose records are to be put together.
+pub(super) struct Folding<'a, K: Listed> {
+    pub(super) db: &'a Db,
+    pub(super) scope: &'a Scope,
+    pub(super) records: &'a [K::Stored],
+    pub(super) span: Span,
+    pub(super) filter: &'a K::Filter,
+    pub(super) names: &'a Names,
 }
 
 /// What a list is asked for.
 struct Asked<K: Listed> {
     filter: K::Filter,
     part: Part,
-    is_csv: bool,
+    /// `None`: a page.
+    export: Option<Format>,
+    /// One row for each thing that several records are about.
+    folds: bool,
 }
 
-/// A page of records, or all of them as CSV.
+/// A page of records, or all of them as an export.
 pub(super) fn list<K: Listed>(context: &Context<'_>, scope: &Scope) -> Answer {
     let db = &context.app.db;
     let names = Names::new(&fleet::sensors(db, scope)?);
-    let Asked { filter, part, is_csv } = Asked::<K>::read(context, &names)?;
-    if is_csv {
+    let Asked { filter, part, export, folds } = Asked::<K>::read(context, &names)?;
+    if let Some(format) = export {
         let turn = context.app.exports.take(scope.customer(), MAX_EXPORTS);
         let turn = turn.ok_or_else(too_many_exports)?;
         let (db, scope) = (Arc::clone(db), scope.clone());
-        return Ok(csv::response::<K>(db, scope, filter, part.span, names, turn));
+        let wanted = export::Wanted { format, filter, span: part.span, masks: context.masks };
+        return Ok(export::response::<K>(db, scope, wanted, names, turn));
     }
     let Part { span, after, limit } = part;
     let bounds = Bounds { matches: limit, rows: MAX_ROWS_SCANNED };
@@ -78,9 +105,16 @@ pub(super) fn list<K: Listed>(context: &Context<'_>, scope: &Scope) -> Answer {
     let page =
         search::search_terms::<K>(db, scope, span, after, bounds, &K::terms(&filter), &matches)?;
     let newest = search::newest(db, scope, K::SERIES, context.now)?;
-    let listed: Vec<_> = page.records.iter().map(|it| K::summary(it, &names)).collect();
+    let folding =
+        Folding { db, scope, records: &page.records, span, filter: &filter, names: &names };
+    let listed = if folds {
+        K::folded(&folding)?
+    } else {
+        page.records.iter().map(|it| K::summary(it, &names)).collect()
+    };
     let body = json!({
         K::NAME: listed,
+        "records": page.records.len(),
         "next": page.next.map(|next| cursor::text(&next)),
         "partial": page.partial,
         "newest": newest.map(UnixMicros::to_rfc3339),
@@ -106,7 +140,8 @@ impl<K: Listed> Asked<K> {
         let mut asked = Self {
             filter: K::Filter::default(),
             part: Part::new(context.now),
-            is_csv: accepts_csv(context.request.header("accept")),
+            export: accepted(context.request.header("accept")),
+            folds: false,
         };
         let device = |number: u64| names.device(number);
         for (name, value) in query::parameters(&context.request.query)? {
@@ -114,11 +149,18 @@ impl<K: Listed> Asked<K> {
                 continue;
             }
             match name.as_str() {
-                "format" => asked.is_csv = is_csv(&value)?,
+                "views" if K::FOLDS => asked.folds = folds(&value)?,
+                "format" => asked.export = format(&value)?,
                 name if K::CONDITIONS.contains(&name) => {
+                    if context.masks {
+                        mask::check_condition(name, &value)?;
+                    }
                     K::add(&mut asked.filter, name, &value, &device)?;
                 }
-                name => return Err(unknown(name, &[&["format"], K::CONDITIONS].concat())),
+                name => {
+                    let others: &[&str] = if K::FOLDS { &["format", "views"] } else { &["format"] };
+                    return Err(unknown(name, &[others, K::CONDITIONS].concat()));
+                }
             }
         }
         Ok(asked)
@@ -173,17 +215,31 @@ pub(super) fn unknown(name: &str, others: &[&str]) -> ApiError {
     ApiError::new(400, "bad_parameter", message)
 }
 
-fn is_csv(value: &str) -> Result<bool, ApiError> {
+/// How records of one thing are shown.
+fn folds(value: &str) -> Result<bool, ApiError> {
     match value {
-        "csv" => Ok(true),
-        "json" => Ok(false),
-        _ => Err(ApiError::parameter("format", "json or csv")),
+        "one" => Ok(true),
+        "each" => Ok(false),
+        _ => Err(ApiError::parameter("views", "one or each")),
     }
 }
 
-/// Whether a program asks for CSV rather than JSON.
-fn accepts_csv(accept: Option<&str>) -> bool {
+fn format(value: &str) -> Result<Option<Format>, ApiError> {
+    match value {
+        "csv" => Ok(Some(Format::Csv)),
+        "ndjson" => Ok(Some(Format::Ndjson)),
+        "json" => Ok(None),
+        _ => Err(ApiError::parameter("format", "json, csv or ndjson")),
+    }
+}
+
+/// What a program asks for rather than JSON.
+fn accepted(accept: Option<&str>) -> Option<Format> {
     let kinds = accept.unwrap_or("").split(',');
     let mut kinds = kinds.map(|kind| kind.split(';').next().unwrap_or("").trim());
-    kinds.any(|kind| kind.eq_ignore_ascii_case("text/csv"))
+    kinds.find_map(|kind| match kind.to_ascii_lowercase().as_str() {
+        "text/csv" => Some(Format::Csv),
+        "application/x-ndjson" => Some(Format::Ndjson),
+        _ => None,
+    })
 }

@@ -16,13 +16,16 @@ mod changes;
 mod claims;
 mod csv;
 mod cursor;
+mod export;
 mod health;
 mod keep;
 mod listing;
 mod live;
 mod login;
+mod mask;
 mod names;
 mod openapi;
+mod overview;
 mod packages;
 mod peers;
 mod query;
@@ -30,7 +33,9 @@ mod registrations;
 mod reply;
 mod retention;
 mod rules;
+mod searches;
 mod sensors;
+mod shares;
 mod stats;
 mod stored;
 mod strangers;
@@ -59,13 +64,16 @@ pub use self::login::MAX_WAITING_AT_THE_DOOR;
 pub use self::query::MAX_PARAMETERS;
 pub use self::reply::ApiError;
 pub use self::rules::MAX_CALLS_TRIED;
+pub use self::searches::MAX_SEARCHES;
+pub use self::shares::MAX_SHARES;
 pub use self::stats::MAX_ROWS_COUNTED;
 pub use self::tokens::MAX_OUTSTANDING_TOKENS;
 pub use self::turns::{MAX_AT_WORK, MAX_EXPORTS, MAX_WAITING_FOR_A_TURN};
-use crate::auth::{self, Admin, Caller, Scope};
+use crate::auth::{self, Admin, Caller, Refusal, Scope};
 use crate::db::calls::Calls;
 use crate::db::peers::Peers;
 use crate::db::registrations::Registrations;
+use crate::db::rights;
 use crate::server::{Request, Response};
 
 type Answer = Result<Response, ApiError>;
@@ -129,6 +137,13 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/audit", Handler::Admin(audit::list)),
     route("GET", "/api/v1/calls", Handler::Scope(listing::list::<Calls>)),
     route("GET", "/api/v1/calls/{id}", Handler::Scope(calls::one)),
+    route("GET", "/api/v1/calls/{id}/shares", Handler::Caller(shares::list)),
+    route("POST", "/api/v1/calls/{id}/shares", Handler::Caller(shares::make)),
+    route("POST", "/api/v1/calls/{id}/shares/{share}/revoke", Handler::Caller(shares::revoke)),
+    route("GET", "/api/v1/shared", Handler::Open(shares::shared)),
+    route("GET", "/api/v1/searches", Handler::Scope(searches::list)),
+    route("POST", "/api/v1/searches", Handler::Scope(searches::keep)),
+    route("POST", "/api/v1/searches/{id}/delete", Handler::Scope(searches::delete)),
     route("GET", "/api/v1/captures/{call}", Handler::Caller(captures::about)),
     route("POST", "/api/v1/captures/{call}", Handler::Caller(captures::ask)),
     route("GET", "/api/v1/captures/{call}/{transfer}", Handler::Caller(captures::bytes)),
@@ -164,6 +179,7 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v1/registrations/{id}", Handler::Scope(registrations::one)),
     route("GET", "/api/v1/peers", Handler::Scope(listing::list::<Peers>)),
     route("GET", "/api/v1/peers/{id}", Handler::Scope(peers::one)),
+    route("GET", "/api/v1/overview", Handler::Scope(overview::overview)),
     route("GET", "/api/v1/stats", Handler::Scope(stats::stats)),
     route("GET", "/api/v1/retention", Handler::Scope(retention::proof)),
     route("POST", "/api/v1/erasures", Handler::Admin(retention::erase)),
@@ -180,6 +196,8 @@ struct Context<'a> {
     /// The segment that stood for a name in braces, decoded; empty where the route has none.
     item: String,
     now: UnixMicros,
+    /// Whether whoever asks sees masked numbers.
+    masks: bool,
 }
 
 /// Answers a request.
@@ -207,7 +225,7 @@ fn dispatch(app: &App, request: &Request) -> Answer {
         }
         let item = query::decode(item, false)
             .ok_or_else(|| ApiError::not_found("The address is not encoded as it should be."))?;
-        return call(&route.handler, &Context { app, request, item, now: app.now() });
+        return call(&route.handler, Context { app, request, item, now: app.now(), masks: false });
     }
     if !allowed.is_empty() {
         let message = format!("{path} answers {} only.", allowed.join(" and "));
@@ -225,25 +243,40 @@ fn dispatch(app: &App, request: &Request) -> Answer {
 }
 
 /// The one place where a request becomes the right to ask.
-fn call(handler: &Handler, context: &Context<'_>) -> Answer {
-    let authenticate = || auth::authenticate(&context.app.db, context.request, context.now);
+fn call(handler: &Handler, mut context: Context<'_>) -> Answer {
+    let (app, request, now) = (context.app, context.request, context.now);
+    let authenticate = || auth::authenticate(&app.db, request, now);
+    let caller = match handler {
+        Handler::Open(_) => None,
+        Handler::Local(_) if health::is_local(request) => None,
+        Handler::Local(_) => Some(authenticate().map_err(|_| health::not_local())?),
+        _ => Some(authenticate()?),
+    };
+    context.masks = masks(app, caller.as_ref())?;
+    let answer = answered(handler, &context, caller.as_ref())?;
+    Ok(if context.masks { mask::response(answer) } else { answer })
+}
+
+/// Whether somebody sees masked numbers. Programs see what an administrator does.
+fn masks(app: &App, caller: Option<&Caller>) -> Result<bool, ApiError> {
+    match caller.filter(|caller| caller.csrf.is_some()) {
+        Some(caller) => Ok(rights::rights(&app.db, &caller.scope)?.masked),
+        None => Ok(false),
+    }
+}
+
+fn answered(handler: &Handler, context: &Context<'_>, caller: Option<&Caller>) -> Answer {
     match handler {
         Handler::Open(answer) => answer(context),
-        Handler::Local(answer) => {
-            if health::is_local(context.request) {
-                return answer(context, None);
-            }
-            let caller = authenticate().map_err(|_| health::not_local())?;
-            answer(context, Some(&caller.scope))
-        }
-        Handler::Caller(answer) => answer(context, &authenticate()?),
+        Handler::Local(answer) => answer(context, caller.map(|caller| &caller.scope)),
+        Handler::Caller(answer) => answer(context, caller.ok_or(Refusal::NotLoggedIn)?),
         Handler::Scope(answer) => {
-            let scope = authenticate()?.scope;
-            turns::in_turn(context, scope.customer(), || answer(context, &scope))
+            let scope = &caller.ok_or(Refusal::NotLoggedIn)?.scope;
+            turns::in_turn(context, scope.customer(), || answer(context, scope))
         }
         Handler::Admin(answer) => {
-            let caller = authenticate()?;
-            let admin = caller.scope.admin().ok_or_else(|| {
+            let scope = &caller.ok_or(Refusal::NotLoggedIn)?.scope;
+            let admin = scope.admin().ok_or_else(|| {
                 let message = "Only administrators may do this: ask one of your organisation.";
                 ApiError::new(403, "not_admin", message)
             })?;

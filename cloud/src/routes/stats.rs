@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::listing::time;
 use super::names::Names;
 use super::reply::json_response;
-use super::{Answer, ApiError, Context, health, query};
+use super::{Answer, ApiError, Context, health, mask, query};
 use crate::auth::Scope;
 use crate::db::search::{Span, visible};
 use crate::db::stats::{self, Counts, Effort, HOUR};
@@ -71,7 +71,12 @@ fn asked(context: &Context<'_>, names: &Names) -> Result<(Span, Filter), ApiErro
         match name.as_str() {
             "from" => from = Some(time("from", &value)?),
             "to" => until = time("to", &value)?,
-            name if NAMES.contains(&name) => filter.add(name, &value, &|it| names.device(it))?,
+            name if NAMES.contains(&name) => {
+                if context.masks {
+                    mask::check_condition(name, &value)?;
+                }
+                filter.add(name, &value, &|it| names.device(it))?;
+            }
             name => {
                 let allowed = format!("from, to, {}", NAMES.join(", "));
                 return Err(ApiError::parameter(name, &allowed));
@@ -131,7 +136,7 @@ fn hour((at, counts): (&UnixMicros, &Counts)) -> Value {
 }
 
 /// With four decimals; `None` where there was nothing.
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
     let parts = u128::from(part) * 10_000;
     let rounded = (parts + u128::from(whole) / 2).checked_div(u128::from(whole))?;
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -12,6 +12,7 @@ import type {
   EnrolmentToken,
   LiveCalls,
   Me,
+  NewShare,
   NewToken,
   Package,
   Peer,
@@ -21,12 +22,16 @@ import type {
   RegistrationPage,
   Rule,
   RuleList,
+  SavedSearch,
   Sensor,
+  Share,
+  SharedCall,
   Stats,
   Stranger,
   Terms,
   Upgrade,
 } from "./types.js";
+import type { Overview } from "./overview.js";
 
 const BASE = "/api/v1";
 
@@ -68,6 +73,7 @@ interface Options {
   /** Bytes, in place of a body. */
   bytes?: ArrayBuffer;
   signal?: AbortSignal | undefined;
+  headers?: Record<string, string>;
 }
 
 export async function request<T>(path: string, options: Options = {}): Promise<T> {
@@ -76,8 +82,11 @@ export async function request<T>(path: string, options: Options = {}): Promise<T
 }
 
 /** The answer as it begins; one that is not of the 200s is thrown as what it says. */
-async function ask(path: string, { method = "GET", body, bytes, signal }: Options): Promise<Response> {
-  const headers: Record<string, string> = { Accept: "application/json" };
+async function ask(
+  path: string,
+  { method = "GET", body, bytes, signal, headers: more }: Options,
+): Promise<Response> {
+  const headers: Record<string, string> = { Accept: "application/json", ...more };
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (bytes) headers["Content-Type"] = "application/octet-stream";
@@ -128,6 +137,8 @@ export const api = {
 
   calls: (query: URLSearchParams, signal?: AbortSignal) => request<CallPage>(`/calls?${query}`, { signal }),
   call: (id: string, signal?: AbortSignal) => request<Call>(`/calls/${item(id)}`, { signal }),
+  overview: (query: URLSearchParams, signal?: AbortSignal) =>
+    request<Overview>(`/overview?${query}`, { signal }),
   stats: (query: URLSearchParams, signal?: AbortSignal) => request<Stats>(`/stats?${query}`, { signal }),
   registrations: (query: URLSearchParams, signal?: AbortSignal) =>
     request<RegistrationPage>(`/registrations?${query}`, { signal }),
@@ -137,8 +148,23 @@ export const api = {
   peer: (id: string, signal?: AbortSignal) => request<Peer>(`/peers/${item(id)}`, { signal }),
   /** Where the same registrations or peers come as CSV. */
   recordsCsvAddress: (path: string, query: URLSearchParams) => `${BASE}${path}?${query}&format=csv`,
-  /** Where the same calls come as CSV. */
-  csvAddress: (query: URLSearchParams) => `${BASE}/calls?${query}&format=csv`,
+  /** Where the same calls come as a file. */
+  exportAddress: (query: URLSearchParams, format: "csv" | "ndjson") => `${BASE}/calls?${query}&format=${format}`,
+
+  searches: (signal?: AbortSignal) =>
+    request<{ searches: SavedSearch[] }>("/searches", { signal }).then((body) => body.searches),
+  saveSearch: (name: string, query: string, is_common: boolean) =>
+    request<SavedSearch>("/searches", { method: "POST", body: { name, query, is_common } }),
+  forgetSearch: (id: string) => request<unknown>(`/searches/${item(id)}/delete`, { method: "POST", body: {} }),
+
+  shares: (call: string, signal?: AbortSignal) =>
+    request<{ may_share: boolean; shares: Share[] }>(`/calls/${item(call)}/shares`, { signal }),
+  share: (call: string, hours: number) =>
+    request<NewShare>(`/calls/${item(call)}/shares`, { method: "POST", body: { hours } }),
+  endShare: (call: string, share: string) =>
+    request<unknown>(`/calls/${item(call)}/shares/${item(share)}/revoke`, { method: "POST", body: {} }),
+  /** The call of a link, by its secret. */
+  shared: (secret: string) => request<SharedCall>("/shared", { headers: { "X-Share": secret } }),
 
   live: (signal?: AbortSignal) => request<LiveCalls>("/live", { signal }),
   sensors: (signal?: AbortSignal) =>

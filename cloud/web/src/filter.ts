@@ -7,10 +7,10 @@ import { nearest } from "./nearest.js";
 
 /** Every parameter that filters calls, in the order in which chips are shown. */
 export const FIELDS = [
-  { key: "number", label: "Number", hint: "either side: 4930…, 0049*, *99" },
+  { key: "number", label: "Number", hint: "either side: 4930123, or 0049*, *99, *305*" },
   { key: "caller", label: "From", hint: "the calling number or user" },
   { key: "callee", label: "To", hint: "the called number or user" },
-  { key: "address", label: "Address", hint: "192.0.2.1 or 10.0.0.0/8" },
+  { key: "address", label: "Address", hint: "192.0.2.1, or a network: 10.0.0.0/8, 2001:db8::/32" },
   { key: "call_id", label: "Call-ID", hint: "SIP Call-ID" },
   { key: "status", label: "Status", hint: "486, 4xx, 480,486, none, !200" },
   { key: "ended_by", label: "Ended by", hint: "caller, callee, cancelled, …" },
@@ -174,11 +174,30 @@ export function withTokens(query: URLSearchParams, tokens: Token[]): URLSearchPa
   const next = firstPage(query);
   for (const { key, value } of tokens) {
     const old = next.get(key);
-    const collects = key === "status" && old && !value.startsWith("!") && !old.startsWith("!");
-    next.set(key, collects ? [...new Set([...old.split(","), value])].join(",") : value);
+    next.set(key, old && collects(key, old, value) ? joined(old, value) : value);
   }
   return next;
 }
+
+/** Fields of which several values mean any of these. */
+const LISTS: ReadonlySet<FieldKey> = new Set([
+  "number",
+  "caller",
+  "callee",
+  "address",
+  "call_id",
+  "status",
+  "ended_by",
+  "band",
+  "sensor",
+]);
+
+/** Both are asked for, or both are ruled out: then they make a list. */
+const collects = (key: FieldKey, old: string, value: string) =>
+  LISTS.has(key) && old.startsWith("!") === value.startsWith("!");
+
+const joined = (old: string, value: string) =>
+  [...new Set([...old.split(","), ...value.replace(/^!/, "").split(",")])].join(",");
 
 export function withoutField(query: URLSearchParams, key: FieldKey): URLSearchParams {
   const next = firstPage(query);
@@ -214,9 +233,21 @@ export function tokenText({ key, value }: Token, sensorName?: (id: string) => st
   if (key === "min_duration") return `longer than ${value} s`;
   const not = value.startsWith("!");
   const plain = not ? value.slice(1) : value;
-  const words = key === "flag" || key === "ended_by" || key === "band";
-  const shown = key === "sensor" && sensorName ? sensorName(plain) : words ? plain.replace(/_/g, " ") : plain;
-  return `${fieldLabel(key)} ${not ? "not " : ""}${shown}`;
+  if (key === "q") return `${fieldLabel(key)} ${not ? "not " : ""}${plain}`;
+  const parts = plain.split(",").map((part) => partText(key, part.trim(), sensorName));
+  return `${fieldLabel(key)} ${not ? "not " : ""}${parts.join(" or ")}`;
+}
+
+/** How one of a list reads: what a star or a network means is said. */
+function partText(key: FieldKey, part: string, sensorName?: (id: string) => string): string {
+  if (key === "sensor") return sensorName ? sensorName(part) : part;
+  if (key === "flag" || key === "ended_by" || key === "band") return part.replace(/_/g, " ");
+  if (key === "address") return part.includes("/") ? `in ${part}` : part;
+  const star = /^(\*?)([^*]+)(\*?)$/.exec(part);
+  if (!star || key === "status") return part;
+  const [, before, text, after] = star;
+  if (before && after) return `with ${text} in it`;
+  return before ? `ending in ${text}` : after ? `beginning with ${text}` : part;
 }
 
 export const RANGES = [
@@ -278,10 +309,14 @@ const short = (time: Date) => `${time.toISOString().slice(0, 19)}Z`;
 export function callsQuery(query: URLSearchParams, now: Date, limit: number): URLSearchParams {
   const asked = statsQuery(query, now);
   asked.set("limit", String(limit));
+  asked.set("views", showsEach(query) ? "each" : "one");
   const cursor = query.get("cursor");
   if (cursor) asked.set("cursor", cursor);
   return asked;
 }
+
+/** Whether every record is a row, and not every call. */
+export const showsEach = (query: URLSearchParams): boolean => query.get("views") === "each";
 
 /** What the API is asked for the figures of the same calls. */
 export function statsQuery(query: URLSearchParams, now: Date): URLSearchParams {
@@ -295,7 +330,7 @@ export function statsQuery(query: URLSearchParams, now: Date): URLSearchParams {
 /** The part of an address that names a list of calls: its filters, range and page. */
 export function listQuery(query: URLSearchParams): URLSearchParams {
   const kept = new URLSearchParams();
-  for (const key of [...KEYS, "range", "from", "to", "cursor", "hide"]) {
+  for (const key of [...KEYS, "range", "from", "to", "cursor", "hide", "show", "views"]) {
     const value = query.get(key);
     if (value) kept.set(key, value);
   }

@@ -95,6 +95,7 @@ export function forgetList(): void {
 const keyOf = (query: URLSearchParams) => {
   const key = new URLSearchParams(query);
   key.delete("hide");
+  key.delete("show");
   return key.toString();
 };
 

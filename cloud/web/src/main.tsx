@@ -25,12 +25,16 @@ import { page, place, startRouter } from "./router.js";
 import { loadSensors, loadSession, session, sessionError, startStore } from "./store.js";
 import "./styles/index.css";
 
+/** It is most of the charts that only it has. */
+const Overview = later(() => import("./pages/Overview.js").then((module) => module.Overview));
+const Shared = later(() => import("./pages/Shared.js").then((module) => module.Shared));
 const Admin = later(() => import("./pages/Admin.js").then((module) => module.Admin));
 const Audit = later(() => import("./pages/Audit.js").then((module) => module.Audit));
 const Alerts = later(() => import("./pages/Alerts.js").then((module) => module.Alerts));
 const Rules = later(() => import("./pages/Rules.js").then((module) => module.Rules));
 
 function App() {
+  if (place.value.path === "/shared") return <Shared />;
   const me = session.value;
   if (me === undefined) {
     const error = sessionError.value;
@@ -69,6 +73,8 @@ function CurrentPage() {
 function NamedPage() {
   const shown = page.value;
   switch (shown.name) {
+    case "overview":
+      return <Overview />;
     case "calls":
       return <Calls />;
     case "call":

@@ -6,6 +6,7 @@ import { computed, signal } from "@preact/signals";
 export type AlertTab = "" | "rules" | "channels" | "silences";
 
 export type Page =
+  | { name: "overview" }
   | { name: "calls" }
   | { name: "call"; id: string }
   | { name: "live" }
@@ -31,7 +32,7 @@ export function parsePath(path: string): Page {
   if (rest.length > 0) return { name: "missing" };
   const id = second === undefined ? undefined : decode(second);
   if (id === null) return { name: "missing" };
-  if (first === "" && id === undefined) return { name: "calls" };
+  if (first === "" && id === undefined) return { name: "overview" };
   if (first === "calls") return id ? { name: "call", id } : { name: "calls" };
   if (first === "live" && id === undefined) return { name: "live" };
   if (first === "registrations") return id ? { name: "registration", id } : { name: "registrations" };

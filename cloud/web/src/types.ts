@@ -11,7 +11,8 @@ export interface Finding {
 }
 
 /** What a person may have of calls, and do to sensors. */
-export type Right = "packets" | "audio" | "live" | "upgrades";
+/** "masked" is a restriction: numbers lose their last digits. */
+export type Right = "packets" | "audio" | "live" | "upgrades" | "share" | "masked";
 
 export interface Me {
   user: { login: string; role: string; rights: Right[] };
@@ -79,6 +80,8 @@ export interface CallSummary {
   sip_dscp: (number | null)[];
   sensor: SensorRef | null;
   verdict: { severity: Severity; sentence: string };
+  /** In lists with one row a call: its other records. */
+  views?: { id: string; sensor: SensorRef; is_other_leg: boolean }[];
 }
 
 export interface SipEvent {
@@ -175,6 +178,41 @@ export interface Stream {
   intervals: Interval[];
 }
 
+/** A search of the list of calls, kept under a name. */
+export interface SavedSearch {
+  id: string;
+  /** Kept for everybody. */
+  is_common: boolean;
+  name: string;
+  /** The part of the address after the ?. */
+  query: string;
+  created_by: string;
+  created_at: string;
+}
+
+/** A link that shows one call to whoever has it. */
+export interface Share {
+  id: string;
+  created_by: string;
+  created_at: string;
+  expires_at: string;
+  is_masked: boolean;
+  opened: number;
+  opened_at: string | null;
+}
+
+export interface NewShare extends Share {
+  secret: string;
+  page: string;
+}
+
+export interface SharedCall {
+  call: Call;
+  shared_by: string;
+  expires_at: string;
+  is_masked: boolean;
+}
+
 /** A call with everything that is known about it. */
 export interface Call extends Omit<CallSummary, "verdict"> {
   verdict?: { severity: Severity; sentence: string };
@@ -264,6 +302,8 @@ export interface QualityReport {
 export interface CallPage {
   calls: CallSummary[];
   next: string | null;
+  /** Records on this page, which may be more than its rows. */
+  records?: number;
   /** The search ended at a limit before it had looked at everything; `next` goes on from there. */
   partial?: boolean;
 }

@@ -575,7 +575,136 @@ await test("a rule is made as a sentence, tried, changed as text and deleted", a
   await card.waitFor({ state: "detached" });
 });
 
+await test("the overview is the first page: a verdict that leads to exactly its calls", async () => {
+  const page = await open({ path: "/" });
+  await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+  const verdict = page.getByRole("region", { name: "Verdict" });
+  await verdict.getByRole("heading", { level: 2 }).getByText(/of calls failed/).waitFor();
+  const addresses = page.getByRole("region", { name: "Addresses" });
+  const worst = addresses.getByRole("listitem").first();
+  const told = Number.parseInt(await worst.locator(".worst-count").textContent(), 10);
+  await worst.getByRole("link").click();
+  await page.waitForURL(/\/calls\?from=.*address=/);
+  await rows(page).first().waitFor();
+  assert.equal(await rows(page).count(), told);
+  await page.goBack();
+  await verdict.getByRole("link", { name: "See the calls that failed" }).click();
+  await page.waitForURL(/ended_by=rejected/);
+});
+
+await test("the overview's charts: dragged over they choose a time, and each is a table too", async () => {
+  const page = await open({ path: "/?range=7d" });
+  const card = page.getByRole("region", { name: "NER" });
+  await card.locator("canvas").waitFor();
+  await card.getByText("Table").click();
+  const cells = card.locator("tbody tr");
+  assert.ok((await cells.count()) > 80);
+  await card.getByText("Table").click();
+  const box = await page.getByRole("region", { name: "Calls" }).locator(".u-over").boundingBox();
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 30);
+  await page.getByRole("region", { name: "NER" }).locator(".time-readout", { hasText: ":" }).waitFor();
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.8, box.y + 30, { steps: 4 });
+  await page.mouse.up();
+  await page.waitForURL(/from=.*to=/);
+  await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+});
+
+await test("without a sensor the overview says what to do and shows no empty charts", async () => {
+  // One of its own: another test adds a sensor to the empty one.
+  const none = await startDevServer({ every: 0, empty: true });
+  const page = await open({ path: "/", of: none });
+  await page.getByRole("link", { name: "Add a sensor" }).waitFor();
+  assert.equal(await page.locator(".time-card").count(), 0);
+  await page.context().close();
+  await none.close();
+});
+
+await test("a search is kept with its columns, found again, and deleted", async () => {
+  const page = await open({ path: "/calls?status=486&range=7d" });
+  await rows(page).first().waitFor();
+  await page.getByRole("button", { name: "Columns" }).click();
+  await page.getByLabel("Caller's phone").check();
+  await page.waitForURL(/show=caller_agent/);
+  await page.getByRole("columnheader", { name: "Caller's phone" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Saved searches" }).click();
+  await page.getByLabel("Save this search as").fill("Busy week");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByRole("button", { name: "Busy week", exact: true }).waitFor();
+  await page.goto(`${home()}/calls`);
+  await page.getByRole("button", { name: "Saved searches" }).click();
+  await page.getByRole("button", { name: "Busy week", exact: true }).click();
+  await page.waitForURL(/status=486.*range=7d.*show=caller_agent/);
+  await page.getByRole("columnheader", { name: "Caller's phone" }).waitFor();
+  await page.getByRole("button", { name: "Saved searches" }).click();
+  await page.getByRole("button", { name: "Delete Busy week" }).click();
+  await page.getByRole("button", { name: "Busy week", exact: true }).waitFor({ state: "detached" });
+});
+
+await test("values of a field make a list, and a chip says what stars and networks mean", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  for (const typed of ["status:486", "status:503", "address:10.20.0.0/16", "number:!0049*"]) {
+    await page.getByLabel("Search calls").fill(typed);
+    await page.keyboard.press("Enter");
+    await page.locator(".search-panel").waitFor({ state: "detached" });
+  }
+  await page.getByText("Status 486 or 503").waitFor();
+  await page.getByText("Address in 10.20.0.0/16").waitFor();
+  await page.getByText("Number not beginning with 0049").waitFor();
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".calls .code")].every((code) => /^(486|503)$/.test(code.textContent)),
+  );
+});
+
+await test("a call that two sensors saw is one row, and the list shows every record if asked", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  await page.locator(".calls .views").first().waitFor();
+  await page.getByText(/\d+ calls of \d+ records on this page/).waitFor();
+  await page.getByRole("link", { name: "Show every record" }).click();
+  await page.waitForURL(/views=each/);
+  await page.getByText("Every record is a row").waitFor();
+  await page.waitForFunction(() => !document.querySelector(".calls .views"));
+});
+
+await test("the list is downloaded as CSV and as NDJSON", async () => {
+  const page = await open({ path: "/calls?status=486" });
+  await rows(page).first().waitFor();
+  await page.getByRole("button", { name: "Download these calls" }).click();
+  const lines = {};
+  for (const name of ["CSV", "NDJSON"]) {
+    const address = await page.getByRole("link", { name }).last().getAttribute("href");
+    assert.match(address, new RegExp(`status=486.*format=${name.toLowerCase()}`));
+    const answer = await page.request.get(home() + address);
+    lines[name] = (await answer.text()).trim().split("\n");
+  }
+  assert.equal(lines.CSV.length, lines.NDJSON.length + 1);
+  assert.equal(JSON.parse(lines.NDJSON[0]).status_code, 486);
+});
+
+await test("a call is shared by a link that opens it without a login, until it is ended", async () => {
+  const page = await open({ path: `/calls/${bad.id}` });
+  await page.getByRole("button", { name: "Share" }).click();
+  await page.getByRole("button", { name: "an hour" }).click();
+  await page.getByRole("button", { name: "Make a link" }).click();
+  const link = await page.locator(".share-made code").textContent();
+  const guest = await open({ path: new URL(link).pathname + new URL(link).hash, loggedIn: false });
+  await guest.getByText("Shared by anna@example.net").waitFor();
+  await guest.getByRole("heading", { name: "What happened" }).waitFor();
+  await guest.getByRole("heading", { name: "SIP", exact: true }).waitFor();
+  assert.equal(await guest.getByRole("button", { name: "Share" }).count(), 0);
+  assert.equal(await guest.getByRole("link", { name: "Calls" }).count(), 0);
+  await page.getByRole("button", { name: "End it" }).click();
+  await page.getByText("Links that open").waitFor({ state: "detached" });
+  await guest.reload();
+  await guest.getByRole("heading", { name: "This link does not open" }).waitFor();
+});
+
 const PLACES = [
+  "/",
+  "/?range=25d",
   "/calls?range=25d",
   `/calls/${bad.id}?range=25d`,
   "/live",
@@ -597,6 +726,8 @@ const PLACES = [
   `/peers/${server.peers.find(({ state }) => state === "silent").id}`,
   "/nowhere",
   "/calls?number=99999999",
+  "/calls?show=src,dst,pdd,setup,caller_agent,call_id&range=7d",
+  "/shared#nothing",
 ];
 
 await test("nothing scrolls sideways at 390 px", async () => {
@@ -622,6 +753,7 @@ for (const colorScheme of ["light", "dark"]) {
     const places = [
       ...PLACES.map((path) => ({ path })),
       { path: "/calls", loggedIn: false },
+      { path: "/", of: empty },
       { path: "/sensors", of: empty },
       { path: "/rules", of: empty },
       { path: "/rules", click: "Change Bad quality" },
@@ -639,6 +771,9 @@ for (const colorScheme of ["light", "dark"]) {
       { path: "/calls", key: "Control+k" },
       { path: "/calls", key: "/" },
       { path: "/sensors?add=1" },
+      { path: "/calls", click: "Saved searches" },
+      { path: "/calls", click: "Columns" },
+      { path: `/calls/${bad.id}`, click: "Share" },
     ];
     const found = [];
     for (const { key, click, ...place } of places) {

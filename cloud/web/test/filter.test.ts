@@ -90,13 +90,15 @@ test("quotes keep spaces together", () => {
   ]);
 });
 
-test("statuses collect, other fields are replaced, and the first page is shown", () => {
+test("values of one field collect, others replace, and the first page is shown", () => {
   const once = withTokens(query("status=486&caller=1&cursor=x"), [
     { key: "status", value: "503" },
     { key: "caller", value: "2" },
   ]);
   assert.equal(once.get("status"), "486,503");
-  assert.equal(once.get("caller"), "2");
+  assert.equal(once.get("caller"), "1,2");
+  assert.equal(withTokens(query("flag=nat"), [{ key: "flag", value: "fax" }]).get("flag"), "fax");
+  assert.equal(withTokens(query("status=!486"), [{ key: "status", value: "!487,503" }]).get("status"), "!486,487,503");
   assert.equal(once.has("cursor"), false);
   assert.equal(withTokens(once, [{ key: "status", value: "!200" }]).get("status"), "!200");
 });
@@ -120,7 +122,7 @@ test("a fixed range and a named one replace each other", () => {
 
 test("the API is asked with its own names and nothing else", () => {
   const asked = callsQuery(query("flag=nat&range=1h&hide=mos&cursor=c&evil=1"), NOW, 50);
-  assert.equal(asked.toString(), "from=2026-11-24T11%3A00%3A00Z&flag=nat&limit=50&cursor=c");
+  assert.equal(asked.toString(), "from=2026-11-24T11%3A00%3A00Z&flag=nat&limit=50&views=one&cursor=c");
 });
 
 test("a call's address keeps its list", () => {
@@ -131,5 +133,9 @@ test("chips read as sentences", () => {
   const text = (search: string) => tokensOf(query(search)).map((token) => tokenText(token, () => "Lyon"));
   assert.deepEqual(text("answered=false&mos_below=3"), ["not answered", "MOS ≤ 3"]);
   assert.deepEqual(text("status=!4xx"), ["Status not 4xx"]);
+  assert.deepEqual(text("status=486,503"), ["Status 486 or 503"]);
+  assert.deepEqual(text("number=0049*,*99"), ["Number beginning with 0049 or ending in 99"]);
+  assert.deepEqual(text("caller=!*30*&callee=12*34"), ["From not with 30 in it", "To 12*34"]);
+  assert.deepEqual(text("address=!10.0.0.0/8,192.0.2.1"), ["Address not in 10.0.0.0/8 or 192.0.2.1"]);
   assert.deepEqual(text("flag=one_way&sensor=ab"), ["Flag one way", "Sensor Lyon"]);
 });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { address, callPath, parsePath } from "../src/router.js";
 
 test("every page has its path", () => {
-  assert.deepEqual(parsePath("/"), { name: "calls" });
+  assert.deepEqual(parsePath("/"), { name: "overview" });
   assert.deepEqual(parsePath("/calls"), { name: "calls" });
   assert.deepEqual(parsePath("/calls/"), { name: "calls" });
   assert.deepEqual(parsePath("/calls/ab-cd-1"), { name: "call", id: "ab-cd-1" });

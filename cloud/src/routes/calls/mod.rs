@@ -2,18 +2,19 @@
 
 pub(super) mod object;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(super) use self::object::decoded;
 use super::csv::Column;
-use super::listing::{Listed, id_of, none_with_this_id};
+use super::listing::{Folding, Listed, id_of, none_with_this_id};
 use super::names::Names;
 use super::reply::json_response;
-use super::{Answer, Context};
+use super::{Answer, ApiError, Context};
 use crate::auth::Scope;
 use crate::db::calls::{self, Calls, Row, Stored};
 use crate::db::fleet;
 use crate::db::terms::Range;
+use crate::db::views::{self, Place, View};
 use crate::filter::{Devices, Filter, Invalid, NAMES};
 
 impl Listed for Calls {
@@ -49,6 +50,7 @@ impl Listed for Calls {
         ("severity", "/verdict/severity"),
         ("verdict", "/verdict/sentence"),
     ];
+    const FOLDS: bool = true;
     type Filter = Filter;
 
     fn add(
@@ -71,6 +73,32 @@ impl Listed for Calls {
     fn summary(stored: &Stored, names: &Names) -> Value {
         object::summary(stored, names)
     }
+
+    fn folded(page: &Folding<'_, Self>) -> Result<Vec<Value>, ApiError> {
+        folded(page)
+    }
+}
+
+/// One row a call: what several sensors, or several legs, tell of it stands with its newest record.
+fn folded(page: &Folding<'_, Calls>) -> Result<Vec<Value>, ApiError> {
+    let keyed: Vec<_> =
+        page.records.iter().map(|stored| (object::legs_key(stored), stored.clone())).collect();
+    let matches = |row: &Row<'_>| page.filter.matches(row);
+    let places = views::places(page.db, page.scope, &keyed, page.span, &matches)?;
+    let rows = keyed.iter().zip(places).filter_map(|((_, stored), place)| {
+        let Place::First(others) = place else { return None };
+        let mut row = object::summary(stored, page.names);
+        let view = |view: &View| {
+            json!({
+                "id": view.position.id().to_string(),
+                "sensor": page.names.object(view.position.device),
+                "is_other_leg": view.call_id != stored.call_id,
+            })
+        };
+        row["views"] = others.iter().map(view).collect();
+        Some(row)
+    });
+    Ok(rows.collect())
 }
 
 pub(super) fn one(context: &Context<'_>, scope: &Scope) -> Answer {

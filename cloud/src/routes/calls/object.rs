@@ -26,7 +26,7 @@ pub(super) fn legs_key(stored: &Stored) -> String {
 }
 
 /// A call with everything that is known about it; `legs` are all legs of it, itself included.
-pub(super) fn whole(stored: &Stored, legs: &[Stored], names: &Names) -> Value {
+pub(in crate::routes) fn whole(stored: &Stored, legs: &[Stored], names: &Names) -> Value {
     let (cdr, findings) = read(stored);
     let mut object = match json::call(&cdr, Some(stored.id)) {
         Value::Object(object) => object,

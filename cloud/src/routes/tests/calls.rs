@@ -93,7 +93,7 @@ fn a_parameter_without_meaning_is_named_with_what_is_allowed() {
         ("limit=201", "limit must be"),
         ("limit=x", "limit must be"),
         ("cursor=x", "cursor must be the next of an earlier answer"),
-        ("format=xml", "format must be json or csv"),
+        ("format=xml", "format must be json, csv or ndjson"),
         ("colour=red", "There is no parameter \"colour\""),
         ("sensor=77", "none with number 77"),
         ("address=192.0.2.1:5060", "without a port"),
@@ -225,6 +225,29 @@ fn a_call_that_is_not_there_is_told_so() {
         let (status, code, message) = error(bench.get(&us, &format!("/api/v1/calls/{id}")));
         assert_eq!((status, code.as_str()), (404, "not_found"), "{id}: {message}");
     }
+}
+
+#[test]
+fn ndjson_is_the_list_with_a_line_for_each_call() {
+    let bench = Bench::new();
+    let noise = &mut Noise(6);
+    let cdrs = (1..=130).map(|number| call(noise, number, NOON - number * SECOND)).collect();
+    bench.store(&bench.ours, cdrs);
+    let us = bench.log_in(&bench.ours.viewer);
+    let response = bench.get(&us, "/api/v1/calls?format=ndjson&answered=true");
+    assert_eq!(header(&response, "Content-Type"), Some("application/x-ndjson"));
+    assert!(header(&response, "Content-Disposition").expect("a name").contains("calls.ndjson"));
+    let text = text(response);
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let list = bench.json(&us, "/api/v1/calls?limit=200&answered=true");
+    assert_eq!(Value::Array(lines), list["calls"]);
+    let headers = vec![
+        ("cookie".to_owned(), us.cookie.clone()),
+        ("accept".to_owned(), "application/x-ndjson".to_owned()),
+    ];
+    let asked = handle(&bench.app, &request("GET", "/api/v1/calls?answered=true", headers, ""));
+    assert_eq!(super::text(asked), text);
 }
 
 #[test]

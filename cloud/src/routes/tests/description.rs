@@ -30,11 +30,13 @@ fn every_route_is_described_and_nothing_else() {
 
 #[test]
 fn every_filter_is_described_and_nothing_else() {
+    const CALLS: &[&str] = &["from", "to", "limit", "cursor", "format", "views"];
     const LIST: &[&str] = &["from", "to", "limit", "cursor", "format"];
     let description = description();
     let lists = [
-        ("/api/v1/calls", NAMES, LIST),
+        ("/api/v1/calls", NAMES, CALLS),
         ("/api/v1/stats", NAMES, &["from", "to"]),
+        ("/api/v1/overview", &[], &["from", "to"]),
         ("/api/v1/registrations", REGISTRATION_NAMES, LIST),
         ("/api/v1/peers", PEER_NAMES, LIST),
     ];
@@ -65,7 +67,7 @@ fn answers_are_as_described() {
     let description = description();
     let targets = [
         ("/api/v1/me", "/api/v1/me".to_owned()),
-        ("/api/v1/calls", "/api/v1/calls?limit=2".to_owned()),
+        ("/api/v1/calls", "/api/v1/calls?limit=2&views=one".to_owned()),
         ("/api/v1/calls/{id}", format!("/api/v1/calls/{}", bench.ours.id(1))),
         ("/api/v1/registrations", "/api/v1/registrations".to_owned()),
         ("/api/v1/registrations/{id}", format!("/api/v1/registrations/{}", bench.ours.id(6))),
@@ -74,12 +76,15 @@ fn answers_are_as_described() {
         ("/api/v1/sensors", "/api/v1/sensors".to_owned()),
         ("/api/v1/live", "/api/v1/live".to_owned()),
         ("/api/v1/stats", "/api/v1/stats".to_owned()),
+        ("/api/v1/overview", "/api/v1/overview?from=2026-11-23".to_owned()),
         ("/api/v1/changes", "/api/v1/changes".to_owned()),
         ("/api/v1/tokens", "/api/v1/tokens".to_owned()),
         ("/api/v1/strangers", "/api/v1/strangers".to_owned()),
         ("/api/v1/audit", "/api/v1/audit".to_owned()),
         ("/api/v1/api_tokens", "/api/v1/api_tokens".to_owned()),
         ("/api/v1/rules", "/api/v1/rules".to_owned()),
+        ("/api/v1/searches", "/api/v1/searches".to_owned()),
+        ("/api/v1/calls/{id}/shares", format!("/api/v1/calls/{}/shares", bench.ours.id(1))),
         ("/api/v1/claims", "/api/v1/claims".to_owned()),
         ("/api/v1/users", "/api/v1/users".to_owned()),
         ("/api/v1/packages", "/api/v1/packages".to_owned()),
@@ -90,6 +95,10 @@ fn answers_are_as_described() {
         ("/api/v1/alert_channels", "/api/v1/alert_channels".to_owned()),
         ("/api/v1/alert_silences", "/api/v1/alert_silences".to_owned()),
     ];
+    let search = serde_json::json!({ "name": "Busy", "query": "status=486" });
+    assert_eq!(bench.post_json(&us, "/api/v1/searches", &search).status, 201);
+    let shares = format!("/api/v1/calls/{}/shares", bench.ours.id(1));
+    assert_eq!(bench.post_json(&us, &shares, &serde_json::json!({})).status, 201);
     super::upgrades::begun(&bench, &us, &bench.ours);
     assert_eq!(bench.post(&us, "/api/v1/tokens").status, 201);
     let rule = serde_json::json!({ "text": "keep sip when caller = 1*" });

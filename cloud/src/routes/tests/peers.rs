@@ -90,7 +90,7 @@ fn the_newest_of_each_is_listed_and_filters_choose() {
     for (query, says) in [
         ("state=dead", "state must be one of answering"),
         ("registrar=x", "There is no parameter"),
-        ("format=xml", "format must be json or csv"),
+        ("format=xml", "format must be json, csv or ndjson"),
     ] {
         let answer = error(bench.get(&us, &format!("/api/v1/peers?{query}")));
         assert_eq!((answer.0, answer.2.contains(says)), (400, true), "{}", answer.2);

@@ -1,7 +1,7 @@
 // The calls of a list, newest first. Each row is one link; the keyboard moves between them.
 
 import { useEffect, useRef } from "preact/hooks";
-import { COLUMNS, hiddenColumns, leftOut } from "../columns.js";
+import { COLUMNS, EXTRAS, type Extra, extraColumns, hiddenColumns, leftOut } from "../columns.js";
 import { listQuery } from "../filter.js";
 import { brief, duration } from "../format.js";
 import { useKeys } from "../keys.js";
@@ -24,6 +24,8 @@ interface Props {
 export function CallsTable({ calls, fresh }: Props) {
   const body = useRef<HTMLTableSectionElement>(null);
   const hidden = hiddenColumns(query.value);
+  const shown = extraColumns(query.value);
+  const extras = EXTRAS.filter(({ key }) => shown.has(key));
   const list = listQuery(query.value);
 
   const focusRow = (index: number) => {
@@ -71,8 +73,8 @@ export function CallsTable({ calls, fresh }: Props) {
     COLUMNS.filter((one) => leftOut(one, sensors.value.length, Infinity)).map(({ key }) => key),
   );
   const shows = (key: string) => !hidden.has(key) && !left.has(key);
-  return (
-    <table class="calls" role="table">
+  const table = (
+    <table class={`calls extras-${extras.length}`} role="table">
       <caption class="hidden">Calls, newest first</caption>
       <thead role="rowgroup">
         <tr role="row">
@@ -86,6 +88,11 @@ export function CallsTable({ calls, fresh }: Props) {
           {shows("mos") && <Head name="mos">MOS</Head>}
           {shows("sensor") && <Head name="sensor">Sensor</Head>}
           {shows("flags") && <Head name="flags">Flags</Head>}
+          {extras.map(({ key, label, kind }) => (
+            <Head key={key} name={`extra c-extra-${kind}`}>
+              {label}
+            </Head>
+          ))}
           {shows("verdict") && <Head name="verdict">What happened</Head>}
         </tr>
       </thead>
@@ -95,6 +102,7 @@ export function CallsTable({ calls, fresh }: Props) {
             key={call.id}
             call={call}
             shows={shows}
+            extras={extras}
             list={list}
             fresh={fresh.has(call.id)}
             current={call.id === selected.value}
@@ -102,6 +110,13 @@ export function CallsTable({ calls, fresh }: Props) {
         ))}
       </tbody>
     </table>
+  );
+  if (extras.length === 0) return table;
+  // More columns than a window holds scroll sideways, and the page does not.
+  return (
+    <div class="scroll-x wide-list" tabIndex={0} role="group" aria-label="Calls, scroll sideways">
+      {table}
+    </div>
   );
 }
 
@@ -118,12 +133,13 @@ const Head = ({ name, title, children }: { name: string; title?: string; childre
 interface RowProps {
   call: CallSummary;
   shows: (column: string) => boolean;
+  extras: Extra[];
   list: URLSearchParams;
   fresh: boolean;
   current: boolean;
 }
 
-function Row({ call, shows, list, fresh, current }: RowProps) {
+function Row({ call, shows, extras, list, fresh, current }: RowProps) {
   const to = callPath(call.id, list);
   const open = (event: MouseEvent) => {
     if ((event.target as Element).closest("a") || getSelection()?.toString()) return;
@@ -183,6 +199,7 @@ function Row({ call, shows, list, fresh, current }: RowProps) {
       {shows("sensor") && (
         <td role="cell" class="c-sensor">
           <Clip text={call.sensor?.name} />
+          <Views views={call.views ?? []} />
         </td>
       )}
       {shows("flags") && (
@@ -190,6 +207,11 @@ function Row({ call, shows, list, fresh, current }: RowProps) {
           <Flags flags={call.flags} />
         </td>
       )}
+      {extras.map(({ key, of, kind }) => (
+        <td key={key} role="cell" class={`c-extra c-extra-${kind}`}>
+          <Clip text={of(call)} mono={kind === "mono"} />
+        </td>
+      ))}
       {shows("verdict") && (
         <td role="cell" class="c-verdict">
           <SeverityIcon severity={call.verdict.severity} />
@@ -199,6 +221,18 @@ function Row({ call, shows, list, fresh, current }: RowProps) {
         </td>
       )}
     </tr>
+  );
+}
+
+/** How many further records there are of a call: of other sensors, and of other legs. */
+function Views({ views }: { views: NonNullable<CallSummary["views"]> }) {
+  if (views.length === 0) return null;
+  const names = views.map(({ sensor, is_other_leg }) => `${sensor.name ?? "a removed sensor"}${is_other_leg ? ", another leg" : ""}`);
+  return (
+    <span class="flag views" title={`Seen by ${names.join("; by ")}, too`}>
+      +{views.length}
+      <span class="hidden"> further records</span>
+    </span>
   );
 }
 

@@ -165,6 +165,8 @@ const GLYPHS = {
       <path d="m10.4 10.4 3.4 3.4" {...line} />
     </>
   ),
+  bookmark: <path d="M4 2.6h8v10.8l-4-3-4 3Z" {...line} />,
+  share: <path d="M8 9.6V2.6M5 5.2l3-2.8 3 2.8M3 8.4v5h10v-5" {...line} />,
   close: <path d="m4 4 8 8m0-8-8 8" {...line} />,
   filter: <path d="M2 4h12M4.5 8h7M6.8 12h2.4" {...line} />,
   down: <path d="m4 6.2 4 4 4-4" {...line} />,

@@ -20,11 +20,12 @@ const SOURCE: Record<string, string> = {
 export function Legs({ call }: { call: Call }) {
   const others = call.other_legs ?? [];
   if (others.length === 0) return null;
+  const views = others.some((leg) => isView(leg, call));
   const source = (call.legs ?? others.find((leg) => leg.legs)?.legs)?.source ?? "";
   return (
-    <section class="card" aria-label="Other legs">
+    <section class="card" id="legs" aria-label="Other legs">
       <header class="card-head">
-        <h2>Other legs of this call</h2>
+        <h2>{views ? "Other views of this call" : "Other legs of this call"}</h2>
         <span class="muted">{SOURCE[source] ?? ""}</span>
       </header>
       <ul class="legs">
@@ -35,6 +36,10 @@ export function Legs({ call }: { call: Call }) {
     </section>
   );
 }
+
+/** The same SIP dialog, as another sensor saw it. */
+const isView = (leg: CallSummary, call: Call) =>
+  leg.call_id === call.call_id && leg.sensor?.id !== call.sensor?.id;
 
 function Leg({ leg, call }: { leg: CallSummary; call: Call }) {
   const ended = outcome(leg);
@@ -49,6 +54,7 @@ function Leg({ leg, call }: { leg: CallSummary; call: Call }) {
         <p class="muted">
           <span class="mono">{leg.src}</span> <To /> <span class="mono">{leg.dst}</span>
           {leg.sensor && leg.sensor.id !== call.sensor?.id && ` · ${leg.sensor.name ?? "another sensor"}`}
+          {isView(leg, call) ? " · the same leg" : " · another leg"}
         </p>
         <p>
           {ended.code !== null && <span class="code">{ended.code}</span>} {ended.text}

@@ -23,6 +23,7 @@ const THEMES: { theme: Theme; icon: Glyph; text: string }[] = [
 
 function everything(): Item[] {
   return [
+    { icon: "phone", text: "Overview", note: "page", run: () => navigate("/") },
     { icon: "phone", text: "Calls", note: "page", run: () => navigate("/calls") },
     { icon: "phone", text: "Calls with bad MOS", note: "search", run: () => navigate("/calls?mos_below=3") },
     {

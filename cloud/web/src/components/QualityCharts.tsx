@@ -4,8 +4,8 @@ import { useMemo, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { NONE, clock } from "../format.js";
 import { INTERVAL_SECONDS, type Timeline, timeline } from "../intervals.js";
-import { MOS_DEGRADED, MOS_FAIR } from "../quality.js";
 import type { Stream } from "../types.js";
+import { drawBands } from "./bands.js";
 import { Chart, type Columns, type MakeOptions } from "./Chart.js";
 import { directionWord, streamCaption } from "./Streams.js";
 
@@ -213,20 +213,6 @@ const stepped = (plots: typeof uPlot) => {
 };
 
 const clockLabels = (_: uPlot, splits: number[]) => splits.map((at) => clock(new Date(at * 1000)));
-
-/** Shades what is fair and what is degraded. */
-function drawBands(plot: uPlot, colour: (name: string) => string): void {
-  const { ctx, bbox } = plot;
-  const y = (mos: number) => plot.valToPos(mos, "y", true);
-  const shade = (low: number, high: number, fill: string) => {
-    ctx.fillStyle = fill;
-    ctx.fillRect(bbox.left, y(high), bbox.width, y(low) - y(high));
-  };
-  ctx.save();
-  shade(MOS_DEGRADED, MOS_FAIR, colour("fair-wash"));
-  shade(1, MOS_DEGRADED, colour("bad-wash"));
-  ctx.restore();
-}
 
 function reason(measure: Measure, streams: Stream[]): string {
   if (measure === "jitter") return "the clock rate of the payload is unknown";

@@ -89,7 +89,7 @@ function Panel({ path, close, from, to, chosen }: PanelProps) {
         </button>
       </form>
       <p class="muted">
-        {path === "/calls"
+        {path === "/calls" || path === "/"
           ? `Calls are kept ${days} days. Drag over the chart to choose hours.`
           : `Records are kept ${days} days.`}
       </p>

@@ -188,10 +188,26 @@ function SearchHelp() {
       ))}
       <div>
         <dt>
+          <code>*</code>
+        </dt>
+        <dd>
+          any characters <span class="muted">0049* begins, *99 ends, *305* has it in it</span>
+        </dd>
+      </div>
+      <div>
+        <dt>
+          <code>,</code>
+        </dt>
+        <dd>
+          any of these <span class="muted">status:486,503 caller:0049*,0043*</span>
+        </dd>
+      </div>
+      <div>
+        <dt>
           <code>!</code>
         </dt>
         <dd>
-          before a value: not <span class="muted">status:!200, caller:!0049*</span>
+          before a value: not <span class="muted">status:!200, caller:!0049*,0043*</span>
         </dd>
       </div>
     </dl>

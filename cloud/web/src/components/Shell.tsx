@@ -38,10 +38,13 @@ export function Shell({ children }: { children: preact.ComponentChildren }) {
         Skip to the content
       </a>
       <header class="bar">
-        <a class="home" href="/calls" aria-label="Ringside, calls">
+        <a class="home" href="/" aria-label="Ringside, overview">
           <Wordmark />
         </a>
         <Tabs>
+          <Tab name="overview" to="/">
+            Overview
+          </Tab>
           <Tab name="calls" to="/calls">
             Calls
           </Tab>
@@ -141,7 +144,7 @@ function Tab({
   to,
   children,
 }: {
-  name: "calls" | "live" | "registrations" | "peers" | "sensors" | "rules" | "alerts" | "admin" | "audit";
+  name: "overview" | "calls" | "live" | "registrations" | "peers" | "sensors" | "rules" | "alerts" | "admin" | "audit";
   to: string;
   children: preact.ComponentChildren;
 }) {

@@ -33,6 +33,7 @@ export function StatsStrip({ stats, error, filtered }: Props) {
         <Channels {...stats.channels} />
         <Tile
           name={`Calls${filtered ? " that fit" : ""}${stats.partial ? ", newest hours" : ""}`}
+          title="Records of calls: each sensor's view and each leg counts"
           value={count(stats.calls)}
           note={`${count(stats.answered)} answered`}
         />

@@ -26,6 +26,8 @@ const RIGHTS: { right: Right; text: string; means: string }[] = [
   { right: "audio", text: "Sound", means: "Listen to a call" },
   { right: "live", text: "Live", means: "Listen while the call lasts" },
   { right: "upgrades", text: "Upgrades", means: "Have sensors install a release (administrators only)" },
+  { right: "share", text: "Share", means: "Make links that show one call without a login" },
+  { right: "masked", text: "Masked numbers", means: "See numbers without their last three digits, and no packets" },
 ];
 
 export function Admin({ part }: { part: AdminPart }) {

@@ -29,6 +29,7 @@ import { useTitle } from "../title.js";
 import type { Call as CallData, Stream } from "../types.js";
 
 /** Few calls are kept, and what fetches them checks signatures and plays sound. */
+const ShareCall = later(() => import("../components/ShareCall.js").then((module) => module.ShareCall));
 const Packets = later(() => import("../components/Packets.js").then((module) => module.Packets));
 
 export function Call({ id }: { id: string }) {
@@ -49,7 +50,7 @@ export function Call({ id }: { id: string }) {
     <>
       <Walk id={id} list={list} />
       {data ? (
-        <Shown key={id} call={data} />
+        <CallBody key={id} call={data} />
       ) : error?.status === 404 ? (
         <Notice title="There is no such call" whole>
           <p>{error.message}</p>
@@ -128,7 +129,8 @@ export function byDirection(streams: Stream[]): Stream[] {
   return [...streams].sort((a, b) => order.indexOf(a.direction) - order.indexOf(b.direction));
 }
 
-function Shown({ call: given }: { call: CallData }) {
+/** Everything about a call; `shared`: for somebody who has no more than a link to it. */
+export function CallBody({ call: given, shared = false }: { call: CallData; shared?: boolean }) {
   const call = useMemo(() => ({ ...given, streams: byDirection(given.streams) }), [given]);
   const moments = useMemo(() => problems(call), [call]);
   const [at, setAt] = useState<number | null>(null);
@@ -159,12 +161,13 @@ function Shown({ call: given }: { call: CallData }) {
   useKeys("Call", [
     { key: "n", does: "Next moment at which something went wrong", run: next },
     { key: "m", does: "To the media", run: () => jump("media") },
+    { key: "x", does: "To the other legs", run: () => jump("legs") },
     { key: "s", does: "To the SIP ladder", run: () => jump("ladder") },
   ]);
 
   return (
     <article class="call">
-      <CallHead call={call} />
+      <CallHead call={call} shared={shared} />
       <div class="two-columns call-columns">
         <div>
           <section class="card" aria-label="What happened">
@@ -183,7 +186,7 @@ function Shown({ call: given }: { call: CallData }) {
               </p>
             )}
           </section>
-          <Packets call={call} />
+          {!shared && <Packets call={call} />}
           <Legs call={call} />
           {call.streams.length > 0 ? (
             <section class="card" aria-label="Streams">
@@ -215,8 +218,9 @@ function Shown({ call: given }: { call: CallData }) {
   );
 }
 
-function CallHead({ call }: { call: CallData }) {
+function CallHead({ call, shared }: { call: CallData; shared: boolean }) {
   const ended = outcome(call);
+  const [sharing, setSharing] = useState(false);
   return (
     <header class="call-head">
       <h1>
@@ -224,6 +228,12 @@ function CallHead({ call }: { call: CallData }) {
         <To word="called" />
         <Who party={call.callee} />
       </h1>
+      {!shared && (
+        <button type="button" class="call-share" onClick={() => setSharing(true)}>
+          <Icon name="share" /> Share
+        </button>
+      )}
+      {sharing && <ShareCall call={call} close={() => setSharing(false)} />}
       <dl class="headline">
         <div>
           <dt>Ended</dt>

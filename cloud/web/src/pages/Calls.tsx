@@ -5,16 +5,19 @@ import { api } from "../api.js";
 import { Away } from "../components/Away.js";
 import { CallsTable } from "../components/CallsTable.js";
 import { ColumnMenu } from "../components/ColumnMenu.js";
+import { ExportMenu } from "../components/ExportMenu.js";
 import { FilterForm } from "../components/FilterForm.js";
 import { Icon } from "../components/Icon.js";
 import { Failed, Notice, StaleMark, Waiting } from "../components/Notice.js";
 import { RangePicker } from "../components/RangePicker.js";
+import { SavedSearches } from "../components/SavedSearches.js";
 import { SearchBar } from "../components/SearchBar.js";
 import { StatsStrip } from "../components/StatsStrip.js";
 import { Time } from "../components/Time.js";
 import {
   callsQuery,
   rangeOf,
+  showsEach,
   statsQuery,
   tokensOf,
   withNamedRange,
@@ -59,7 +62,7 @@ export function Calls() {
   }, [changes.value]);
 
   // Columns and pages change no figure.
-  const figures = ["hide", "cursor"].reduce((query, key) => withParam(query, key, null), asked);
+  const figures = ["hide", "show", "views", "cursor"].reduce((query, key) => withParam(query, key, null), asked);
   const stats = useLoad(`stats ${figures}`, (signal) => api.stats(statsQuery(asked, new Date()), signal), {
     live: "slow",
   });
@@ -73,16 +76,9 @@ export function Calls() {
         <div class="tools">
           <RangePicker />
           <FilterForm />
+          <SavedSearches />
           <ColumnMenu />
-          <a
-            class="button wide-only"
-            href={api.csvAddress(csvQuery(asked))}
-            download="calls.csv"
-            title="These calls as CSV"
-            aria-label="Download these calls as CSV"
-          >
-            <Icon name="download" />
-          </a>
+          <ExportMenu query={exportQuery(asked)} />
         </div>
       </div>
       <NewCalls />
@@ -91,9 +87,10 @@ export function Calls() {
   );
 }
 
-function csvQuery(asked: URLSearchParams): URLSearchParams {
+function exportQuery(asked: URLSearchParams): URLSearchParams {
   const query = callsQuery(asked, now.value, PAGE_SIZE);
   query.delete("limit");
+  query.delete("views");
   query.delete("cursor");
   return query;
 }
@@ -128,7 +125,8 @@ function List() {
   return (
     <div class={listLoading.value && !held.value ? "list loading" : "list"}>
       <StaleMark error={error} />
-      {calls.length === 0 ? <NoCalls /> : <CallsTable calls={calls} fresh={list.fresh} />}
+      {calls.length > 0 && <RowsOf rows={calls.length} records={list.page.records ?? calls.length} />}
+      {calls.length === 0 && !next ? <NoCalls /> : <CallsTable calls={calls} fresh={list.fresh} />}
       {partial && (
         <p class="partial">
           The search stopped before it had looked at all of the range. {next && "“Older” goes on from there."}
@@ -154,6 +152,22 @@ function List() {
         </nav>
       )}
     </div>
+  );
+}
+
+/** What a row is: a call with all its records, or each record. */
+function RowsOf({ rows, records }: { rows: number; records: number }) {
+  const each = showsEach(query.value);
+  const other = address("/calls", withParam(query.value, "views", each ? null : "each"));
+  return (
+    <p class="rows-of muted">
+      {each
+        ? "Every record is a row: each sensor's view, and each leg."
+        : rows === records
+          ? "A row is a call."
+          : `${plural(rows, "call")} of ${plural(records, "record")} on this page: a row is a call.`}{" "}
+      <a href={other}>{each ? "One row a call" : "Show every record"}</a>
+    </p>
   );
 }
 
