@@ -167,7 +167,6 @@ fn child_delivers_until_it_is_killed() {
         servers: vec![Server { host: NAME.to_owned(), port }],
         ca: None,
         token: Some(token),
-        ca: None,
         id_sensor: None,
         name: format!("round {round}"),
         network: uplink_support::network(),

@@ -48,7 +48,6 @@ fn settings_for(dir: &TestDir, pki: &Pki, port: u16) -> Settings {
         servers: vec![Server { host: NAME.to_owned(), port }],
         ca: None,
         token: Some(token(pki, port, [1; 16])),
-        ca: None,
         id_sensor: None,
         name: "test sensor".to_owned(),
         network: network(),

@@ -1,2 +1,2 @@
--- Schema 9. A login is the same in any case of ASCII letters.
+-- A login is the same in any case of ASCII letters.
 CREATE UNIQUE INDEX user_login ON user (lower(login));

@@ -150,7 +150,12 @@ fn calls_in_progress_need_the_right_and_the_customer_s_word() {
         bench.post_json(&us, &format!("/api/v1/captures/{}", bench.ours.id(99)), &body)
     };
     assert_eq!(code(ask()), (403, "forbidden".to_owned()));
-    let all = crate::db::rights::Rights { packets: true, audio: true, live: true };
+    let all = crate::db::rights::Rights {
+        packets: true,
+        audio: true,
+        live: true,
+        ..crate::db::rights::Rights::default()
+    };
     assert!(bench.app.db.set_rights(&us_login(&bench), all, "test", bench.now()).expect("set"));
     assert_eq!(code(ask()), (403, "live_forbidden".to_owned()));
     let about = |bench: &Bench| {
