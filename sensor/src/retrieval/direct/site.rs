@@ -52,7 +52,7 @@ enum No {
     /// There is nothing at this address.
     Nothing,
     /// Nobody's session, or one whose time is over.
-    NoSession,
+    Closed,
     /// The store does not give it.
     Refused(Refusal),
     /// The disk fails.
@@ -138,9 +138,9 @@ impl Site {
         let (name, what) = rest.split_once('/').unwrap_or((rest, ""));
         let number = HEXLOWER.decode(name.as_bytes()).ok();
         let number: [u8; 16] = number.and_then(|it| it.try_into().ok()).ok_or(No::Nothing)?;
-        let cookie = request.cookie(&cookie_name(name)).ok_or(No::NoSession)?;
-        let secret = BASE64URL_NOPAD.decode(cookie.as_bytes()).map_err(|_| No::NoSession)?;
-        let ticket = self.retrieval.direct_session(&number, &secret).ok_or(No::NoSession)?;
+        let cookie = request.cookie(&cookie_name(name)).ok_or(No::Closed)?;
+        let secret = BASE64URL_NOPAD.decode(cookie.as_bytes()).map_err(|_| No::Closed)?;
+        let ticket = self.retrieval.direct_session(&number, &secret).ok_or(No::Closed)?;
         let answer = match (what, ticket.action) {
             ("", _) => self.page(&ticket),
             ("packets.pcapng", Action::Packets) | ("sound.wav", Action::Audio) => {
@@ -258,7 +258,7 @@ fn cookie_name(number: &str) -> String {
 fn refused(no: No) -> Answer {
     match no {
         No::Nothing => page::notice(404, "There is no such page", "Go back to the cloud's page."),
-        No::NoSession => page::notice(
+        No::Closed => page::notice(
             403,
             "This call is not open here any more",
             "Go back to the cloud's page and choose the call again: what it opens here lasts 15 \
