@@ -121,7 +121,7 @@ pub struct Settings {
     /// Certificate chain and key of one's own.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Where alerts come from and may go to.
-    pub alerts: AlertSettings,
+    pub alerts: Box<AlertSettings>,
 }
 
 /// What alerts need to know.
@@ -171,7 +171,7 @@ impl Given {
                 .collect::<Result<_, _>>()?,
         };
         Ok(Settings {
-            alerts,
+            alerts: Box::new(alerts),
             data: self.data.unwrap_or_else(|| DEFAULT_DATA.into()),
             database,
             sensors: address("--sensors", self.sensors.as_deref(), DEFAULT_PORT)?,

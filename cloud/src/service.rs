@@ -343,7 +343,6 @@ fn expire(db: &Db, stop: &AtomicBool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::AlertSettings;
     use crate::db::tests::Folder;
 
     #[test]
@@ -358,7 +357,7 @@ mod tests {
             web_proxies: Vec::new(),
             names: vec!["localhost".to_owned()],
             tls: None,
-            alerts: AlertSettings::default(),
+            alerts: Box::default(),
         };
         let service = Service::start(&settings).expect("it starts");
         assert!(service.is_running());
