@@ -131,7 +131,7 @@ pub struct Settings {
     /// The key that releases of the sensor are signed with.
     pub upgrade_key: Option<String>,
     /// Where alerts come from and may go to.
-    pub alerts: AlertSettings,
+    pub alerts: Box<AlertSettings>,
 }
 
 /// What alerts need to know.
@@ -186,7 +186,7 @@ impl Given {
                 .collect::<Result<_, _>>()?,
         };
         Ok(Settings {
-            alerts,
+            alerts: Box::new(alerts),
             data: self.data.unwrap_or_else(|| DEFAULT_DATA.into()),
             database,
             sensors: address("--sensors", self.sensors.as_deref(), DEFAULT_PORT)?,

@@ -357,7 +357,6 @@ fn expire(db: &Db, stop: &AtomicBool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::AlertSettings;
     use crate::db::tests::Folder;
 
     #[test]
@@ -373,7 +372,7 @@ mod tests {
             upgrade_key: None,
             names: vec!["localhost".to_owned()],
             tls: None,
-            alerts: AlertSettings::default(),
+            alerts: Box::default(),
         };
         let service = Service::start(&settings).expect("it starts");
         assert!(service.is_running());

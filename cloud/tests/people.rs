@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ringside_cloud::config::{AlertSettings, Settings};
+use ringside_cloud::config::Settings;
 use ringside_cloud::db::Db;
 use ringside_cloud::db::customers::Role;
 use ringside_cloud::db::sensors::fingerprint;
@@ -91,7 +91,7 @@ fn start(name: &str) -> (Folder, Service, String, String) {
         names: vec!["localhost".to_owned()],
         tls: None,
         upgrade_key: None,
-        alerts: AlertSettings::default(),
+        alerts: Box::default(),
     };
     let service = Service::start(&settings).expect("it starts");
     let db = Db::open(&folder.0).expect("the database");

@@ -131,10 +131,10 @@ impl Target {
     /// Fills in what the API never gives out, from the channel as it was.
     pub fn keep_secrets(&mut self, old: &Self) {
         match (self, old) {
-            (Self::Webhook { secret, .. }, Self::Webhook { secret: old, .. }) => {
-                if secret.is_empty() {
-                    secret.clone_from(old);
-                }
+            (Self::Webhook { secret, .. }, Self::Webhook { secret: old, .. })
+                if secret.is_empty() =>
+            {
+                secret.clone_from(old);
             }
             (Self::Email { server: Some(new), .. }, Self::Email { server: Some(old), .. }) => {
                 // A password goes only to the server that it was written down for.
@@ -154,7 +154,10 @@ impl Target {
     pub fn check(&self) -> Result<(), Invalid> {
         match self {
             Self::Email { to, server } => {
-                if to.is_empty() || to.len() > MAX_RECIPIENTS || !to.iter().all(is_mailbox) {
+                if to.is_empty()
+                    || to.len() > MAX_RECIPIENTS
+                    || !to.iter().all(|text| is_mailbox(text))
+                {
                     let allowed = format!("1 to {MAX_RECIPIENTS} addresses, as in noc@example.net");
                     return Err(invalid("to", &allowed));
                 }
@@ -221,7 +224,7 @@ fn invalid(name: &str, allowed: &str) -> Invalid {
 }
 
 /// An address alone, without a name before it.
-fn is_mailbox(text: &String) -> bool {
+fn is_mailbox(text: &str) -> bool {
     text.parse::<lettre::Address>().is_ok()
 }
 

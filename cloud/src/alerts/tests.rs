@@ -108,6 +108,7 @@ fn quiet() -> Heartbeat {
         lease_serial: 0,
         outbox_cdrs: 0,
         outbox_bytes: (0, 1000),
+        direct: None,
         memory_bytes: 1,
         interfaces: Vec::new(),
         last_cdr_at: None,

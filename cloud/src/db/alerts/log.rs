@@ -219,7 +219,7 @@ fn unit(milli: i64) -> f64 {
 }
 
 fn insert(tx: &Connection, scope: &Scope, alert: &Alert) -> Result<i64> {
-    Ok(tx.query_row(
+    tx.query_row(
         "INSERT INTO alert (customer, rule, device, name, severity, sentence, link, \
          value_milli, from_at, opened_at, is_told) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0) \
          RETURNING alert",
@@ -236,7 +236,7 @@ fn insert(tx: &Connection, scope: &Scope, alert: &Alert) -> Result<i64> {
             stored_time(alert.opened_at)
         ],
         |row| row.get(0),
-    )?)
+    )
 }
 
 /// Forgets alerts that closed before calls of that time are shown, and those beyond
