@@ -13,7 +13,7 @@ test("a rule reads as a sentence", () => {
   const asr = { ...withMeasure(rule, "asr"), filter: "callee=00*", by_sensor: false, bad_windows: 2, of_windows: 3, least: 0 };
   assert.equal(
     sentence(asr),
-    "Answered calls (ASR) is less than 40 %, of the calls (To 00*) in 15 minutes. It must be so in 2 of the last 3 such windows.",
+    "Answered calls (ASR) is less than 40 %, of the calls (To beginning with 00) in 15 minutes. It must be so in 2 of the last 3 such windows.",
   );
   const many = { ...withMeasure(rule, "calls"), filter: "", threshold: 1, window_minutes: 120 };
   assert.equal(sentence(many), "More than 1 call that one sensor sees in 2 hours.");
