@@ -60,7 +60,7 @@ fn answer(terms: Terms, rights: Rights) -> Response {
             "direct": direct,
             "live": live,
             "recent_minutes": recent_minutes,
-            "rights": rights.names(),
+            "rights": rights.names_of_calls(),
         }),
     )
 }

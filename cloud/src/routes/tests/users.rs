@@ -95,19 +95,6 @@ fn a_person_changes_the_own_password() {
 }
 
 #[test]
-fn the_terms_are_changed_one_by_one() {
-    let bench = Bench::new();
-    let us = bench.log_in(&bench.ours.admin);
-    assert_eq!(bench.json(&us, "/api/v1/retrieval")["relay"], true);
-    let changed = bench.post_json(&us, "/api/v1/retrieval", &json!({ "asks_reason": true }));
-    assert_eq!(body(changed), json!({ "asks_reason": true, "relay": true }));
-    let them = bench.log_in(&bench.theirs.admin);
-    assert_eq!(bench.json(&them, "/api/v1/retrieval")["asks_reason"], false);
-    assert_eq!(bench.post_json(&us, "/api/v1/retrieval", &json!({ "relay": 7 })).status, 400);
-    assert!(bench.audit().iter().any(|it| it.2 == "customer.retrieval"));
-}
-
-#[test]
 fn an_enrolment_token_is_taken_back() {
     let bench = Bench::new();
     let us = bench.log_in(&bench.ours.admin);
