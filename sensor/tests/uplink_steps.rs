@@ -313,11 +313,16 @@ fn peers_of_different_ages_fail_at_version() {
 }
 
 #[test]
-fn an_unknown_device_without_a_token_fails_at_enrolment() {
+fn an_unknown_device_without_a_token_waits_at_enrolment_with_its_claim_code() {
     let (dir, cloud) = (TestDir::new(), TestCloud::new());
     pin(&dir, &cloud.pki);
-    let got = first_failure(settings(&dir, &cloud));
-    assert_eq!(got, (Failure::NotEnrolled, "+++++!..".to_owned()));
+    let sensor = start(settings(&dir, &cloud));
+    wait_for("a claim", || sensor.uplink.status().is_claiming);
+    assert_eq!(steps(&sensor), "+++++!..");
+    let enrolment = Step::ALL.iter().position(|step| *step == Step::Enrolment).expect("a step");
+    let state = sensor.uplink.status().steps[enrolment].clone();
+    assert_eq!(state, StepState::Failed(Failure::NotEnrolled));
+    sensor.uplink.stop();
 }
 
 #[test]

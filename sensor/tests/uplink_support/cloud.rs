@@ -11,6 +11,7 @@ use data_encoding::HEXLOWER;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use ringside_protocol::PROTOCOL_VERSION;
 use ringside_protocol::cdr::Boot;
+use ringside_protocol::claim::{Claim, ClaimAnswer};
 use ringside_protocol::envelope::{Message, open, seal};
 use ringside_protocol::message::*;
 use ringside_protocol::step::Failure;
@@ -379,6 +380,14 @@ impl Shared {
             "/uplink/hello" => return state.hello(read(body)),
             "/uplink/enrol" => return state.enrol(&read(body)),
             "/uplink/session" => return state.session(&read(body)),
+            // Nobody comes to accept it.
+            "/uplink/claim" => {
+                let claim: Claim = read(body);
+                let wait = Duration::from_secs(u64::from(claim.wait_seconds));
+                let goes_on = |_: &mut State| !self.stopping.load(Ordering::SeqCst);
+                drop(self.changed.wait_timeout_while(state, wait, goes_on).expect("state"));
+                return sealed(&ClaimAnswer { customer: None });
+            }
             _ => {}
         }
         let is_open = |state: &State| session.is_some_and(|s| state.sessions.contains_key(&s));
