@@ -128,7 +128,7 @@ fn udp_ends(bytes: &[u8]) -> Option<[String; 2]> {
     }
 }
 
-/// The packets of a file that belong to a call, by its record: messages that name its Call-ID, and
+/// The packets of a file that belong to a call, by its record: messages with its Call-ID, and
 /// datagrams between the ends of its streams, or the ports above them (RTCP).
 fn of_call(file: &Path, cdr: &Cdr) -> Vec<Packet> {
     let mut pairs = BTreeSet::new();
@@ -145,10 +145,11 @@ fn of_call(file: &Path, cdr: &Cdr) -> Vec<Packet> {
             }
         }
     }
-    let id = cdr.call_id.as_bytes();
+    // Other legs name it in headers of their own.
+    let id = [b"Call-ID: ", cdr.call_id.as_bytes()].concat();
     let mut packets = packets(FileSource::open(file).unwrap());
     packets.retain(|(_, _, bytes)| {
-        bytes.windows(id.len()).any(|window| window == id)
+        bytes.windows(id.len()).any(|window| window == id.as_slice())
             || udp_ends(bytes).is_some_and(|ends| pairs.contains(&ends))
     });
     packets
