@@ -291,7 +291,7 @@ fn only_one_service_serves_a_folder() {
 
 #[test]
 fn a_wrong_use_exits_with_2_and_one_sentence() {
-    for words in [&["serve", "--database", "postgres://db/ringside"][..], &["admin", "user"], &[]] {
+    for words in [&["serve", "--database", "mysql://db/ringside"][..], &["admin", "user"], &[]] {
         let output = program().args(words).output().expect("it runs");
         assert_eq!(output.status.code(), Some(2), "{words:?}");
         assert!(output.stdout.is_empty());
