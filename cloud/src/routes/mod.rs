@@ -146,9 +146,10 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v1/searches/{id}/delete", Handler::Scope(searches::delete)),
     route("GET", "/api/v1/captures/{call}", Handler::Caller(captures::about)),
     route("POST", "/api/v1/captures/{call}", Handler::Caller(captures::ask)),
+    // Before the one with a number, which would match it.
+    route("POST", "/api/v1/captures/{call}/keep", Handler::Caller(keep::keep)),
     route("GET", "/api/v1/captures/{call}/{transfer}", Handler::Caller(captures::bytes)),
     route("POST", "/api/v1/captures/{call}/{transfer}/cancel", Handler::Caller(captures::cancel)),
-    route("POST", "/api/v1/captures/{call}/keep", Handler::Caller(keep::keep)),
     route("GET", "/api/v1/retrieval", Handler::Scope(terms::show)),
     route("POST", "/api/v1/retrieval", Handler::Admin(terms::change)),
     route("GET", "/api/v1/rules", Handler::Scope(rules::list)),
@@ -215,10 +216,15 @@ fn dispatch(app: &App, request: &Request) -> Answer {
     let path = request.path.as_str();
     let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
     let mut allowed = Vec::new();
+    let mut pattern = None;
     for route in ROUTES {
         let Some(item) = matched(route.path, path) else {
             continue;
         };
+        // The first that fits says what is there; later ones may fit with a name in its place.
+        if *pattern.get_or_insert(route.path) != route.path {
+            continue;
+        }
         if route.method != method {
             allowed.push(route.method);
             continue;
