@@ -78,8 +78,18 @@ interface Options {
 
 export async function request<T>(path: string, options: Options = {}): Promise<T> {
   const response = await ask(path, options);
-  return (response.status === 204 ? undefined : await response.json()) as T;
+  if (response.status === 204) return undefined as T;
+  try {
+    return (await response.json()) as T;
+  } catch (error) {
+    // An answer that breaks off is a TypeError of fetch, too.
+    if (error instanceof TypeError && !options.signal?.aborted) throw noAnswer();
+    throw error;
+  }
 }
+
+const noAnswer = () =>
+  new ApiError(0, "no_answer", "The server does not answer. Check the network connection.");
 
 /** The answer as it begins; one that is not of the 200s is thrown as what it says. */
 async function ask(
@@ -100,7 +110,7 @@ async function ask(
     response = await fetch(BASE + path, init);
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ApiError(0, "no_answer", "The server does not answer. Check the network connection.");
+    throw noAnswer();
   }
   if (response.ok) return response;
   const failed = await failure(response);
