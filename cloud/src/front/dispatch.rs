@@ -17,6 +17,12 @@ use crate::server::Share;
 /// When to try again to reach the workers.
 const RETRY: Duration = Duration::from_millis(20);
 
+/// The same while a new connection is not served yet.
+const FRESH_RETRY: Duration = Duration::from_millis(1);
+
+/// So long is waited for that: its request may have been lost.
+const FRESH_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The workers' listener is replaced at most this often.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
@@ -65,7 +71,8 @@ impl Loop {
         self.retry_at = None;
         while self.running < self.worker_count && !self.queue.is_empty() {
             let Some(index) = self.free_backend() else {
-                self.retry_at = Some(self.now + RETRY);
+                let pause = if self.fresh.is_some() { FRESH_RETRY } else { RETRY };
+                self.retry_at = Some(self.now + pause);
                 return;
             };
             let Some(slot) = self.queue.pop_front() else { return };
@@ -91,6 +98,7 @@ impl Loop {
         client.deadline = Some(self.now + self.limits.handler);
         self.timers.set(slot, client.deadline);
         self.running += 1;
+        self.handed += 1;
     }
 
     /// An idle connection to the workers, or a new one.
@@ -102,12 +110,16 @@ impl Loop {
             return Some(index);
         }
         let index = self.backends.iter().position(Option::is_none)?;
+        if self.awaits_fresh() {
+            return None;
+        }
         let connected = Backend::connect(&self.workers.socket()).and_then(|mut backend| {
             self.register_backend(index, &mut backend)?;
             Ok(backend)
         });
         match connected {
             Ok(backend) => {
+                self.fresh = Some((self.handed + 1, self.now));
                 self.backends[index] = Some(backend);
                 Some(index)
             }
@@ -116,6 +128,24 @@ impl Loop {
                 None
             }
         }
+    }
+
+    /// Whether the newest connection is not served yet. tiny_http gives each connection a thread, and
+    /// looks at the number of idle ones to know whether it has to start one: of connections that come
+    /// faster than idle threads wake, some get none, and wait until another connection ends. So they
+    /// are opened one after the other.
+    fn awaits_fresh(&mut self) -> bool {
+        let Some((handed, since)) = self.fresh else { return false };
+        let taken = self.workers.taken();
+        if taken < handed && self.now.duration_since(since) < FRESH_PATIENCE {
+            return true;
+        }
+        if taken < handed {
+            // Requests that were lost on their way are taken by nobody.
+            self.handed = taken;
+        }
+        self.fresh = None;
+        false
     }
 
     fn reach_workers_again(&mut self, error: &std::io::Error) {

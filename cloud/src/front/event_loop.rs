@@ -108,6 +108,11 @@ pub(super) struct Loop {
     /// Slots that have more to do than one turn allows.
     pub(super) again: Vec<usize>,
     accept_at: Option<Instant>,
+    /// Requests handed to the workers.
+    pub(super) handed: u64,
+    /// The newest connection to the workers, until its first request has been taken: what `handed`
+    /// was then, and since when.
+    pub(super) fresh: Option<(u64, Instant)>,
     /// When to try again to reach the workers.
     pub(super) retry_at: Option<Instant>,
     pub(super) restarted_at: Option<Instant>,
@@ -148,6 +153,8 @@ impl Loop {
             timers: Timers::default(),
             again: Vec::new(),
             accept_at: None,
+            handed: 0,
+            fresh: None,
             retry_at: None,
             restarted_at: None,
             stopping: None,

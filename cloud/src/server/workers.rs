@@ -17,7 +17,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -44,6 +44,8 @@ struct Shared {
     handler: Arc<Handler>,
     server: Mutex<Serving>,
     stopping: AtomicBool,
+    /// Requests that workers have taken.
+    taken: AtomicU64,
     streams: AtomicUsize,
     max_streams: usize,
     /// Stands below `server`, which needs its socket to end.
@@ -75,7 +77,8 @@ impl Workers {
         let directory = private_directory(directory)?;
         let server = Mutex::new(Serving::start(&directory.0, 0)?);
         let (stopping, streams) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let shared = Shared { handler, server, stopping, streams, max_streams, directory };
+        let taken = AtomicU64::new(0);
+        let shared = Shared { handler, server, stopping, taken, streams, max_streams, directory };
         let shared = Arc::new(shared);
         let (alive, ended) = channel();
         let workers = Self { shared, count, ended };
@@ -96,6 +99,12 @@ impl Workers {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.shared.serving().socket.clone()
+    }
+
+    /// Requests that workers have taken since the start.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.shared.taken.load(Ordering::SeqCst)
     }
 
     /// Replaces tiny_http's listener: its accepting thread ends for good when it finds no file
@@ -166,7 +175,10 @@ impl Shared {
         while !self.stopping.load(Ordering::SeqCst) {
             let server = self.serving().server.clone();
             match server.recv() {
-                Ok(request) => self.answer(request),
+                Ok(request) => {
+                    self.taken.fetch_add(1, Ordering::SeqCst);
+                    self.answer(request);
+                }
                 Err(error) => log::debug!("a worker was called back: {error}"),
             }
         }
